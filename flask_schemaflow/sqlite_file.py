@@ -1,0 +1,158 @@
+"""What a SQLite database file is: where, how to read it without a trace, how to copy it.
+
+Everything here speaks to the driver itself, because an engine brings its listeners along, and a
+listener that sends ``PRAGMA journal_mode=WAL`` changes the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from .errors import Busy, ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+# Our own way to files, whatever stands in the place of ``sqlite3.connect`` while something is guarded.
+driver_connect = sqlite3.connect
+
+MAGIC = b"SQLite format 3\x00"
+BUSY_SECONDS = 5.0
+
+# Pragmas whose argument names an object instead of setting something.
+_READING_PRAGMAS = frozenset(
+    """table_xinfo table_info table_list index_list index_info index_xinfo foreign_key_list
+    foreign_key_check integrity_check quick_check query_only""".split()
+)
+
+
+def file_of_name(name: str | bytes | os.PathLike[str], *, uri: bool) -> Path | None:
+    """Say which file ``sqlite3.connect(name, uri=uri)`` opens; None for a database in memory."""
+    text = os.fsdecode(name)
+    if uri and text.startswith("file:"):
+        parts = urlsplit(text)
+        if parse_qs(parts.query).get("mode") == ["memory"]:
+            return None
+        text = unquote(parts.path)
+    if text in ("", ":memory:") or text.startswith("file::memory:"):
+        return None
+    return Path(os.path.realpath(text))
+
+
+def file_of_url(url: URL) -> Path | None:
+    """Say which file an engine with this URL opens; None for a database in memory."""
+    return file_of_name(url.database or "", uri=bool(url.query.get("uri")))
+
+
+def is_wal(path: Path) -> bool:
+    """Say whether the file is in WAL mode.
+
+    Bytes 18 and 19 of the header are 2 then (SQLite file format, section 1.3). Read-only.
+    """
+    with path.open("rb") as file:
+        return file.read(20)[18:20] == b"\x02\x02"
+
+
+def check_file(path: Path) -> None:
+    """Check that the file can be a database at all. Read-only.
+
+    :raises ConfigurationError: it is a folder, cannot be read, or is no SQLite database.
+    """
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder, not a SQLite database.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
+    if head not in (b"", MAGIC):
+        raise ConfigurationError(
+            f"{path} is not a SQLite database (its first bytes are not SQLite's). "
+            "Check SQLALCHEMY_DATABASE_URI, or restore the file from a backup."
+        )
+
+
+def open_readonly(path: Path) -> sqlite3.Connection:
+    """Open an existing file so that nothing is written, whatever listeners send afterwards.
+
+    A read-only connection to a WAL database would leave ``-wal`` and ``-shm`` files behind where there
+    were none (seen on SQLite 3.40), so such a file is opened for writing and only read, and as immutable
+    where it cannot be written. A hot journal has to be rolled back before anything can be read. Setting
+    pragmas are ignored by an authorizer. Read-only.
+    """
+    mode = "mode=ro"
+    if Path(f"{path}-journal").exists():
+        mode = "mode=rw"
+    elif is_wal(path) and not Path(f"{path}-wal").exists():
+        writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+        mode = "mode=rw" if writable else "immutable=1"
+    connection = driver_connect(
+        f"file:{quote(str(path))}?{mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA query_only=ON")
+    connection.set_authorizer(_ignore_settings)
+    return connection
+
+
+def _ignore_settings(action: int, name: str | None, value: str | None, *_: str | None) -> int:
+    sets = action == sqlite3.SQLITE_PRAGMA and value is not None and name not in _READING_PRAGMAS
+    return sqlite3.SQLITE_IGNORE if sets else sqlite3.SQLITE_OK
+
+
+def replace_driver_connect(connect: Callable[..., Any]) -> None:
+    """Put another function in the place of ``sqlite3.connect``, wherever the driver keeps it.
+
+    SQLAlchemy looks it up in ``sqlite3.dbapi2`` at each connect.
+    """
+    for module in (sqlite3, sqlite3.dbapi2):
+        setattr(module, "connect", connect)  # noqa: B010 -- mypy knows the function
+
+
+def copy_file(source: Path, target: Path, *, seconds: float = 60.0) -> None:
+    """Copy a database with SQLite's backup API; the source is only read.
+
+    :param seconds: how long to wait for a writer; the API itself would retry for ever.
+    :raises Busy: another process kept the database locked for that long.
+    """
+    deadline = time.monotonic() + seconds
+
+    def give_up(_status: int, _remaining: int, _total: int) -> None:
+        if time.monotonic() > deadline:
+            raise Busy(f"{source} stays locked by another process; it could not be copied.")
+
+    reading = open_readonly(source)
+    writing = driver_connect(target)
+    try:
+        reading.backup(writing, pages=4096, progress=give_up, sleep=0.05)
+    finally:
+        writing.close()
+        reading.close()
+
+
+def copy_structure(source: Path, target: Path) -> None:
+    """Copy tables, indexes, views and triggers, without a row; the source is only read."""
+    reading = open_readonly(source)
+    writing = driver_connect(target, isolation_level=None)
+    try:
+        statements = reading.execute(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' "
+            "ESCAPE '~' ORDER BY type = 'table' DESC, rowid"
+        ).fetchall()
+        for (statement,) in statements:
+            # A virtual table has made its shadow tables already; a module may be missing here.
+            with contextlib.suppress(sqlite3.Error):
+                writing.execute(statement)
+    finally:
+        writing.close()
+        reading.close()
