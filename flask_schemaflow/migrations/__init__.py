@@ -1,0 +1,31 @@
+"""The only door to Alembic's runtime and to Flask-Migrate."""
+
+from .environment import (
+    Configured,
+    EnvironmentFailed,
+    RevisionFailed,
+    run_environment,
+)
+from .folder import Folder, Migrations, open_migrations
+from .writing import (
+    StagedRevision,
+    remove_written,
+    stage_revision,
+    staging_area,
+    write_staged,
+)
+
+__all__ = [
+    "Configured",
+    "EnvironmentFailed",
+    "Folder",
+    "Migrations",
+    "RevisionFailed",
+    "StagedRevision",
+    "open_migrations",
+    "remove_written",
+    "run_environment",
+    "stage_revision",
+    "staging_area",
+    "write_staged",
+]

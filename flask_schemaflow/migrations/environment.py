@@ -1,0 +1,322 @@
+"""Run a project's own ``env.py`` on connections that we prepared, and on no other.
+
+``env.py`` may open engines as it likes: while it runs, what it gets from ``Engine.connect`` is a loan of
+the prepared connection, which it can neither close nor commit; ``context.configure`` then gets the
+prepared connection itself. While a revision runs, ``Engine.connect`` raises: a revision that goes its own
+way would deadlock with the migration, or commit behind its back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging.config
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from alembic.runtime.environment import EnvironmentContext
+from alembic.util import CommandError
+from sqlalchemy.engine import Connection, Engine
+
+from ..errors import ConfigurationError, SchemaFlowError
+from ..loading import origin_of_error
+from ..session import AppSessionUsed, engines_replaced, target_of
+from ..sqlite_file import file_of_url
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext, RevisionStep
+
+    from .folder import Migrations
+
+BindKey = str | None
+StepsFor = Callable[[BindKey, tuple[str, ...], "MigrationContext"], Iterable["RevisionStep"]]
+OnApply = Callable[[BindKey, str, Connection], None]
+
+
+class EnvironmentFailed(ConfigurationError):
+    """``env.py`` failed, or did something that cannot be allowed, before a revision ran."""
+
+
+class RevisionFailed(Exception):
+    """A revision raised; ``error`` is what it raised, ``place`` the line of the revision."""
+
+    def __init__(self, bind: BindKey, revision: str, error: BaseException) -> None:
+        origin = origin_of_error(error)
+        self.bind, self.revision, self.error = bind, revision, error
+        self.file = origin.file if origin else None
+        self.line = origin.line if origin else None
+        super().__init__(f"revision {revision} failed: {describe_error(error)}")
+
+
+def describe_error(error: BaseException) -> str:
+    """Put an exception into one line, a database's own message without the statement."""
+    text = str(getattr(error, "orig", None) or error).strip() or "no message"
+    return f"{type(error).__name__}: {' '.join(text.split())}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configured:
+    """What ``env.py`` told Alembic about one database."""
+
+    version_table: str
+    version_table_schema: str | None
+    upgrade_token: str
+    downgrade_token: str
+    options: Mapping[str, Any]
+
+
+@dataclass
+class _Run:
+    """One run of ``env.py``: what it may use and what it has done."""
+
+    migrations: Migrations
+    prepared: Mapping[BindKey, Connection]
+    steps_for: StepsFor
+    on_apply: OnApply | None
+    configured: dict[BindKey, Configured] = field(default_factory=dict)
+    current: BindKey = None
+    running: str | None = None
+    failure: RevisionFailed | None = None
+
+    def bind_of(self, engine: Engine) -> BindKey:
+        engines: Mapping[BindKey, Engine] = self.migrations.app.extensions["migrate"].db.engines
+        for key, own in engines.items():
+            if key in self.prepared and (own is engine or _same_target(own, engine)):
+                return key
+        raise EnvironmentFailed(
+            f"{self.migrations.script_location / 'env.py'} connects to "
+            f"{target_of(engine)}, which is no database of this app."
+        )
+
+    def connect(self, engine: Engine) -> LentConnection:
+        if self.running is not None:
+            raise AppSessionUsed(
+                f"revision {self.running} opens its own connection to {target_of(engine)}; it must "
+                "use op.get_bind() instead of db.session, db.engine or an engine of its own"
+            )
+        key = self.bind_of(engine)
+        return LentConnection(self.prepared[key], key)
+
+    def configure(self, context: EnvironmentContext, *args: Any, **options: Any) -> None:
+        original = type(context).configure
+        if args:
+            options["connection"] = args[0]
+        lent = options.pop("connection", None)
+        if not isinstance(lent, LentConnection):
+            raise EnvironmentFailed(
+                f"{self.migrations.script_location / 'env.py'} gives context.configure() no "
+                "connection of the app's engines, so it cannot be told which database to migrate."
+            )
+        key = lent.bind_key
+        if key in self.configured:
+            raise EnvironmentFailed(
+                f"{self.migrations.script_location / 'env.py'} configures the database "
+                f"{key or 'default'} twice (schema per tenant?). That is not supported."
+            )
+        connection = self.prepared[key]
+        if connection.in_transaction() and connection.dialect.name != "sqlite":
+            connection.commit()
+        options["on_version_apply"] = (*_tuple(options.get("on_version_apply")), self.applied)
+        options["transaction_per_migration"] = True
+        original(context, connection=connection, **options)
+        self.current = key
+        self.configured[key] = _configured(context, options)
+
+    def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
+        for step in self.steps_for(self.current, heads, context):
+            step.migration_fn = self.watched(step)
+            yield step
+
+    def watched(self, step: RevisionStep) -> Callable[..., None]:
+        function, revision = step.migration_fn, step.revision.revision
+
+        def run(**kwargs: Any) -> None:
+            self.running = revision
+            try:
+                function(**kwargs)
+            except Exception as error:
+                self.failure = RevisionFailed(self.current, revision, error)
+                raise
+            finally:
+                self.running = None
+
+        return run
+
+    def applied(self, *, ctx: MigrationContext, step: Any, **_: Any) -> None:
+        if self.on_apply is not None and ctx.connection is not None:
+            self.on_apply(self.current, step.up_revision_id, ctx.connection)
+
+
+def run_environment(
+    migrations: Migrations,
+    prepared: Mapping[BindKey, Connection],
+    steps_for: StepsFor,
+    *,
+    on_apply: OnApply | None = None,
+    dont_mutate: bool = False,
+    required: Iterable[BindKey] | None = None,
+) -> dict[BindKey, Configured]:
+    """Run ``env.py`` once and let it run the steps that ``steps_for`` gives for each database.
+
+    Writes what the steps write, through the prepared connections only. The app's logging and
+    Flask-Migrate's shared arguments are as before afterwards.
+
+    :param prepared: a connection for each bind key that is to be migrated.
+    :param steps_for: called with bind key, current heads and migration context.
+    :param on_apply: called with bind key, revision and connection after each revision, before its
+        transaction ends.
+    :param dont_mutate: not even an empty version table is created.
+    :param required: the databases that ``env.py`` has to cover; all prepared ones by default.
+    :raises RevisionFailed: a revision raised.
+    :raises EnvironmentFailed: ``env.py`` itself failed, or left a database out.
+    """
+    run = _Run(migrations, prepared, steps_for, on_apply)
+    config = migrations.config
+    config.attributes["connection"] = LentConnection(prepared[None], None) if None in prepared else None
+    script = migrations.script_directory
+    context = EnvironmentContext(config, script, fn=run.steps, dont_mutate=dont_mutate)
+    context.context_opts["destination_rev"] = "heads"
+    context.configure = lambda *args, **options: run.configure(context, *args, **options)  # type: ignore[method-assign]
+    with (
+        _logging_left_alone(),
+        _shared_arguments_restored(migrations),
+        engines_replaced(run.connect, lambda: run.running is None),
+        redirect_stdout(sys.stderr),
+        context,
+    ):
+        _run_env(run, script.run_env)
+    if run.failure is not None:
+        raise run.failure
+    needed = prepared if required is None else required
+    left_out = [key or "default" for key in needed if key not in run.configured]
+    if left_out:
+        raise EnvironmentFailed(
+            f"{migrations.script_location / 'env.py'} does not cover the database "
+            f"{', '.join(left_out)}. `flask db init --multidb` makes one that covers every bind."
+        )
+    return run.configured
+
+
+def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
+    try:
+        run_env()
+    except SchemaFlowError:
+        raise
+    except (Exception, SystemExit) as error:
+        if run.failure is not None:
+            raise run.failure from error
+        if isinstance(error, CommandError):
+            raise EnvironmentFailed(f"Alembic stopped: {error}") from error
+        origin = origin_of_error(error)
+        raise EnvironmentFailed(
+            f"{origin or run.migrations.script_location / 'env.py'}: env.py failed with "
+            f"{describe_error(error)}"
+        ) from error
+
+
+def _same_target(own: Engine, other: Engine) -> bool:
+    if own.dialect.name == "sqlite" and other.dialect.name == "sqlite":
+        return file_of_url(own.url) == file_of_url(other.url)
+    parts = ("host", "port", "database")
+    return own.dialect.name == other.dialect.name and all(
+        getattr(own.url, part) == getattr(other.url, part) for part in parts
+    )
+
+
+def _configured(context: EnvironmentContext, options: Mapping[str, Any]) -> Configured:
+    made = context.get_context()
+    return Configured(
+        version_table=made.version_table,
+        version_table_schema=made.version_table_schema,
+        upgrade_token=options.get("upgrade_token", "upgrades"),
+        downgrade_token=options.get("downgrade_token", "downgrades"),
+        options=options,
+    )
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, list | tuple | set) else (value,)
+
+
+# -- what env.py touches ---------------------------------------------------------------------------
+
+
+class LentConnection:
+    """A prepared connection in the hands of ``env.py``: it works, but cannot be closed or committed."""
+
+    def __init__(self, connection: Connection, bind_key: BindKey) -> None:
+        self._connection = connection
+        self.bind_key = bind_key
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def __enter__(self) -> LentConnection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Keep the connection: it is only lent."""
+
+    def connect(self) -> LentConnection:
+        """Give the connection itself, to an ``env.py`` that takes it for an engine."""
+        return self
+
+    def execution_options(self, **options: Any) -> LentConnection:
+        """Pass options on, but for the isolation level, which the migration itself chooses."""
+        options.pop("isolation_level", None)
+        self._connection.execution_options(**options)
+        return self
+
+    def begin(self, *_: Any, **__: Any) -> _LentTransaction:
+        """Give a transaction that ends nothing."""
+        return _LentTransaction()
+
+    begin_twophase = begin_nested = begin
+
+    def close(self) -> None:
+        """Keep the connection."""
+
+    commit = rollback = invalidate = detach = close
+
+
+class _LentTransaction:
+    is_active = True
+
+    def __enter__(self) -> _LentTransaction:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def commit(self) -> None:
+        pass
+
+    rollback = prepare = close = commit
+
+
+@contextmanager
+def _logging_left_alone() -> Iterator[None]:
+    # env.py calls fileConfig(), which disables every logger that the app has made.
+    originals = {name: getattr(logging.config, name) for name in ("fileConfig", "dictConfig")}
+    for name in originals:
+        setattr(logging.config, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(logging.config, name, original)
+
+
+@contextmanager
+def _shared_arguments_restored(migrations: Migrations) -> Iterator[None]:
+    # The stock env.py stores a closure over its own config there, which a second run would meet.
+    arguments = migrations.app.extensions["migrate"].configure_args
+    before = dict(arguments)
+    with contextlib.ExitStack() as stack:
+        stack.callback(arguments.update, before)
+        stack.callback(arguments.clear)
+        yield

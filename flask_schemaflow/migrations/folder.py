@@ -1,0 +1,196 @@
+"""Find an app's migrations folder as Flask-Migrate does, and read its configuration."""
+
+from __future__ import annotations
+
+import re
+from configparser import Error as IniError
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from flask_migrate import Migrate
+
+from ..errors import ConfigurationError
+from ..revisions import Revision, heads_of, read_revisions
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+_PARTS = ("alembic.ini", "env.py", "script.py.mako")
+
+
+class Folder(Enum):
+    """What stands where the migrations folder should be."""
+
+    ABSENT = "absent"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migrations:
+    """The migrations folder of one app.
+
+    ``directory`` is absolute; ``script_location`` is where ``env.py`` and the template stand, which is
+    the folder itself but for a draft of a folder that is not there yet; ``version_folder`` replaces the
+    configured version folders while a draft is tried.
+    """
+
+    app: Flask
+    directory: Path
+    script_location: Path
+    version_folder: Path | None = None
+    x_args: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Folder:
+        """Say whether the folder is there and whole. Read-only.
+
+        :raises ConfigurationError: parts of it are missing, or it is something else.
+        """
+        if not self.script_location.exists():
+            return Folder.ABSENT
+        if not self.script_location.is_dir():
+            raise ConfigurationError(f"{self.script_location} should be the migrations folder.")
+        missing = [name for name in _PARTS if not (self.script_location / name).is_file()]
+        if not missing:
+            return Folder.COMPLETE
+        others = [path.name for path in self.script_location.iterdir() if path.name[0] not in "._"]
+        if not others:
+            return Folder.ABSENT
+        if len(missing) == len(_PARTS):
+            raise ConfigurationError(
+                f"{self.script_location} is not a migrations folder: it has none of "
+                f"{', '.join(_PARTS)}, but {', '.join(sorted(others)[:5])}. "
+                "Name another one with -d, or move these files away."
+            )
+        raise ConfigurationError(
+            f"The migrations folder {self.script_location} is not whole: {', '.join(missing)} "
+            "missing. Restore from version control, or move the folder away to begin anew."
+        )
+
+    @property
+    def config(self) -> Config:
+        """Alembic's configuration as ``flask db`` builds it, with the app's own callbacks.
+
+        :raises ConfigurationError: ``alembic.ini`` cannot be read.
+        """
+        migrate = self.app.extensions["migrate"].migrate
+        try:
+            config: Config = migrate.get_config(str(self.script_location), x_arg=list(self.x_args))
+        except IniError as error:
+            raise self._ini_error(error) from None
+        return config
+
+    def _ini_error(self, error: Exception) -> ConfigurationError:
+        text = " ".join(str(error).split())
+        return ConfigurationError(f"{self.script_location / 'alembic.ini'} is wrong: {text}")
+
+    @property
+    def script_directory(self) -> ScriptDirectory:
+        """Alembic's script directory; reading revisions through it imports them.
+
+        :raises ConfigurationError: the configuration is wrong.
+        """
+        try:
+            script = ScriptDirectory.from_config(self.config)
+        except (CommandError, IniError, KeyError) as error:
+            raise self._ini_error(error) from None
+        if self.version_folder is not None:
+            script.version_locations = [str(self.version_folder)]
+        return script
+
+    @property
+    def version_folders(self) -> tuple[Path, ...]:
+        """The folders that hold the revisions."""
+        script = self.script_directory
+        if script.version_locations:
+            from alembic.util import coerce_resource_to_filename
+
+            locations = map(coerce_resource_to_filename, script.version_locations)
+            return tuple(Path(location).absolute() for location in locations)
+        return (Path(script.dir, "versions").absolute(),)
+
+    def read_revisions(self) -> tuple[Revision, ...]:
+        """Read the revision files without importing them; none where there is no folder. Read-only.
+
+        :raises ConfigurationError: a file is no revision, or names a parent that is not there.
+        """
+        if self.folder is Folder.ABSENT:
+            return ()
+        recursive = self.script_directory.recursive_version_locations
+        revisions = read_revisions(self.version_folders, recursive=recursive)
+        _check_parents(revisions)
+        return revisions
+
+    def version_table_setting(self, name: str) -> str | None:
+        """Say what ``Migrate(…, version_table=…)`` was given, by the argument's name."""
+        value: str | None = self.app.extensions["migrate"].configure_args.get(name)
+        return value
+
+    @property
+    def environment_names_version_table(self) -> bool:
+        """Say whether ``env.py`` itself may choose a version table."""
+        source = (self.script_location / "env.py").read_text(encoding="utf-8", errors="replace")
+        return re.search(r"\bversion_table", source) is not None
+
+    def drafted_in(self, script_location: Path, version_folder: Path) -> Migrations:
+        """Give the same folder with a draft's revisions (and environment) in its place."""
+        return replace(self, script_location=script_location, version_folder=version_folder)
+
+
+def _check_parents(revisions: tuple[Revision, ...]) -> None:
+    ids = {revision.id for revision in revisions}
+    for revision in revisions:
+        for parent in revision.parents:
+            if parent not in ids:
+                raise ConfigurationError(
+                    f"{revision.file} follows revision {parent!r}, which no file has. "
+                    "Restore the missing file from version control."
+                )
+    if revisions and not heads_of(revisions):
+        raise ConfigurationError(
+            "The revisions follow one another in a circle: "
+            f"{', '.join(revision.id for revision in revisions)}. Correct a down_revision."
+        )
+
+
+def open_migrations(
+    app: Flask,
+    db: SQLAlchemy,
+    *,
+    directory: str | None = None,
+    x_args: tuple[str, ...] = (),
+) -> Migrations:
+    """Find the migrations folder of an app, whether it is there yet or not.
+
+    An app that never registered Flask-Migrate gets a ``Migrate`` of its own, in this process. Read-only.
+
+    :param directory: what ``-d`` said; by default what ``Migrate`` was given.
+    :raises ConfigurationError: the working directory has no such folder but one lies beside the app.
+    """
+    if "migrate" not in app.extensions:
+        Migrate(app, db)
+    extension: Any = app.extensions["migrate"]
+    if extension.db is None:
+        extension.db = db
+    path = Path(directory or extension.directory)
+    absolute = path.absolute()
+    if not absolute.exists() and not path.is_absolute():
+        _refuse_folder_elsewhere(app, absolute, path)
+    return Migrations(app=app, directory=absolute, script_location=absolute, x_args=x_args)
+
+
+def _refuse_folder_elsewhere(app: Flask, absolute: Path, relative: Path) -> None:
+    root = Path(app.root_path).absolute()
+    for base in (root, root.parent):
+        candidate = base / relative
+        if candidate != absolute and (candidate / "env.py").is_file():
+            raise ConfigurationError(
+                f"{absolute} does not exist, but {candidate} does. "
+                f"Run the command in {base}, or say -d {candidate}."
+            )

@@ -1,0 +1,206 @@
+"""Draft a revision in a temporary folder, and put it in its place when it is proved."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from alembic import command
+from alembic.script import write_hooks
+from alembic.util import CommandError
+from flask_migrate import Config as MigrateConfig
+
+from ..errors import ConfigurationError
+from .folder import Folder, Migrations
+
+QUOTES = '"""'
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedRevision:
+    """A revision that is nowhere but in a temporary folder.
+
+    ``migrations`` runs it there, ``path`` is where it stands; ``target`` is the path that it will have;
+    ``new_folder`` is the whole migrations folder where there is none yet.
+    """
+
+    migrations: Migrations
+    id: str
+    path: Path
+    source: str
+    target: Path
+    new_folder: Path | None
+
+
+@contextmanager
+def staging_area(migrations: Migrations, *, several_databases: bool) -> Iterator[Migrations]:
+    """Give the same migrations with an empty version folder in a temporary place.
+
+    A folder that is not there is made there by Flask-Migrate's own template, as ``flask db init`` does.
+    Never touches the project.
+    """
+    with TemporaryDirectory(prefix="schemaflow-draft-") as temporary:
+        place = Path(temporary, "migrations")
+        if migrations.folder is Folder.COMPLETE:
+            versions = place / "versions"
+            versions.mkdir(parents=True)
+            yield migrations.drafted_in(migrations.script_location, versions)
+        else:
+            _init_folder(migrations, place, several_databases=several_databases)
+            yield migrations.drafted_in(place, place / "versions")
+
+
+def _init_folder(migrations: Migrations, place: Path, *, several_databases: bool) -> None:
+    config = MigrateConfig()
+    config.set_main_option("script_location", str(place))
+    config.config_file_name = str(place / "alembic.ini")
+    config = migrations.app.extensions["migrate"].migrate.call_configure_callbacks(config)
+    config.stdout = StringIO()
+    with redirect_stdout(config.stdout):
+        command.init(config, str(place), template="flask-multidb" if several_databases else "flask")
+
+
+def stage_revision(
+    staging: Migrations,
+    project: Migrations,
+    *,
+    revision_id: str,
+    message: str,
+    template_arguments: Mapping[str, Any],
+    notes: Sequence[str] = (),
+) -> StagedRevision:
+    """Write a first revision into a staging area through the project's own ``script.py.mako``.
+
+    :param notes: lines for the docstring, below the message.
+    :raises ConfigurationError: the template or the configuration refuses.
+    """
+    script = staging.script_directory
+    script.hooks = []  # they run on the file in its place
+    try:
+        with redirect_stdout(StringIO()):
+            made = script.generate_revision(
+                revision_id, message, head="base", splice=True, **template_arguments
+            )
+    except CommandError as error:
+        raise ConfigurationError(f"The baseline cannot be written: {error}.") from None
+    except Exception as error:
+        raise ConfigurationError(
+            f"The template {staging.script_location / 'script.py.mako'} failed: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    assert made is not None
+    assert staging.version_folder is not None
+    path = Path(made.path)
+    relative = path.relative_to(staging.version_folder.resolve())
+    if notes:
+        _add_notes(path, notes)
+    is_new = project.folder is Folder.ABSENT
+    folder = project.directory / "versions" if is_new else project.version_folders[0]
+    return StagedRevision(
+        migrations=staging,
+        id=revision_id,
+        path=path,
+        source=path.read_text(encoding="utf-8"),
+        target=folder / relative,
+        new_folder=staging.script_location if is_new else None,
+    )
+
+
+def _add_notes(path: Path, notes: Sequence[str]) -> None:
+    """Put notes below the first line of the docstring, or before everything where there is none."""
+    source = path.read_text(encoding="utf-8")
+    text = "\n".join(notes).replace("\\", "\\\\").replace('"', "'")
+    first, quote, rest = source.partition(QUOTES)
+    if quote and not first.strip():
+        line, _, rest = rest.partition("\n")
+        source = f"{first}{QUOTES}{line}\n\n{text}\n{rest}"
+    else:
+        source = f"{QUOTES}{text}\n{QUOTES}\n{source}"
+    path.write_text(source, encoding="utf-8")
+
+
+def write_staged(staged: StagedRevision, project: Migrations, extra_files: Mapping[Path, str]) -> list[Path]:
+    """Put a staged revision, and files that belong to it, in their places.
+
+    All of it or nothing: each file appears whole, and what was written is removed again on an error.
+    Post-write hooks of ``alembic.ini`` run on the file in its place and may change it.
+
+    :param extra_files: further files of the migrations folder, paths relative to it.
+    :return: what was written; the folder alone where it is new.
+    :raises ConfigurationError: the place cannot be written, or a hook failed.
+    """
+    written: list[Path] = []
+    try:
+        if staged.new_folder is not None:
+            _place_folder(staged.new_folder, project.directory, written)
+        else:
+            _place_file(staged.target, staged.source, written)
+        for relative, text in extra_files.items():
+            _place_file(project.directory / relative, text, written)
+        _run_hooks(staged, project)
+    except OSError as error:
+        remove_written(written)
+        raise ConfigurationError(
+            f"{error.filename or project.directory} cannot be written: {error.strerror}."
+        ) from None
+    except BaseException:
+        remove_written(written)
+        raise
+    return written
+
+
+def _place_folder(source: Path, target: Path, written: list[Path]) -> None:
+    beside = target.with_name(f".{target.name}.schemaflow-{os.getpid()}")
+    try:
+        shutil.copytree(source, beside, ignore=shutil.ignore_patterns("__pycache__"))
+        if not target.exists():
+            beside.rename(target)
+            written.append(target)
+            return
+        for entry in sorted(beside.iterdir()):
+            entry.rename(target / entry.name)
+            written.append(target / entry.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _place_file(target: Path, text: str, written: list[Path]) -> None:
+    for folder in reversed([p for p in target.parents if not p.exists()]):
+        folder.mkdir()
+        written.append(folder)
+    beside = target.with_name(f".{target.name}.schemaflow-{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(target)
+        written.append(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _run_hooks(staged: StagedRevision, project: Migrations) -> None:
+    hooks = project.script_directory.hooks
+    if not hooks:
+        return
+    try:
+        with redirect_stdout(sys.stderr):
+            # Alembic runs them inside generate_revision() only, which would write a second time.
+            write_hooks._run_hooks(staged.target, hooks)
+    except CommandError as error:
+        raise ConfigurationError(f"A post-write hook of alembic.ini failed: {error}") from None
+
+
+def remove_written(written: list[Path]) -> None:
+    """Remove what was written, newest first."""
+    for path in reversed(written):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,55 @@
+"""Read and write the version table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from .errors import UnadoptableState
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+DEFAULT_TABLE = "alembic_version"
+
+
+def read_versions(connection: Connection, table: str, schema: str | None = None) -> tuple[str, ...] | None:
+    """Give the revisions in the version table, sorted; None where there is no such table. Read-only.
+
+    :raises UnadoptableState: the table has no column ``version_num``.
+    """
+    inspector = sa.inspect(connection)
+    if not inspector.has_table(table, schema):
+        return None
+    columns = [column["name"] for column in inspector.get_columns(table, schema)]
+    if "version_num" not in columns:
+        raise UnadoptableState(
+            f"The version table {table!r} has the columns {', '.join(columns)} and no version_num, so "
+            "it is not Alembic's. Name another one: Migrate(app, db, version_table=…)."
+        )
+    version = sa.table(table, sa.column("version_num"), schema=schema)
+    rows = connection.execute(sa.select(version.c.version_num)).scalars()
+    return tuple(sorted(str(row) for row in rows))
+
+
+def write_version(
+    connection: Connection, revision: str, *, table: str, schema: str | None = None, pk: bool = True
+) -> None:
+    """Put one revision into an empty or missing version table. Writes the version table only.
+
+    The table is Alembic's own (``DefaultImpl.version_table_impl``).
+    """
+    version = sa.Table(
+        table, sa.MetaData(), sa.Column("version_num", sa.String(32), nullable=False), schema=schema
+    )
+    if pk:
+        version.append_constraint(sa.PrimaryKeyConstraint("version_num", name=f"{table}_pkc"))
+    version.create(connection, checkfirst=True)
+    connection.execute(version.insert().values(version_num=revision))
+
+
+def describe_versions(rows: Iterable[str]) -> str:
+    """Put revisions into words."""
+    return ", ".join(rows) or "none"
