@@ -1,0 +1,184 @@
+"""Compare two snapshots, object by object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from .findings import Finding, Severity
+from .snapshot import SURROUNDINGS, Facts, Object, Part, Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift(Finding):
+    """A difference between what should be and what is.
+
+    The code is ``missing-``, ``extra-`` or ``changed-`` and the thing; ``structural`` says whether it
+    decides equality. ``table`` is the label of the object it is in, ``expected`` and ``actual`` the two
+    values of a changed fact.
+    """
+
+    table: str
+    structural: bool
+    expected: str | None = None
+    actual: str | None = None
+
+
+def find_drift(expected: Snapshot, actual: Snapshot) -> tuple[Drift, ...]:
+    """Say in what ``actual`` differs from ``expected``; nothing structural means that they are equal.
+
+    A constraint without a name in ``expected`` equals one of any name. Read-only.
+    """
+    wanted = {each.key: each for each in expected.objects}
+    there = {each.key: each for each in actual.objects}
+    found: list[Drift] = []
+    for key in sorted(wanted.keys() | there.keys(), key=str):
+        if key not in there:
+            found.append(_drift("missing", wanted[key].kind, wanted[key], None))
+        elif key not in wanted:
+            found.append(_drift("extra", there[key].kind, there[key], None))
+        else:
+            found.extend(_compare_objects(wanted[key], there[key]))
+    return tuple(found)
+
+
+def is_equal(drift: Iterable[Drift]) -> bool:
+    """Say whether nothing of this decides equality."""
+    return not any(each.structural for each in drift)
+
+
+def _compare_objects(wanted: Object, there: Object) -> Iterator[Drift]:
+    yield from _compare_facts(wanted.kind, wanted.facts, there.facts, wanted, None)
+    kinds = sorted({part.kind for part in (*wanted.parts, *there.parts)}, key=_KIND_ORDER.index)
+    for kind in kinds:
+        pairs = _pair(
+            [part for part in wanted.parts if part.kind == kind],
+            [part for part in there.parts if part.kind == kind],
+        )
+        for left, right in pairs:
+            if right is None:
+                yield _drift("missing", kind, wanted, left)
+            elif left is None:
+                yield _drift("extra", kind, wanted, right)
+            else:
+                yield from _compare_names(left, right, wanted)
+                yield from _compare_facts(kind, left.facts, right.facts, wanted, right)
+
+
+_KIND_ORDER = "column primary-key unique foreign-key check exclude index trigger policy".split()
+
+Pair = tuple[Part | None, Part | None]
+
+
+def _pair(wanted: list[Part], there: list[Part]) -> Iterator[Pair]:
+    """Pair parts of one kind: by name and content, by content, by name, a single one with a single one."""
+    rest_wanted, rest_there = list(wanted), list(there)
+    for agree in _AGREEMENTS:
+        for left in list(rest_wanted):
+            right = next((part for part in rest_there if agree(left, part)), None)
+            if right is not None:
+                rest_wanted.remove(left)
+                rest_there.remove(right)
+                yield left, right
+    if len(rest_wanted) == len(rest_there) == 1 and rest_wanted[0].kind == "primary-key":
+        yield rest_wanted.pop(), rest_there.pop()
+    yield from ((left, None) for left in rest_wanted)
+    yield from ((None, right) for right in rest_there)
+
+
+def _structure_of(part: Part) -> dict[str, str]:
+    return {k: v for k, v in part.facts.items() if (part.kind, k) not in SURROUNDINGS}
+
+
+def _same_content(left: Part, right: Part) -> bool:
+    return left.kind != "column" and _structure_of(left) == _structure_of(right)
+
+
+def _same_name(left: Part, right: Part) -> bool:
+    return left.name is not None and left.name == right.name
+
+
+_AGREEMENTS: tuple[Callable[[Part, Part], bool], ...] = (
+    lambda left, right: _same_name(left, right) and _same_content(left, right),
+    _same_name,
+    _same_content,
+)
+
+
+def _compare_names(left: Part, right: Part, table: Object) -> Iterator[Drift]:
+    if left.name is not None and left.name != right.name:
+        yield _drift("changed", f"{left.kind}-name", table, left, expected=left.name, actual=right.name)
+
+
+def _compare_facts(
+    kind: str, wanted: Facts, there: Facts, table: Object, part: Part | None
+) -> Iterator[Drift]:
+    for fact in sorted(wanted.keys() | there.keys()):
+        left, right = wanted.get(fact), there.get(fact)
+        if left != right:
+            yield _drift(
+                "changed",
+                f"{kind}-{fact}",
+                table,
+                part,
+                expected=left,
+                actual=right,
+                structural=(kind, fact) not in SURROUNDINGS,
+            )
+
+
+# -- in words --------------------------------------------------------------------------------------
+
+
+def _drift(
+    change: str,
+    thing: str,
+    table: Object,
+    part: Part | None,
+    *,
+    expected: str | None = None,
+    actual: str | None = None,
+    structural: bool = True,
+) -> Drift:
+    kind = part.kind if part is not None else table.kind
+    subject = table.label if part is None else f"{table.label}.{_name_of(part)}"
+    noun = kind.replace("-", " ")
+    described = f"{noun} {subject}" + (f" ({_describe(part)})" if part and not part.name else "")
+    if change == "missing":
+        message = f"The {described} is not in the database."
+    elif change == "extra":
+        message = f"The database has the {described}, which should not be there."
+    else:
+        fact = thing.removeprefix(f"{kind}-")
+        message = (
+            f"The {fact.replace('-', ' ')} of {noun} {subject} should be {_value(fact, expected)}, "
+            f"and is {_value(fact, actual)}."
+        )
+    return Drift(
+        code=f"{change}-{thing}",
+        subject=subject,
+        severity=Severity.ERROR if structural else Severity.INFO,
+        message=message,
+        table=table.label,
+        structural=structural,
+        expected=expected,
+        actual=actual,
+    )
+
+
+def _name_of(part: Part) -> str:
+    """Give a name to point at: the part's own, else made of its columns or its kind."""
+    if part.name:
+        return part.name
+    columns = part.facts.get("columns")
+    return columns.replace(", ", "+") if columns else part.kind
+
+
+def _describe(part: Part) -> str:
+    return ", ".join(f"{fact} {value}" for fact, value in sorted(part.facts.items()))
+
+
+def _value(fact: str, value: str | None) -> str:
+    if fact == "nullable":
+        return "NOT NULL" if value == "no" else "nullable"
+    return "not set" if value is None else value

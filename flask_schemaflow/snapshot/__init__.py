@@ -1,0 +1,54 @@
+"""A database's structure as a comparable value, read in bulk from the catalogs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError
+from .sqlite import snapshot_sqlite
+from .stored import (
+    SnapshotPerBind,
+    chain_hashes,
+    read_stored,
+    render_stored,
+    stored_path,
+    structure_hash,
+)
+from .structure import SURROUNDINGS, Facts, Object, Part, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection
+
+__all__ = [
+    "SURROUNDINGS",
+    "Facts",
+    "Object",
+    "Part",
+    "Snapshot",
+    "SnapshotPerBind",
+    "chain_hashes",
+    "read_stored",
+    "render_stored",
+    "stored_path",
+    "structure_hash",
+    "take_snapshot",
+]
+
+
+def take_snapshot(connection: Connection) -> Snapshot:
+    """Read the structure of everything in a database, in a fixed number of queries. Read-only.
+
+    :raises ConfigurationError: the engine is not one that can be read.
+    """
+    read = _READERS.get(connection.dialect.name)
+    if read is None:
+        raise ConfigurationError(
+            f"Databases of the kind {connection.dialect.name} cannot be adopted yet; "
+            f"{', '.join(sorted(_READERS))} can."
+        )
+    return read(connection)
+
+
+_READERS: dict[str, Callable[[Connection], Snapshot]] = {"sqlite": snapshot_sqlite}

@@ -1,0 +1,231 @@
+"""Read the structure of a SQLite database: two catalog queries, however many tables."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .sqlite_text import (
+    Clause,
+    TableText,
+    UnreadableText,
+    element_of,
+    names_in,
+    normal_text,
+    read_index,
+    read_table,
+)
+from .structure import Object, Part, Snapshot
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_MASTER = (
+    "SELECT type, name, tbl_name, sql FROM sqlite_master "
+    "WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~' ORDER BY name"
+)
+_COLUMNS = (
+    'SELECT m.name, c.name, c."notnull", c.pk FROM sqlite_master AS m '
+    "JOIN pragma_table_xinfo(m.name) AS c "
+    "WHERE m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL%' AND c.hidden <> 1 "
+    "ORDER BY m.name, c.cid"
+)
+_VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s", re.IGNORECASE)
+# The tables behind FTS and R-tree tables (https://sqlite.org/fts5.html, fts3.html, rtree.html).
+_SHADOWS = "data idx content docsize config segments segdir stat node rowid parent".split()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A row of ``sqlite_master``."""
+
+    type: str
+    name: str
+    table: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What SQLite itself says of a column."""
+
+    name: str
+    not_null: bool
+    in_key: bool
+
+
+def snapshot_sqlite(connection: Connection) -> Snapshot:
+    """Read all tables, indexes, triggers and views. Read-only."""
+    entries = [_Entry(*row) for row in connection.exec_driver_sql(_MASTER)]
+    seen: dict[str, list[_Seen]] = defaultdict(list)
+    for table, name, not_null, key in connection.exec_driver_sql(_COLUMNS):
+        seen[table].append(_Seen(name, bool(not_null), bool(key)))
+    belonging: dict[str, list[Part]] = defaultdict(list)
+    for entry in entries:
+        if entry.type in ("index", "trigger"):
+            belonging[entry.table].append(_index(entry) if entry.type == "index" else _trigger(entry))
+    shadows = set(_shadow_names(entries))
+    objects = [
+        _table(entry, seen[entry.name], belonging[entry.name])
+        for entry in entries
+        if entry.type == "table" and entry.name not in shadows
+    ]
+    objects += [
+        Object(
+            kind="view",
+            name=entry.name,
+            facts={"definition": normal_text(entry.sql)},
+            definition=entry.sql,
+            uses=names_in(entry.sql),
+        )
+        for entry in entries
+        if entry.type == "view"
+    ]
+    return Snapshot(
+        family="sqlite",
+        server_version=sqlite3.sqlite_version_info,
+        objects=tuple(_with_resolved_keys(objects)),
+    )
+
+
+def _shadow_names(entries: Iterable[_Entry]) -> Iterator[str]:
+    for entry in entries:
+        if _VIRTUAL.match(entry.sql):
+            yield from (f"{entry.name}_{suffix}" for suffix in _SHADOWS)
+
+
+def _index(entry: _Entry) -> Part:
+    try:
+        text = read_index(entry.sql)
+    except UnreadableText:
+        facts = {"definition": normal_text(entry.sql)}
+    else:
+        facts = {"columns": ", ".join(text.elements)}
+        if text.unique:
+            facts["unique"] = "yes"
+        if text.where is not None:
+            facts["where"] = text.where
+    return Part(kind="index", name=entry.name, facts=facts, definition=entry.sql)
+
+
+def _trigger(entry: _Entry) -> Part:
+    return Part(
+        kind="trigger",
+        name=entry.name,
+        facts={"definition": normal_text(entry.sql)},
+        definition=entry.sql,
+    )
+
+
+def _table(entry: _Entry, seen: list[_Seen], belonging: list[Part]) -> Object:
+    whole = Object(
+        kind="table",
+        name=entry.name,
+        facts={"definition": normal_text(entry.sql)},
+        parts=tuple(belonging),
+        definition=entry.sql,
+    )
+    if _VIRTUAL.match(entry.sql):
+        return whole
+    try:
+        text = read_table(entry.sql)
+    except UnreadableText:
+        return whole
+    if not _agrees(text, seen):
+        return whole
+    options = {"options": ", ".join(text.options)} if text.options else {}
+    return replace(whole, facts=options, parts=(*_parts(text), *belonging))
+
+
+def _agrees(text: TableText, seen: list[_Seen]) -> bool:
+    """Say whether our reading of the text is SQLite's: names, NOT NULL and key of each column."""
+    key = {element for clause in _clauses(text, "primary-key") for element in clause.columns}
+    ours = [
+        (
+            column.name,
+            any(c.kind == "not-null" for c in column.clauses),
+            any(_is_element_of(column.name, element) for element in key),
+        )
+        for column in text.columns
+    ]
+    without_rowid = "WITHOUT ROWID" in text.options
+    theirs = [(each.name, each.not_null, each.in_key) for each in seen]
+    if without_rowid:  # key columns are NOT NULL there without being written so
+        ours = [(name, not_null or in_key, in_key) for name, not_null, in_key in ours]
+        theirs = [(name, not_null or in_key, in_key) for name, not_null, in_key in theirs]
+    return ours == theirs
+
+
+def _is_element_of(name: str, element: str) -> bool:
+    bare = element_of(name)
+    return element == bare or element.startswith(f"{bare} ")
+
+
+def _clauses(text: TableText, kind: str) -> Iterator[Clause]:
+    for column in text.columns:
+        yield from (clause for clause in column.clauses if clause.kind == kind)
+    yield from (clause for clause in text.clauses if clause.kind == kind)
+
+
+def _parts(text: TableText) -> Iterator[Part]:
+    implied = _columns_never_null(text)
+    for position, column in enumerate(text.columns):
+        facts = {"type": column.type, "position": str(position)}
+        for clause in column.clauses:
+            if clause.kind in ("default", "collate", "generated"):
+                facts.update(clause.words)
+            elif clause.kind == "not-null" and column.name not in implied:
+                facts["nullable"] = "no"
+                facts.update(clause.words)
+        yield Part(kind="column", name=column.name, facts=facts)
+    for kind in ("primary-key", "unique", "foreign-key", "check"):
+        for clause in _clauses(text, kind):
+            yield _constraint(clause)
+
+
+def _constraint(clause: Clause) -> Part:
+    facts = dict(clause.words)
+    if clause.columns:
+        facts["columns"] = ", ".join(clause.columns)
+    return Part(kind=clause.kind, name=clause.name, facts=facts)
+
+
+def _columns_never_null(text: TableText) -> frozenset[str]:
+    """Columns for which NOT NULL says nothing: a rowid alias, and the key of a table WITHOUT ROWID.
+
+    (https://sqlite.org/lang_createtable.html#rowid)
+    """
+    for clause in _clauses(text, "primary-key"):
+        names = [column.name for column in text.columns]
+        in_key = {n for n in names for e in clause.columns if _is_element_of(n, e)}
+        if "WITHOUT ROWID" in text.options:
+            return frozenset(in_key)
+        types = {column.name: column.type for column in text.columns}
+        alias = len(clause.columns) == 1 and "inline-desc" not in clause.words
+        if alias and all(types[name] == "INTEGER" for name in in_key):
+            return frozenset(in_key)
+    return frozenset()
+
+
+def _with_resolved_keys(objects: list[Object]) -> Iterator[Object]:
+    """Write out what ``REFERENCES parent`` without columns means: the parent's primary key."""
+    keys = {
+        each.name: part.facts.get("columns", "")
+        for each in objects
+        for part in each.parts
+        if part.kind == "primary-key"
+    }
+    for each in objects:
+        parts = tuple(
+            replace(part, facts={**part.facts, "references": keys[part.facts["table"]]})
+            if part.kind == "foreign-key"
+            and "references" not in part.facts
+            and part.facts.get("table") in keys
+            else part
+            for part in each.parts
+        )
+        yield replace(each, parts=parts)

@@ -1,0 +1,473 @@
+"""Read the text that SQLite keeps of a table, an index, a view or a trigger.
+
+SQLite has no normal form: ``sqlite_master`` holds what was typed. Two texts are the same here when their
+tokens are, by SQLite's own lexical rules: keyword case, white space, comments, identifier quotes and outer
+parentheses do not count, everything else does.
+(https://sqlite.org/lang_createtable.html, tokenize.c and parse.y in SQLite's source.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
+    |(?P<string>'(?:[^']|'')*')
+    |(?P<blob>[xX]'[0-9A-Fa-f]*')
+    |(?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])
+    |(?P<number>0[xX][0-9A-Fa-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
+    |(?P<word>[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*)
+    |(?P<operator>\|\||->>|->|<<|>>|<=|>=|==|!=|<>|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+# Words that can never be a name without quotes (parse.y), and those that mean a value.
+RESERVED = frozenset(
+    """ADD ALL ALTER AND AS AUTOINCREMENT BETWEEN CASE CHECK COLLATE COMMIT CONSTRAINT CREATE CROSS
+    CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP DEFAULT DEFERRABLE DELETE DISTINCT DROP ELSE ESCAPE
+    EXCEPT EXISTS FALSE FOREIGN FROM FULL GROUP HAVING IN INDEX INNER INSERT INTERSECT INTO IS ISNULL
+    JOIN LEFT LIMIT NATURAL NOT NOTHING NOTNULL NULL ON OR ORDER OUTER PRIMARY REFERENCES RETURNING
+    RIGHT SELECT SET TABLE THEN TO TRANSACTION TRUE UNION UNIQUE UPDATE USING VALUES WHEN WHERE""".split()
+)
+# Keywords that parse.y lets stand for a name (%fallback ID …).
+_FALLBACK = frozenset(
+    """ABORT ACTION AFTER ALWAYS ANALYZE ASC ATTACH BEFORE BEGIN BY CASCADE CAST COLUMN CONFLICT CURRENT
+    DATABASE DEFERRED DESC DETACH DO EACH END EXCLUDE EXCLUSIVE EXPLAIN FAIL FILTER FIRST FOLLOWING FOR
+    GENERATED GLOB GROUPS IF IGNORE IMMEDIATE INDEXED INITIALLY INSTEAD KEY LAST LIKE MATCH MATERIALIZED
+    NO NULLS OF OFFSET OTHERS OVER PARTITION PLAN PRAGMA PRECEDING QUERY RAISE RANGE RECURSIVE REGEXP
+    REINDEX RELEASE RENAME REPLACE RESTRICT ROLLBACK ROW ROWS SAVEPOINT TEMP TEMPORARY TIES TRIGGER
+    UNBOUNDED VACUUM VIEW VIRTUAL WINDOW WITH WITHOUT""".split()
+)
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token: ``kind`` as in the lexer, ``text`` in its normal form, ``raw`` as it was typed."""
+
+    kind: str
+    text: str
+    raw: str = field(default="", compare=False)
+
+    def is_word(self, *words: str) -> bool:
+        """Say whether it is one of these unquoted words, in any case."""
+        return self.kind == "word" and self.text.upper() in words
+
+
+class UnreadableText(Exception):
+    """A statement is not what SQLite's grammar says; it is compared as a whole then."""
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Split a statement into tokens in their normal form, without spaces and comments."""
+    found = []
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or ""
+        if kind != "space":
+            found.append(_normal(kind, match[0]))
+    return found
+
+
+def _normal(kind: str, text: str) -> Token:
+    if kind == "quoted":
+        return Token("name", _unquoted(text), text)
+    if kind == "word" and text.upper() in RESERVED | _FALLBACK:
+        return Token(kind, text.upper(), text)
+    if kind in ("number", "blob"):
+        return Token(kind, text.lower(), text)
+    return Token(kind, text, text)
+
+
+def _unquoted(text: str) -> str:
+    if text[0] == "[":
+        return text[1:-1]
+    return text[1:-1].replace(text[0] * 2, text[0])
+
+
+def render(tokens: Iterable[Token]) -> str:
+    """Write tokens in the one way that equal token streams share."""
+    text, before = "", None
+    for token in tokens:
+        written = _written(token)
+        tight = before is None or written in (",", ")", ".", ";") or before.text in ("(", ".")
+        call = written == "(" and before is not None and _can_be_called(before)
+        text += written if tight or call else f" {written}"
+        before = token
+    return text
+
+
+def _written(token: Token) -> str:
+    if token.kind != "name":
+        return token.text
+    upper = token.text.upper()
+    if upper in _FALLBACK and _SIMPLE.match(token.text):
+        return upper
+    if _SIMPLE.match(token.text) and upper not in RESERVED:
+        return token.text
+    return '"' + token.text.replace('"', '""') + '"'
+
+
+def _can_be_called(token: Token) -> bool:
+    return token.kind == "name" or (token.kind == "word" and token.text not in RESERVED)
+
+
+def normal_text(text: str) -> str:
+    """Give a whole statement in its normal form."""
+    return render(tokens_of(text))
+
+
+def without_outer_parentheses(tokens: Sequence[Token]) -> Sequence[Token]:
+    """Take away pairs of parentheses that enclose everything."""
+    while len(tokens) >= 2 and tokens[0].text == "(" and _closing(tokens, 0) == len(tokens) - 1:
+        tokens = tokens[1:-1]
+    return tokens
+
+
+def _closing(tokens: Sequence[Token], start: int) -> int:
+    depth = 0
+    for position in range(start, len(tokens)):
+        token = tokens[position]
+        if token.kind == "operator":
+            depth += (token.text == "(") - (token.text == ")")
+            if depth == 0:
+                return position
+    raise UnreadableText("parentheses do not match")
+
+
+# -- CREATE TABLE ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Clause:
+    """One constraint of a column or table; ``words`` are further facts by name."""
+
+    kind: str
+    name: str | None = None
+    columns: tuple[str, ...] = ()
+    words: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class ColumnText:
+    """A column as it was written."""
+
+    name: str
+    type: str
+    clauses: list[Clause] = field(default_factory=list)
+
+
+@dataclass
+class TableText:
+    """A ``CREATE TABLE`` statement as it was written."""
+
+    columns: list[ColumnText]
+    clauses: list[Clause]
+    options: tuple[str, ...]
+
+
+def read_table(text: str) -> TableText:
+    """Read a ``CREATE TABLE`` statement.
+
+    :raises UnreadableText: it does not follow the grammar.
+    """
+    return _Parser(tokens_of(text)).table()
+
+
+_COLUMN_CLAUSES = (
+    "CONSTRAINT PRIMARY NOT NULL UNIQUE CHECK DEFAULT COLLATE REFERENCES GENERATED AS DEFERRABLE".split()
+)
+_TABLE_CLAUSES = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
+
+
+class _Parser:
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = tokens
+        self.at = 0
+
+    # tokens
+
+    def peek(self, ahead: int = 0) -> Token:
+        position = self.at + ahead
+        return self.tokens[position] if position < len(self.tokens) else Token("end", "")
+
+    def next(self) -> Token:
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def take(self, *words: str) -> bool:
+        """Take this sequence of words or operators if it comes next."""
+        for ahead, word in enumerate(words):
+            token = self.peek(ahead)
+            if token.kind not in ("word", "operator") or token.text.upper() != word:
+                return False
+        self.at += len(words)
+        return True
+
+    def expect(self, *words: str) -> None:
+        if not self.take(*words):
+            raise UnreadableText(f"expected {' '.join(words)}, found {self.peek().text!r}")
+
+    def name(self) -> str:
+        token = self.next()
+        if token.kind not in ("word", "name", "string"):
+            raise UnreadableText(f"expected a name, found {token.text!r}")
+        return token.raw if token.kind == "word" else _unquoted(token.raw)
+
+    def group(self) -> Sequence[Token]:
+        """Take a parenthesised group and give what is inside."""
+        if self.peek().text != "(":
+            raise UnreadableText(f"expected (, found {self.peek().text!r}")
+        end = _closing(self.tokens, self.at)
+        inside = self.tokens[self.at + 1 : end]
+        self.at = end + 1
+        return inside
+
+    def expression(self) -> str:
+        return render(without_outer_parentheses(self.group()))
+
+    def elements(self) -> tuple[str, ...]:
+        """Take a parenthesised list and give each element in its normal form."""
+        parts: list[list[Token]] = [[]]
+        depth = 0
+        for token in self.group():
+            if token.kind == "operator":
+                depth += (token.text == "(") - (token.text == ")")
+            if token.text == "," and token.kind == "operator" and depth == 0:
+                parts.append([])
+            else:
+                parts[-1].append(token)
+        return tuple(_element(part) for part in parts)
+
+    # grammar
+
+    def table(self) -> TableText:
+        self.expect("CREATE")
+        if not self.take("TEMP"):
+            self.take("TEMPORARY")
+        self.expect("TABLE")
+        self.take("IF", "NOT", "EXISTS")
+        self.name()
+        if self.take("."):
+            self.name()
+        self.expect("(")
+        columns = [self.column()]
+        clauses: list[Clause] = []
+        while self.take(","):
+            if self.peek().is_word(*_TABLE_CLAUSES):
+                break
+            columns.append(self.column())
+        while not self.take(")"):
+            clauses.append(self.table_clause())
+            self.take(",")
+        return TableText(columns, clauses, self.options())
+
+    def options(self) -> tuple[str, ...]:
+        found = []
+        while self.peek().kind != "end":
+            if self.take("WITHOUT"):
+                self.name()
+                found.append("WITHOUT ROWID")
+            elif self.peek().is_word("STRICT"):
+                self.next()
+                found.append("STRICT")
+            else:
+                self.expect(",")
+        return tuple(sorted(found))
+
+    def column(self) -> ColumnText:
+        column = ColumnText(self.name(), self.type_name())
+        name = None
+        while self.peek().text not in (",", ")") or self.peek().kind != "operator":
+            if self.take("CONSTRAINT"):
+                name = self.name()
+                continue
+            column.clauses.append(self.column_clause(name, column))
+            name = None
+        return column
+
+    def type_name(self) -> str:
+        words = []
+        while self.peek().kind in ("word", "name", "string"):
+            if self.peek().is_word(*_COLUMN_CLAUSES):
+                break
+            words.append(self.name().upper())
+        text = " ".join(words)
+        if words and self.peek().text == "(":
+            text += "(" + ", ".join(render([t]) for t in self.group() if t.text != ",") + ")"
+            text = text.replace("(- ", "(-").replace(", - ", ", -")
+        return text
+
+    def column_clause(self, name: str | None, column: ColumnText) -> Clause:
+        if self.take("PRIMARY", "KEY"):
+            return self.column_key(name, column)
+        if self.take("NOT", "NULL"):
+            return Clause("not-null", name, words=self.conflict())
+        if self.take("NULL"):
+            return Clause("null", name, words=self.conflict())
+        if self.take("UNIQUE"):
+            return Clause("unique", name, (element_of(column.name),), self.conflict())
+        if self.take("CHECK"):
+            return Clause("check", name, words={"expression": self.expression(), **self.conflict()})
+        if self.peek().is_word("REFERENCES"):
+            return self.references(name, (column.name,))
+        if self.peek().is_word("NOT", "DEFERRABLE"):
+            return Clause("deferrable", name, words=self.deferrable())
+        return self.value_clause(name, column)
+
+    def column_key(self, name: str | None, column: ColumnText) -> Clause:
+        descending = self.take("DESC")
+        if not descending:
+            self.take("ASC")
+        words = self.conflict()
+        if self.take("AUTOINCREMENT"):
+            words["autoincrement"] = "yes"
+        if descending:
+            words["inline-desc"] = "yes"
+        element = element_of(column.name) + (" DESC" if descending else "")
+        return Clause("primary-key", name, (element,), words)
+
+    def value_clause(self, name: str | None, column: ColumnText) -> Clause:
+        if self.take("DEFAULT"):
+            return Clause("default", name, words={"default": self.default()})
+        if self.take("COLLATE"):
+            return Clause("collate", name, words={"collation": self.name().upper()})
+        if self.take("GENERATED", "ALWAYS", "AS") or self.take("AS"):
+            return Clause("generated", name, words={"generated": self.generated()})
+        raise UnreadableText(f"unexpected {self.peek().text!r} in column {column.name}")
+
+    def default(self) -> str:
+        if self.peek().text == "(":
+            return self.expression()
+        sign = self.next().text if self.peek().text in ("+", "-") else ""
+        value = render([self.next()])
+        return value if sign in ("", "+") else f"- {value}"
+
+    def generated(self) -> str:
+        expression = self.expression()
+        kind = "STORED" if self.take("STORED") else "VIRTUAL"
+        if kind == "VIRTUAL":
+            self.take("VIRTUAL")
+        return f"({expression}) {kind}"
+
+    def table_clause(self) -> Clause:
+        name = self.name() if self.take("CONSTRAINT") else None
+        if self.take("PRIMARY", "KEY"):
+            columns = self.elements()
+            words = {}
+            if columns[-1].endswith(" AUTOINCREMENT"):
+                words["autoincrement"] = "yes"
+                columns = (*columns[:-1], columns[-1].removesuffix(" AUTOINCREMENT"))
+            return Clause("primary-key", name, columns, {**words, **self.conflict()})
+        if self.take("UNIQUE"):
+            return Clause("unique", name, self.elements(), self.conflict())
+        if self.take("CHECK"):
+            return Clause("check", name, words={"expression": self.expression(), **self.conflict()})
+        if self.take("FOREIGN", "KEY"):
+            return self.references(name, self.column_list())
+        raise UnreadableText(f"unexpected {self.peek().text!r} among the table's constraints")
+
+    def column_list(self) -> tuple[str, ...]:
+        inside = _Parser(self.group())
+        names = [inside.name()]
+        while inside.take(","):
+            names.append(inside.name())
+        return tuple(names)
+
+    def references(self, name: str | None, columns: tuple[str, ...]) -> Clause:
+        self.expect("REFERENCES")
+        words = {"table": self.name()}
+        if self.peek().text == "(":
+            words["references"] = _list_of(self.column_list())
+        while True:
+            if self.take("ON", "DELETE"):
+                self.action(words, "on-delete")
+            elif self.take("ON", "UPDATE"):
+                self.action(words, "on-update")
+            elif self.take("MATCH"):
+                words["match"] = self.name().upper()
+            elif self.peek().is_word("NOT", "DEFERRABLE"):
+                if self.peek().is_word("NOT") and not self.peek(1).is_word("DEFERRABLE"):
+                    break
+                words.update(self.deferrable())
+            else:
+                break
+        return Clause("foreign-key", name, columns, words)
+
+    def action(self, words: dict[str, str], key: str) -> None:
+        text = self.next().text.upper()
+        if text in ("SET", "NO"):
+            text = f"{text} {self.next().text.upper()}"
+        if text != "NO ACTION":
+            words[key] = text
+
+    def deferrable(self) -> dict[str, str]:
+        negated = self.take("NOT")
+        self.expect("DEFERRABLE")
+        initially = "IMMEDIATE"
+        if self.take("INITIALLY"):
+            initially = self.next().text.upper()
+        return {} if negated else {"deferrable": f"DEFERRABLE INITIALLY {initially}"}
+
+    def conflict(self) -> dict[str, str]:
+        if not self.take("ON", "CONFLICT"):
+            return {}
+        action = self.next().text.upper()
+        return {} if action == "ABORT" else {"on-conflict": action}
+
+
+def _element(tokens: Sequence[Token]) -> str:
+    """Give an element of a key or index, without the ``ASC`` that is the default."""
+    if tokens and tokens[-1].is_word("ASC"):
+        tokens = tokens[:-1]
+    return render(without_outer_parentheses(tokens))
+
+
+def element_of(name: str) -> str:
+    """Give a column as it stands in the list of a key or an index."""
+    return render([Token("name", name)])
+
+
+def _list_of(names: Iterable[str]) -> str:
+    return ", ".join(map(element_of, names))
+
+
+# -- CREATE INDEX ----------------------------------------------------------------------------------
+
+
+@dataclass
+class IndexText:
+    """A ``CREATE INDEX`` statement as it was written."""
+
+    unique: bool
+    elements: tuple[str, ...]
+    where: str | None
+
+
+def read_index(text: str) -> IndexText:
+    """Read a ``CREATE INDEX`` statement.
+
+    :raises UnreadableText: it does not follow the grammar.
+    """
+    parser = _Parser(tokens_of(text))
+    parser.expect("CREATE")
+    unique = parser.take("UNIQUE")
+    parser.expect("INDEX")
+    parser.take("IF", "NOT", "EXISTS")
+    parser.name()
+    if parser.take("."):
+        parser.name()
+    parser.expect("ON")
+    parser.name()
+    elements = parser.elements()
+    where = None
+    if parser.take("WHERE"):
+        where = render(without_outer_parentheses(parser.tokens[parser.at :]))
+    return IndexText(unique, elements, where)
+
+
+def names_in(text: str) -> frozenset[str]:
+    """Give every name and word of a statement: what it may refer to."""
+    return frozenset(token.text for token in tokens_of(text) if token.kind in ("name", "word"))
