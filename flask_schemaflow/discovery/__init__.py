@@ -1,0 +1,15 @@
+"""Find and import every model module; pair each bind's engine and metadata."""
+
+from .binds import Bind, find_binds, registered_db
+from .discover import DiscoveredModule, Discovery, discover
+from .sources import SourceCall
+
+__all__ = [
+    "Bind",
+    "DiscoveredModule",
+    "Discovery",
+    "SourceCall",
+    "discover",
+    "find_binds",
+    "registered_db",
+]

@@ -1,0 +1,118 @@
+"""Which databases an app has, and which metadata belongs to each."""
+
+from __future__ import annotations
+
+import contextvars
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import MetaData
+
+from ..errors import ConfigurationError
+from ..loading import origin_of_error
+from ..session import family_of, target_of
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from sqlalchemy.engine import Engine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bind:
+    """A bind key with its engine and the metadata of its tables; the key None is the default database."""
+
+    key: str | None
+    engine: Engine
+    metadata: MetaData
+
+    @property
+    def label(self) -> str:
+        """The bind key, in a form to print."""
+        return self.key or "default"
+
+    @property
+    def target(self) -> str:
+        """The database, without a password."""
+        return target_of(self.engine)
+
+    @property
+    def family(self) -> str:
+        """The engine family."""
+        return family_of(self.engine.dialect)
+
+
+def registered_db(app: Flask) -> SQLAlchemy:
+    """Give the app's ``SQLAlchemy`` object.
+
+    :raises ConfigurationError: there is none, or it is of another library.
+    """
+    db = app.extensions.get("sqlalchemy")
+    if isinstance(db, SQLAlchemy):
+        return db
+    for name, library in (
+        ("alchemical", "Alchemical"),
+        ("sqlalchemy", "another SQLAlchemy library"),
+    ):
+        found: Any = app.extensions.get(name)
+        if found is not None:
+            if type(found).__module__.startswith("flask_sqlalchemy_lite"):
+                library = "Flask-SQLAlchemy-Lite"
+            raise ConfigurationError(
+                f"The app uses {library} ({type(found).__module__}); flask-schemaflow works with "
+                "Flask-SQLAlchemy 3.1 or newer only."
+            )
+    raise ConfigurationError(
+        f"The app {app.import_name!r} has no Flask-SQLAlchemy: `db.init_app(app)` was not called "
+        "while it loaded."
+    )
+
+
+def find_binds(
+    app: Flask, *, metadata: MetaData | None = None, import_string: str | None = None
+) -> tuple[Bind, ...]:
+    """Pair each engine of the app with its metadata, the default database first. Read-only.
+
+    Needs an application context.
+
+    :param metadata: replaces the default database's metadata.
+    :param import_string: the same as ``module:attribute``, and wins.
+    :raises ConfigurationError: there is no Flask-SQLAlchemy, an engine is asynchronous, or the import
+        string leads nowhere.
+    """
+    db = registered_db(app)
+    if import_string is not None:
+        metadata = _import_metadata(import_string)
+    metadatas = dict(db.metadatas)
+    if metadata is not None:
+        metadatas[None] = metadata
+    binds = []
+    for key, engine in sorted(db.engines.items(), key=lambda item: item[0] or ""):
+        if engine.dialect.is_async:
+            raise ConfigurationError(
+                f"The engine of {target_of(engine)} is asynchronous, which Flask-Migrate cannot use."
+            )
+        binds.append(Bind(key=key, engine=engine, metadata=metadatas.get(key, MetaData())))
+    return tuple(binds)
+
+
+def _import_metadata(import_string: str) -> MetaData:
+    module, _, path = import_string.partition(":")
+    try:
+        value: Any = contextvars.copy_context().run(importlib.import_module, module)
+        for name in path.split(".") if path else ():
+            value = getattr(value, name)
+    except Exception as error:
+        origin = origin_of_error(error)
+        raise ConfigurationError(
+            f"SCHEMAFLOW_METADATA = {import_string!r} cannot be imported: "
+            f"{type(error).__name__}: {error}" + (f" ({origin})" if origin else "")
+        ) from None
+    value = getattr(value, "metadata", value)
+    if not isinstance(value, MetaData):
+        raise ConfigurationError(
+            f"SCHEMAFLOW_METADATA = {import_string!r} is a {type(value).__name__}, not a MetaData "
+            "and not a class that has one."
+        )
+    return value

@@ -1,0 +1,155 @@
+"""Import modules that the app itself does not, so that one which fails leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextvars
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..loading import LoadingRecord, origin_of_error
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData, Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A module that declares tables and is not loaded; ``names`` are its tables as far as text tells."""
+
+    module: str
+    file: Path
+    names: tuple[str, ...]
+    line: int
+    named: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a candidate could not be brought in cleanly, and where."""
+
+    candidate: Candidate
+    reason: str
+    file: str
+    line: int
+
+
+@dataclass
+class Imported:
+    """What importing candidates brought: tables by the file that declares them, and failures."""
+
+    tables: dict[Table, Path] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def import_candidates(
+    candidates: Iterable[Candidate], metadatas: Iterable[MetaData], record: LoadingRecord
+) -> Imported:
+    """Import modules one by one, in copied contexts; run inside ``guarded_loading``.
+
+    What a failing module added to the metadata is taken out again, as are tables whose foreign keys name
+    no table. A module that fails is tried once more after the others, for circular imports.
+    """
+    metadatas = tuple(metadatas)
+    before = {table for metadata in metadatas for table in metadata.tables.values()}
+    failures: dict[Path, Failure] = {}
+    waiting = list(candidates)
+    for _attempt in range(2):
+        for candidate in waiting:
+            failure = _import_one(candidate, metadatas, before, record)
+            if failure is None:
+                failures.pop(candidate.file, None)
+            else:
+                failures[candidate.file] = failure
+        waiting = [failure.candidate for failure in failures.values()]
+    brought = {
+        table: _declaring_file(table, record)
+        for metadata in metadatas
+        for table in metadata.tables.values()
+        if table not in before
+    }
+    by_file = {candidate.file: candidate for candidate in candidates}
+    for table, reason in _remove_dangling(brought):
+        origin = record.table_origins.get(table)
+        declared = by_file.get(brought.pop(table))
+        if declared is not None:
+            line = origin.line if origin else declared.line
+            failures[declared.file] = Failure(
+                candidate=declared, reason=reason, file=str(declared.file), line=line
+            )
+    return Imported(brought, list(failures.values()))
+
+
+def _import_one(
+    candidate: Candidate,
+    metadatas: tuple[MetaData, ...],
+    before: set[Table],
+    record: LoadingRecord,
+) -> Failure | None:
+    declared = {table.name: table for table in before}
+    again = next((name for name in candidate.names if name in declared), None)
+    if again is not None:
+        # Importing it could change the table that is there (extend_existing).
+        origin = record.table_origins.get(declared[again])
+        where = f" ({origin})" if origin else ""
+        reason = f"it declares the table {again!r} again, which is declared already{where}"
+        return Failure(candidate=candidate, reason=reason, file=str(candidate.file), line=candidate.line)
+    try:
+        contextvars.copy_context().run(importlib.import_module, candidate.module)
+    except (Exception, SystemExit) as error:
+        _forget_partial(metadatas, before, record)
+        origin = origin_of_error(error)
+        text = " ".join(str(error).split())
+        return Failure(
+            candidate=candidate,
+            reason=f"{type(error).__name__}: {text}",
+            file=origin.file if origin else str(candidate.file),
+            line=origin.line if origin else candidate.line,
+        )
+    return None
+
+
+def _forget_partial(metadatas: tuple[MetaData, ...], before: set[Table], record: LoadingRecord) -> None:
+    """Remove the tables of modules that are not loaded after all; those of complete ones stay."""
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    complete = {os.path.realpath(file) for file in files if isinstance(file, str)}
+    for metadata in metadatas:
+        for table in list(metadata.tables.values()):
+            if table not in before and str(_declaring_file(table, record)) not in complete:
+                metadata.remove(table)
+
+
+def _declaring_file(table: Table, record: LoadingRecord) -> Path:
+    origin = record.table_origins.get(table)
+    return Path(os.path.realpath(origin.file)) if origin else Path()
+
+
+def _remove_dangling(tables: dict[Table, Path]) -> Iterator[tuple[Table, str]]:
+    """Take out tables with foreign keys to no table, until none is left."""
+    remaining = set(tables)
+    while True:
+        dangling = {t: reason for t in remaining if (reason := dangling_key(t)) is not None}
+        if not dangling:
+            return
+        for table, reason in dangling.items():
+            table.metadata.remove(table)
+            remaining.discard(table)
+            yield table, reason
+
+
+def dangling_key(table: Table) -> str | None:
+    """Say which foreign key of a table names no table or column, and why; None where all do."""
+    for key in table.foreign_keys:
+        try:
+            target = key.column.table
+        except SQLAlchemyError as error:
+            return " ".join(str(error).split())
+        if target.metadata.tables.get(target.key) is not target:
+            return f"the foreign key of {key.parent} names the table {target.name!r}, which is not there"
+    return None
