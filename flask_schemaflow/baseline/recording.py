@@ -1,0 +1,177 @@
+"""Record what ``create_all`` would send, and what a piece of a revision would send."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import MetaData, Table, event
+from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
+from sqlalchemy.sql.expression import TextClause
+from sqlalchemy.sql.expression import UpdateBase as Dml
+
+from ..errors import Refused
+from ..loading import origin_of_error
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Dialect
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement as the driver would get it, and the element it was compiled from.
+
+    ``about`` is the table, index or constraint that it makes or says something of, None for what an
+    event of the app sends.
+    """
+
+    sql: str
+    element: Any
+    about: Any
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All that ``create_all`` sends, in order; ``row_statements`` counts what inserts or changes rows."""
+
+    statements: tuple[Statement, ...]
+    row_statements: int
+
+
+class CannotRecord(Refused):
+    """What ``create_all`` sends cannot be known."""
+
+
+def record_create_all(metadata: MetaData, dialect: Dialect) -> Recording:
+    """Record what ``create_all`` would send to an empty database. Never touches a database.
+
+    :raises CannotRecord: an event of the app asks the database while tables are created, or a table
+        cannot be compiled for the dialect; the message names table and reason.
+    """
+    elements: list[Any] = []
+    connection = MockConnection(dialect, lambda element, *_: elements.append(element))
+    try:
+        metadata.create_all(connection, checkfirst=False)
+        return _recording(elements, dialect)
+    except SQLAlchemyError as error:
+        raise CannotRecord(
+            f"create_all() itself fails for {dialect.name}: {' '.join(str(error).split())}"
+        ) from error
+    except Exception as error:
+        origin = origin_of_error(error)
+        raise CannotRecord(
+            f"{origin or 'An event'}: an event of the models asks the database while tables are "
+            f"created ({type(error).__name__}: {error})."
+        ) from error
+
+
+def record_create_all_on(metadata: MetaData, scratch: Connection) -> Recording:
+    """Record what ``create_all`` sends while it really runs, on a scratch database."""
+    elements: list[Any] = []
+
+    def before(_conn: Any, element: Any, *_: Any) -> None:
+        elements.append(element)
+
+    event.listen(scratch, "before_execute", before)
+    try:
+        metadata.create_all(scratch, checkfirst=False)
+    finally:
+        event.remove(scratch, "before_execute", before)
+    return _recording([e for e in elements if not _only_reads(e)], scratch.dialect)
+
+
+def _only_reads(element: Any) -> bool:
+    return bool(getattr(element, "is_select", False)) or (
+        isinstance(element, TextClause) and re.match(r"\s*(SELECT|PRAGMA)\b", element.text, re.I) is not None
+    )
+
+
+def _recording(elements: Iterable[Any], dialect: Dialect) -> Recording:
+    statements = []
+    row_statements = 0
+    for element in elements:
+        if isinstance(element, Dml):
+            row_statements += 1
+        else:
+            statements.append(Statement(compile_sql(element, dialect), element, _about(element)))
+    return Recording(tuple(_indexes_sorted(statements)), row_statements)
+
+
+def compile_sql(element: Any, dialect: Dialect) -> str:
+    """Compile as the engine would send it: what a driver un-doubles is un-doubled here."""
+    if isinstance(element, str):
+        return element.strip()
+    sql = str(element.compile(dialect=dialect)).strip()
+    doubled = getattr(dialect.identifier_preparer, "_double_percents", False)
+    return sql.replace("%%", "%") if doubled else sql
+
+
+def _about(element: Any) -> Any:
+    if isinstance(element, CreateTable | CreateIndex | AddConstraint):
+        return element.element
+    inner = getattr(element, "element", None)
+    if isinstance(inner, Table):
+        return inner
+    return getattr(inner, "table", None)
+
+
+def _indexes_sorted(statements: list[Statement]) -> Iterator[Statement]:
+    """Sort the indexes of one table, which SQLAlchemy keeps in a set."""
+    waiting: list[Statement] = []
+    for statement in statements:
+        is_index = isinstance(statement.element, CreateIndex)
+        if waiting and not (is_index and statement.about.table is waiting[0].about.table):
+            yield from sorted(waiting, key=lambda each: each.sql)
+            waiting = []
+        if is_index:
+            waiting.append(statement)
+        else:
+            yield statement
+    yield from sorted(waiting, key=lambda each: each.sql)
+
+
+class OfflineOperations:
+    """Run pieces of a revision without a database, and see what they would send to one dialect."""
+
+    def __init__(self, dialect: Dialect, metadata: MetaData) -> None:
+        self.dialect = dialect
+        self._sent: list[Any] = []
+        connection = MockConnection(dialect, lambda element, *_: self._sent.append(element))
+        # env.py passes the metadata too, and its naming convention names what a revision leaves unnamed.
+        context = MigrationContext(dialect, connection, {"target_metadata": metadata})  # type: ignore[arg-type]
+        self._op = Operations(context)
+
+    def run(self, code: str, namespace: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """Give the statements that a piece of code sends; None where it fails."""
+        self._sent.clear()
+        try:
+            exec(code, {**namespace, "op": self._op})
+            return tuple(compile_sql(element, self.dialect) for element in self._sent)
+        except Exception:
+            # Whatever goes wrong in a rendered operation: the statement itself is written instead.
+            return None
+
+
+_CONSTRAINT_LINE = re.compile(r"(?:CONSTRAINT|PRIMARY KEY|UNIQUE|CHECK|FOREIGN KEY|EXCLUDE)\b")
+
+
+def same_statements(left: Iterable[str], right: Iterable[str]) -> bool:
+    """Say whether two sequences send the same, the order of constraints inside a table apart."""
+    return [_constraints_sorted(sql) for sql in left] == [_constraints_sorted(sql) for sql in right]
+
+
+def _constraints_sorted(sql: str) -> str:
+    lines = [line.removesuffix(", ") for line in sql.split("\n\t")]
+    if not sql.startswith("CREATE") or len(lines) < 3:
+        return sql
+    last, _, tail = lines[-1].rpartition("\n)")
+    lines[-1] = last
+    columns = [line for line in lines if not _CONSTRAINT_LINE.match(line)]
+    constraints = sorted(line for line in lines if _CONSTRAINT_LINE.match(line))
+    return "\n\t".join((*columns, *constraints, tail))

@@ -1,0 +1,284 @@
+"""Write tables, indexes and keys as the Alembic operations that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql.elements import TextClause, conv, quoted_name
+from sqlalchemy.sql.functions import Function
+
+from .column_types import CannotWriteType, Names, write_type
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+INDENT = "    "
+WIDTH = 88
+
+
+class CannotWrite(Exception):
+    """No operation says this; the statement itself is written then."""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes operations for some target dialects; the first one compiles expressions.
+
+    ``names`` collects the imports that the revision needs.
+    """
+
+    targets: Sequence[Dialect]
+    names: Names
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect in which expressions are written."""
+        return self.targets[0]
+
+    # operations
+
+    def create_table(
+        self, table: sa.Table, *, late: Iterable[sa.ForeignKeyConstraint], conditional: bool
+    ) -> str:
+        """Write ``op.create_table``.
+
+        :param late: foreign keys that are added afterwards.
+        :param conditional: include what ``ddl_if()`` makes depend on the dialect.
+        """
+        others = table.constraints - {table.primary_key, *late}
+        ordered = sorted(others, key=lambda each: each._creation_order)
+        parts = [_name(table.name), *(self.column(column) for column in table.columns)]
+        for constraint in (table.primary_key, *ordered):
+            if conditional or constraint._ddl_if is None:
+                parts.extend(self.constraint(constraint))
+        if table.schema:
+            parts.append(f"schema={table.schema!r}")
+        if table.comment is not None:
+            parts.append(f"comment={table.comment!r}")
+        if table._prefixes:
+            parts.append(f"prefixes={list(table._prefixes)!r}")
+        parts.extend(f"{key}={value!r}" for key, value in sorted(table.kwargs.items()))
+        return _call("op.create_table", parts)
+
+    def create_index(self, index: sa.Index) -> str:
+        """Write ``op.create_index``."""
+        if index.table is None:
+            raise CannotWrite("an index on no table")
+        columns = ", ".join(self._index_element(each) for each in index.expressions)
+        parts = [self._final_name(index), _name(index.table.name), f"[{columns}]"]
+        if index.unique:
+            parts.append("unique=True")
+        if index.table.schema:
+            parts.append(f"schema={index.table.schema!r}")
+        parts.extend(f"{key}={self._option(value)}" for key, value in index.kwargs.items())
+        return _call("op.create_index", parts)
+
+    def create_foreign_key(self, key: sa.ForeignKeyConstraint) -> str:
+        """Write ``op.create_foreign_key``, for a key that can only be added when both tables are there."""
+        source, target = key.table, key.referred_table
+        parts = [
+            self._final_name(key),
+            _name(source.name),
+            _name(target.name),
+            _list(element.parent.name for element in key.elements),
+            _list(element.column.name for element in key.elements),
+        ]
+        if source.schema:
+            parts.append(f"source_schema={source.schema!r}")
+        if target.schema:
+            parts.append(f"referent_schema={target.schema!r}")
+        parts.extend(self._key_options(key))
+        return _call("op.create_foreign_key", parts)
+
+    # parts of a table
+
+    def column(self, column: sa.Column[Any]) -> str:
+        """Write ``sa.Column``."""
+        if column.system:
+            raise CannotWrite("a system column")
+        try:
+            parts = [_name(column.name), write_type(column.type, self.targets, self.names)]
+        except CannotWriteType as error:
+            raise CannotWrite(str(error)) from error
+        parts.extend(self._check(own) for own in column.constraints if isinstance(own, sa.CheckConstraint))
+        parts.extend(self._server_default(column))
+        if column.autoincrement != "auto":
+            parts.append(f"autoincrement={column.autoincrement!r}")
+        parts.append(f"nullable={column.nullable!r}")
+        if column.comment is not None:
+            parts.append(f"comment={column.comment!r}")
+        parts.extend(f"{key}={value!r}" for key, value in column.kwargs.items())
+        return _call("sa.Column", parts)
+
+    def _server_default(self, column: sa.Column[Any]) -> Iterator[str]:
+        default = column.server_default
+        if isinstance(default, sa.Computed):
+            stored = "" if default.persisted is None else f", persisted={default.persisted!r}"
+            yield f"sa.Computed({self._text(default.sqltext)}{stored})"
+        elif isinstance(default, sa.Identity):
+            options = {key: value for key, value in _identity_options(default) if value is not None}
+            yield f"sa.Identity({', '.join(f'{k}={v!r}' for k, v in options.items())})"
+        elif isinstance(default, sa.DefaultClause):
+            yield f"server_default={self._default_value(default.arg)}"
+        elif default is not None:
+            yield "server_default=sa.FetchedValue()"
+
+    def _default_value(self, value: Any) -> str:
+        if isinstance(value, str):
+            return repr(value)
+        if isinstance(value, Function) and not value.clauses.clauses and not value.packagenames:
+            return f"sa.func.{value.name}()"
+        if isinstance(value, sa.True_ | sa.False_):
+            return f"sa.{type(value).__name__.rstrip('_').lower()}()"
+        return f"sa.text({self._text(value)})"
+
+    def constraint(self, constraint: sa.Constraint) -> Iterator[str]:
+        """Write a constraint of a table; nothing for those that a type makes itself."""
+        if getattr(constraint, "_type_bound", False):
+            return
+        if isinstance(constraint, sa.PrimaryKeyConstraint):
+            if constraint.columns:
+                yield self._columns_constraint("sa.PrimaryKeyConstraint", constraint)
+        elif isinstance(constraint, sa.UniqueConstraint):
+            yield self._columns_constraint("sa.UniqueConstraint", constraint)
+        elif isinstance(constraint, sa.ForeignKeyConstraint):
+            yield self._foreign_key(constraint)
+        elif isinstance(constraint, sa.CheckConstraint):
+            yield self._check(constraint)
+        else:
+            raise CannotWrite(type(constraint).__name__)
+
+    def _columns_constraint(
+        self, name: str, constraint: sa.PrimaryKeyConstraint | sa.UniqueConstraint
+    ) -> str:
+        parts = [_name(column.name) for column in constraint.columns]
+        return _call(name, [*parts, *self._constraint_options(constraint)])
+
+    def _foreign_key(self, key: sa.ForeignKeyConstraint) -> str:
+        targets = []
+        for element in key.elements:
+            table = element.column.table
+            names = [name for name in (table.schema, table.name, element.column.name) if name]
+            if any("." in name for name in names):
+                raise CannotWrite("a name with a dot in a foreign key")
+            targets.append(".".join(names))
+        columns = _list(element.parent.name for element in key.elements)
+        options = [*self._key_options(key), *self._name_option(key)]
+        return _call("sa.ForeignKeyConstraint", [columns, _list(targets), *options])
+
+    def _check(self, check: sa.CheckConstraint) -> str:
+        parts = [self._text(check.sqltext), *self._constraint_options(check)]
+        return _call("sa.CheckConstraint", parts)
+
+    # options
+
+    def _constraint_options(self, constraint: Any) -> Iterator[str]:
+        yield from self._name_option(constraint)
+        for option in ("deferrable", "initially"):
+            value = getattr(constraint, option, None)
+            if value is not None:
+                yield f"{option}={value!r}"
+        yield from (f"{key}={self._option(value)}" for key, value in constraint.kwargs.items())
+
+    def _key_options(self, key: sa.ForeignKeyConstraint) -> Iterator[str]:
+        for option in ("onupdate", "ondelete", "deferrable", "initially", "match"):
+            value = getattr(key, option)
+            if value is not None:
+                yield f"{option}={value!r}"
+        yield from (f"{name}={self._option(value)}" for name, value in key.kwargs.items())
+
+    def _name_option(self, constraint: sa.Constraint) -> Iterator[str]:
+        name = self._final_name(constraint)
+        if name != "None":
+            yield f"name={name}"
+
+    def _final_name(self, named: sa.Constraint | sa.Index) -> str:
+        """Write the name that the database gets, final against a later naming convention."""
+        if named.name is None:
+            return "None"
+        preparer = self.dialect.identifier_preparer
+        name = preparer.format_constraint(named, _alembic_quote=False)
+        if name is None:
+            return "None"
+        quoted = getattr(named.name, "quote", None)
+        if quoted is not None:
+            return _name(quoted_name(str(name), quoted))
+        return f"op.f({str(name)!r})" if not _is_plain(named.name) else repr(str(name))
+
+    def _index_element(self, element: Any) -> str:
+        if isinstance(element, sa.Column):
+            return _name(element.name)
+        if isinstance(element, str):
+            return repr(element)
+        return f"sa.text({self._text(element)})"
+
+    def _option(self, value: Any) -> str:
+        if isinstance(value, sa.ClauseElement):
+            return f"sa.text({self._text(value)})"
+        if isinstance(value, list | tuple):
+            return f"[{', '.join(self._option(each) for each in value)}]"
+        if isinstance(value, sa.Column):
+            return repr(value.name)
+        return repr(value)
+
+    def _text(self, expression: Any) -> str:
+        """Write an expression as the text that ``sa.text()`` reads back."""
+        if isinstance(expression, TextClause) and not expression._bindparams:
+            return repr(expression.text)
+        options = {"literal_binds": True, "include_table": False}
+        sql = str(expression.compile(dialect=self.dialect, compile_kwargs=options))
+        if getattr(self.dialect.identifier_preparer, "_double_percents", False):
+            sql = sql.replace("%%", "%")
+        return repr(escape_binds(sql))
+
+
+def _is_plain(name: Any) -> bool:
+    """Say whether somebody wrote this name: no naming convention made it."""
+    return isinstance(name, str) and not isinstance(name, conv)
+
+
+def escape_binds(sql: str) -> str:
+    """Escape what ``sa.text()`` would take for a bind parameter."""
+    return TextClause._bind_params_regex.sub(lambda match: f"\\{match[0]}", sql)
+
+
+def write_execute(sql: str) -> Iterator[str]:
+    """Write a statement as it is, in ways that are tried in turn: a text, then a ``DDL`` object."""
+    yield _call("op.execute", [_lines(escape_binds(sql))])
+    yield _call("op.execute", [_call("sa.DDL", [_lines(sql.replace("%", "%%"))])])
+
+
+def _lines(text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    return "\n".join(repr(line) for line in lines) if len(lines) > 1 else repr(text)
+
+
+def _name(name: Any) -> str:
+    quote = getattr(name, "quote", None)
+    if quote is not None:
+        return f"sa.quoted_name({str(name)!r}, {quote!r})"
+    return repr(str(name))
+
+
+def _list(names: Iterable[Any]) -> str:
+    return f"[{', '.join(_name(name) for name in names)}]"
+
+
+def _identity_options(identity: sa.Identity) -> Iterator[tuple[str, Any]]:
+    for option in "always start increment minvalue maxvalue nominvalue nomaxvalue cycle cache".split():
+        value = getattr(identity, option, None)
+        yield option, value if value or option in ("start", "minvalue", "maxvalue") else None
+
+
+def _call(function: str, parts: Sequence[str]) -> str:
+    """Write a call on one line where it fits, else an argument a line."""
+    line = f"{function}({', '.join(parts)})"
+    fits = len(line) <= WIDTH and "\n" not in line
+    if fits and function != "op.create_table":
+        return line
+    body = ",\n".join(parts).replace("\n", f"\n{INDENT}")
+    comma = "," if len(parts) > 1 else ""
+    return f"{function}(\n{INDENT}{body}{comma}\n)"
