@@ -1,0 +1,92 @@
+"""Put Flask apps that began with ``create_all()`` under migrations, with proof, and upgrade them safely.
+
+What is listed in ``__all__`` is public, nothing else is. Everything is imported when it is first used, so
+that an app which only registers the extension loads neither Alembic nor Flask-Migrate.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .adoption import AdoptOptions, AdoptResult, adopt
+    from .errors import (
+        Broken,
+        Busy,
+        ConfigurationError,
+        DriftFound,
+        ExitCode,
+        Interrupted,
+        ModelsMissing,
+        ProofFailed,
+        Refused,
+        SchemaFlowError,
+        UnadoptableState,
+        Undone,
+        Unverified,
+    )
+    from .extension import SchemaFlow
+    from .findings import Finding, Severity
+    from .loading import in_command
+    from .upgrade import UpgradeOptions, UpgradeResult, safe_upgrade
+
+__all__ = [
+    "AdoptOptions",
+    "AdoptResult",
+    "Broken",
+    "Busy",
+    "ConfigurationError",
+    "DriftFound",
+    "ExitCode",
+    "Finding",
+    "Interrupted",
+    "ModelsMissing",
+    "ProofFailed",
+    "Refused",
+    "SchemaFlow",
+    "SchemaFlowError",
+    "Severity",
+    "UnadoptableState",
+    "Undone",
+    "Unverified",
+    "UpgradeOptions",
+    "UpgradeResult",
+    "__version__",
+    "adopt",
+    "in_command",
+    "safe_upgrade",
+]
+
+_HOMES = {
+    "adoption": ("AdoptOptions", "AdoptResult", "adopt"),
+    "errors": (
+        "Broken",
+        "Busy",
+        "ConfigurationError",
+        "DriftFound",
+        "ExitCode",
+        "Interrupted",
+        "ModelsMissing",
+        "ProofFailed",
+        "Refused",
+        "SchemaFlowError",
+        "UnadoptableState",
+        "Undone",
+        "Unverified",
+    ),
+    "extension": ("SchemaFlow",),
+    "findings": ("Finding", "Severity"),
+    "loading": ("in_command",),
+    "upgrade": ("UpgradeOptions", "UpgradeResult", "safe_upgrade"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{home}", __name__), name)

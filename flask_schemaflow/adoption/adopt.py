@@ -1,0 +1,231 @@
+"""The pipeline: look, decide by the state, go the way that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..discovery import Bind, SourceCall
+from ..errors import UnadoptableState
+from ..findings import Finding, Severity
+from ..results import DatabaseResult, Progress, Result
+from ..state import State
+from ..survey import Notify, Survey, Where, survey_app, tell_nobody
+from .baseline_way import write_baseline
+from .common import Adoption, AdoptOptions, Ending
+from .revisions_way import confirm_revision, find_revision
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from ..loading import LoadingRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdoptResult(Result):
+    """What adopting found out and did; ``baseline`` is the file that was written, or would be."""
+
+    baseline: Path | None = None
+
+
+DEFAULTS = AdoptOptions()
+
+
+def adopt(
+    app: Flask,
+    options: AdoptOptions = DEFAULTS,
+    *,
+    loading: LoadingRecord | None = None,
+    notify: Notify = tell_nobody,
+) -> AdoptResult:
+    """Adopt the app's databases: find every model, write a baseline, prove it, stamp.
+
+    Writes the version table and the migration files; nothing at all before the proof, and never a table
+    of the app.
+
+    :param loading: what was seen while the app loaded, where a command loaded it.
+    :param notify: gets a line for each step.
+    :raises SchemaFlowError: it was refused or could not be done; ``result`` says how far it came.
+    """
+    progress = Progress("db-adopt")
+    with progress.told_on_failure(), app.app_context():
+        if loading is not None:
+            progress.findings.extend(loading.findings())
+        survey = survey_app(
+            app,
+            Where(directory=options.directory, x_args=options.x_args),
+            with_discovery=True,
+            loading=loading,
+            begin=lambda binds: _note_targets(progress, binds),
+            notify=notify,
+        )
+        _note_survey(progress, survey, notify)
+        _refuse_drops_on_load(progress)
+        ending = _way(survey)(Adoption(survey, options, progress, notify))
+        result = progress.result(ending.outcome, ending.message)
+        return AdoptResult(**{**vars(result), "baseline": ending.baseline})
+
+
+def _way(survey: Survey) -> Callable[[Adoption], Ending]:
+    states = {survey.states[bind.key].state for bind in survey.relevant}
+    for state, refusal in _REFUSALS.items():
+        if state in states:
+            bind = next(b for b in survey.relevant if survey.states[b.key].state is state)
+            raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
+    if not survey.revisions:
+        return write_baseline
+    if State.UNMANAGED in states:
+        return find_revision
+    return confirm_revision if states - {State.EMPTY} else _nothing_to_adopt
+
+
+def _nothing_to_adopt(_adoption: Adoption) -> Ending:
+    return Ending(
+        "nothing-to-do",
+        "Nothing to adopt: the database has no tables yet, and there are revisions. "
+        "`flask db-safe-upgrade` creates the tables.",
+    )
+
+
+# -- what there is to tell -------------------------------------------------------------------------
+
+
+def _note_targets(progress: Progress, binds: tuple[Bind, ...]) -> None:
+    for bind in binds:
+        progress.databases[bind.key] = DatabaseResult(bind=bind.key, engine=bind.family, target=bind.target)
+
+
+def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
+    for key, state in survey.states.items():
+        progress.update(
+            key,
+            state_before=state.state.value,
+            revision_before=state.revision,
+            state_after=state.state.value,
+            revision_after=state.revision,
+        )
+        for name in sorted(state.foreign, key=lambda each: each.name):
+            progress.findings.append(
+                Finding(
+                    code="foreign-table",
+                    subject=name.name if name.schema is None else f"{name.schema}.{name.name}",
+                    severity=Severity.INFO,
+                    message="It is in the database, and in no model and no revision: left alone.",
+                )
+            )
+    if survey.discovery is None:
+        return
+    progress.discovery = survey.discovery
+    progress.findings.extend(survey.discovery.findings)
+    modules = survey.discovery.modules
+    tables = sum(len(module.tables) for module in modules)
+    notify(f"Models      {tables} tables in {len(modules)} modules")
+    progress.findings.extend(_create_all_calls(survey.discovery.calls))
+
+
+def _create_all_calls(calls: tuple[SourceCall, ...]) -> list[Finding]:
+    found = []
+    for call in calls:
+        name = call.called.rpartition(".")[2]
+        if name in ("create_all", "drop_all"):
+            found.append(
+                Finding(
+                    code=f"calls-{name.replace('_', '-')}",
+                    subject=call.called,
+                    severity=Severity.INFO,
+                    message=f"The source calls {call.called}().",
+                    hint=_CALL_HINTS[name],
+                    file=str(call.file),
+                    line=call.line,
+                )
+            )
+    return found
+
+
+_CALL_HINTS = {
+    "create_all": "Once adopted, revisions create tables: remove it, or keep it to tests.",
+    "drop_all": "It drops what the revisions made: keep it to tests.",
+}
+
+
+def _refuse_drops_on_load(progress: Progress) -> None:
+    for finding in progress.findings:
+        if finding.code == "drops-on-load" and finding.severity is Severity.ERROR:
+            raise UnadoptableState(f"{finding.place}: {finding.message} {finding.hint}")
+
+
+# -- refusals --------------------------------------------------------------------------------------
+
+Refusal = Callable[[Survey, Bind], str]
+
+
+def _branched(survey: Survey, bind: Bind) -> str:
+    heads = survey.states[bind.key].heads
+    return (
+        f"the revisions have {len(heads)} heads ({', '.join(heads)}). "
+        f"Join them first: flask db merge {' '.join(heads)}"
+    )
+
+
+def _torn(survey: Survey, bind: Bind) -> str:
+    rows = ", ".join(survey.states[bind.key].versions or ())
+    return (
+        f"the version table has several rows ({rows}), of which one is below another or unknown. "
+        "Delete the rows that are wrong; then run this again."
+    )
+
+
+def _orphaned(survey: Survey, bind: Bind) -> str:
+    state = survey.states[bind.key]
+    rows = ", ".join(state.versions or ())
+    if not state.ours:
+        return (
+            f"the version table says {rows}, there is no revision in "
+            f"{survey.migrations.directory}, and the database has none of the models' tables. "
+            "Is it the right database?"
+        )
+    foreign = ", ".join(sorted(name.name for name in state.foreign))
+    other = f" It also has tables of others ({foreign}): does that row belong to them?" if foreign else ""
+    return (
+        f"the version table says {rows}, and there is no revision in "
+        f"{survey.migrations.directory}.{other} Restore the folder from version control. If it is "
+        "lost for good, empty the version table and run this again."
+    )
+
+
+def _unknown(survey: Survey, bind: Bind) -> str:
+    rows = ", ".join(survey.states[bind.key].versions or ())
+    return (
+        f"the version table says {rows}, which no file in {survey.migrations.directory} has. "
+        "Restore that revision from version control, or check out the branch that has it. If it is "
+        "lost for good, empty the version table and run this again: the revision that the structure "
+        "equals is found then."
+    )
+
+
+def _hollow(survey: Survey, bind: Bind) -> str:
+    return (
+        f"it is at revision {survey.states[bind.key].revision}, but none of the tables is there. "
+        "Is it the right database? Restore it from a backup, or empty the version table to begin anew."
+    )
+
+
+def _not_ours(survey: Survey, bind: Bind) -> str:
+    foreign = sorted(name.name for name in survey.states[bind.key].foreign)
+    shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
+    return (
+        f"not-our-database: it has {len(foreign)} tables ({shown}) and none of this app's. "
+        "Check SQLALCHEMY_DATABASE_URI."
+    )
+
+
+_REFUSALS: dict[State, Refusal] = {
+    State.BRANCHED: _branched,
+    State.TORN: _torn,
+    State.ORPHANED: _orphaned,
+    State.UNKNOWN: _unknown,
+    State.HOLLOW: _hollow,
+    State.NOT_OURS: _not_ours,
+}

@@ -1,0 +1,272 @@
+"""The way of a project without revisions: draft a baseline, prove it, write it, stamp it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sqlalchemy import create_engine
+
+from ..baseline import Baseline, Target, draft_baseline
+from ..drift import Drift, find_drift
+from ..errors import DriftFound, ProofFailed
+from ..findings import Finding
+from ..migrations import (
+    Configured,
+    Migrations,
+    StagedRevision,
+    remove_written,
+    run_environment,
+    stage_revision,
+    staging_area,
+    write_staged,
+)
+from ..proof import Proof, prove
+from ..results import ProofResult
+from ..revisions import read_revision, source_hash
+from ..scratch import scratch_database, scratch_databases
+from ..session import sealed
+from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path, take_snapshot
+from ..state import State
+from ..survey import Survey, VersionTable, only_ours
+from .common import Adoption, BindKey, Ending, stamp, unchanged_databases
+
+if TYPE_CHECKING:
+    from ..discovery import Bind
+
+
+def write_baseline(adoption: Adoption) -> Ending:
+    """Write the baseline of what is there, proved on scratch, and stamp the databases that have it."""
+    survey, options, progress = adoption.survey, adoption.options, adoption.progress
+    adoption.check_accepted()
+    unmanaged = [b for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
+    wanted = {bind.key: _structure_of_models(bind, survey) for bind in survey.relevant}
+    accepted = _accepted_drift(adoption, unmanaged, wanted)
+    drafts = {bind.key: _draft(bind, survey, options.engines, accepted) for bind in survey.relevant}
+    progress.findings.extend(_about_rows(drafts))
+    several = any(bind.key is not None for bind in survey.relevant)
+    with staging_area(survey.migrations, several_databases=several) as staging:
+        configured = _configured(staging, survey)
+        staged = _stage(adoption, staging, configured, drafts, accepted)
+        tables = {key: _version_table(found) for key, found in configured.items()}
+        adoption = _with_version_tables(adoption, tables)
+        proof = _prove(adoption, staged.migrations, staged.id, unmanaged, wanted)
+        progress.proof = ProofResult(
+            equal=True,
+            method=proof.method,
+            engines=proof.engines,
+            on_paper=_on_paper(survey, options.engines),
+        )
+        if options.dry_run:
+            return Ending("planned", _planned(staged, unmanaged), staged.target)
+        _write_and_stamp(adoption, staged, proof, unmanaged, wanted)
+    return Ending("adopted", _verdict(staged, unmanaged, proof), staged.target)
+
+
+def _structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
+    """Give what ``create_all`` makes, by running it on scratch. Never touches the real database."""
+    with scratch_database(bind.engine) as scratch, sealed():
+        bind.metadata.create_all(scratch, checkfirst=False)
+        return only_ours(take_snapshot(scratch), survey.states[bind.key])
+
+
+def _accepted_drift(
+    adoption: Adoption, unmanaged: Iterable[Bind], wanted: Mapping[BindKey, Snapshot]
+) -> dict[BindKey, list[Drift]]:
+    """Compare models and databases.
+
+    :raises DriftFound: they differ in something that was not accepted.
+    """
+    accepted: dict[BindKey, list[Drift]] = {}
+    stopping: list[Drift] = []
+    for bind in unmanaged:
+        found = find_drift(wanted[bind.key], adoption.survey.ours(bind.key))
+        accepted[bind.key], stops = adoption.split(found)
+        adoption.progress.findings.extend(each for each in found if each not in stops)
+        stopping.extend(stops)
+    if stopping:
+        ways = "one way" if len(stopping) == 1 else f"{len(stopping)} ways"
+        raise DriftFound(
+            f"The database differs from the models in {ways}. Mend the models or the database, or "
+            f"let a difference stay: --accept {stopping[0].key}",
+            findings=tuple(stopping),
+        )
+    return accepted
+
+
+# -- drafting --------------------------------------------------------------------------------------
+
+
+def _draft(
+    bind: Bind,
+    survey: Survey,
+    engines: tuple[str, ...],
+    accepted: Mapping[BindKey, list[Drift]],
+) -> Baseline:
+    snapshot = survey.looks[bind.key].snapshot
+    with ExitStack() as stack:
+        scratch = stack.enter_context(scratch_database(bind.engine))
+        stack.enter_context(sealed())
+        targets = [Target(dialect=bind.engine.dialect, scratch=scratch)]
+        targets.extend(
+            Target(dialect=create_engine(_PAPER[family]).dialect) for family in _on_paper(survey, engines)
+        )
+        return draft_baseline(bind.metadata, targets, differing=accepted.get(bind.key, ()), real=snapshot)
+
+
+_PAPER = {
+    "sqlite": "sqlite://",
+    "postgresql": "postgresql+psycopg://",
+    "mariadb": "mariadb+pymysql://",
+    "mysql": "mysql+pymysql://",
+}
+
+
+def _on_paper(survey: Survey, engines: tuple[str, ...]) -> tuple[str, ...]:
+    used = {bind.family for bind in survey.relevant}
+    return tuple(sorted(set(engines or survey.settings.engines) - used))
+
+
+def _about_rows(drafts: Mapping[BindKey, Baseline]) -> list[Finding]:
+    return [
+        Finding(
+            code="rows-on-create",
+            subject=key or "default",
+            message=f"create_all() also sends {draft.row_statements} statements that write rows; a "
+            "baseline makes the structure only.",
+            hint="Put rows that every database needs into a revision of their own.",
+        )
+        for key, draft in drafts.items()
+        if draft.row_statements
+    ]
+
+
+def _configured(staging: Migrations, survey: Survey) -> dict[BindKey, Configured]:
+    """Ask ``env.py`` how it names things, on scratch databases."""
+    with scratch_databases({bind.key: bind.engine for bind in survey.binds}) as scratches:
+        return run_environment(
+            staging,
+            scratches,
+            lambda *_: [],
+            dont_mutate=True,
+            required=[bind.key for bind in survey.relevant],
+        )
+
+
+def _version_table(found: Configured) -> VersionTable:
+    return VersionTable(
+        name=found.version_table,
+        schema=found.version_table_schema,
+        pk=found.options.get("version_table_pk", True),
+    )
+
+
+def _with_version_tables(adoption: Adoption, tables: Mapping[BindKey, VersionTable]) -> Adoption:
+    survey = replace(adoption.survey, version_tables={**adoption.survey.version_tables, **tables})
+    return replace(adoption, survey=survey)
+
+
+def _stage(
+    adoption: Adoption,
+    staging: Migrations,
+    configured: Mapping[BindKey, Configured],
+    drafts: Mapping[BindKey, Baseline],
+    accepted: Mapping[BindKey, list[Drift]],
+) -> StagedRevision:
+    arguments: dict[str, str] = {}
+    imports: set[str] = set()
+    for key, draft in drafts.items():
+        arguments[configured[key].upgrade_token] = draft.upgrade
+        arguments[configured[key].downgrade_token] = draft.downgrade
+        imports |= draft.imports
+    arguments["imports"] = "\n".join(sorted(imports))
+    notes = [f"{each.key}: {each.message}" for found in accepted.values() for each in found]
+    return stage_revision(
+        staging,
+        adoption.survey.migrations,
+        revision_id=adoption.options.revision_id or uuid4().hex[-12:],
+        message=adoption.options.message,
+        template_arguments=arguments,
+        notes=notes,
+    )
+
+
+# -- proving, writing, stamping --------------------------------------------------------------------
+
+
+def _prove(
+    adoption: Adoption,
+    migrations: Migrations,
+    revision: str,
+    unmanaged: list[Bind],
+    wanted: Mapping[BindKey, Snapshot],
+) -> Proof:
+    """Run the baseline on scratch: it must give the real structure, or the models' where there is none.
+
+    :raises ProofFailed: it does not.
+    """
+    survey = adoption.survey
+    real = dict(wanted) | {bind.key: survey.ours(bind.key) for bind in unmanaged}
+    adoption.notify("Proving     the baseline on a scratch database")
+    proof = prove(migrations, survey.binds, revision, real, survey.bookkeeping)
+    if not proof.equal:
+        found = tuple(d for drift in proof.drift.values() for d in drift if d.structural)
+        raise ProofFailed(
+            f"The baseline does not rebuild the database: {len(found)} differences, the first is: "
+            f"{found[0].message} Nothing was written. Please report this.",
+            findings=found,
+        )
+    return proof
+
+
+def _write_and_stamp(
+    adoption: Adoption,
+    staged: StagedRevision,
+    proof: Proof,
+    unmanaged: list[Bind],
+    wanted: Mapping[BindKey, Snapshot],
+) -> None:
+    project = adoption.survey.migrations
+    files = _stored_snapshots(adoption.survey, staged, proof)
+    with unchanged_databases(adoption.survey, [bind.key for bind in unmanaged]) as held:
+        written = write_staged(staged, project, files)
+        try:
+            if source_hash(staged.target.read_text(encoding="utf-8")) != source_hash(staged.source):
+                # A post-write hook changed more than the layout.
+                _prove(adoption, project, staged.id, unmanaged, wanted)
+            stamp(adoption, held, staged.id, state=State.CURRENT)
+        except BaseException:
+            remove_written(written)
+            raise
+    adoption.notify(f"Written     {staged.target}")
+
+
+def _stored_snapshots(survey: Survey, staged: StagedRevision, proof: Proof) -> dict[Path, str]:
+    assert staged.migrations.version_folder is not None
+    (chain,) = chain_hashes([read_revision(staged.path)]).values()
+    files = {}
+    for family in {bind.family for bind in survey.relevant}:
+        snapshots = {b.key: proof.snapshots[b.key] for b in survey.relevant if b.family == family}
+        files[stored_path(staged.id, family)] = render_stored(staged.id, chain, snapshots, {})
+    return files
+
+
+def _planned(staged: StagedRevision, unmanaged: list[Bind]) -> str:
+    stamped = ", ".join(bind.target for bind in unmanaged) or "nothing"
+    return f"Would write {staged.target} and stamp {stamped}; the baseline is proved."
+
+
+def _verdict(staged: StagedRevision, unmanaged: list[Bind], proof: Proof) -> str:
+    if not unmanaged:
+        return (
+            f"Wrote the baseline {staged.id}; the database has no tables yet, so nothing was stamped. "
+            "`flask db-safe-upgrade` creates the tables."
+        )
+    return (
+        f"Adopted at {staged.id}: the baseline rebuilds exactly what is there "
+        f"(proved on {', '.join(proof.engines)}); no table was touched."
+    )

@@ -1,0 +1,140 @@
+"""What both ways of adopting share: the options, the stamp, and what may differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError, Refused
+from ..session import HeldTransaction, held_transaction
+from ..survey import Look, Notify, Survey, only_ours, read_look
+from ..versions import write_version
+
+if TYPE_CHECKING:
+    from ..drift import Drift
+    from ..results import Progress
+    from ..state import State
+
+BindKey = str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdoptOptions:
+    """What ``db-adopt`` was asked for; ``search_time`` is in seconds."""
+
+    directory: str | None = None
+    x_args: tuple[str, ...] = ()
+    message: str = "baseline"
+    revision_id: str | None = None
+    accept: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    dry_run: bool = False
+    search_time: float = 300.0
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """One run: what was found, what was asked for, and where to tell of it."""
+
+    survey: Survey
+    options: AdoptOptions
+    progress: Progress
+    notify: Notify
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The accepted differences, each ``CODE:SUBJECT``, of options and settings."""
+        return frozenset((*self.options.accept, *self.survey.settings.accept))
+
+    def check_accepted(self) -> None:
+        """Check that what is accepted can be accepted at all.
+
+        :raises ConfigurationError: it is not ``CODE:SUBJECT``, or no code of a difference.
+        """
+        for each in self.options.accept:
+            code, _, subject = each.partition(":")
+            if not subject or not code.startswith(("missing-", "extra-", "changed-")):
+                raise ConfigurationError(
+                    f"--accept {each}: say CODE:SUBJECT with the code of a difference, for example "
+                    "extra-index:user.ix_user_email."
+                )
+
+    def split(self, drift: Iterable[Drift]) -> tuple[list[Drift], list[Drift]]:
+        """Split structural differences into accepted and stopping ones."""
+        structural = [each for each in drift if each.structural]
+        accepted = [each for each in structural if each.key in self.accepted]
+        return accepted, [each for each in structural if each.key not in self.accepted]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a way ended: outcome, verdict, and the baseline's file if there is one."""
+
+    outcome: str
+    message: str
+    baseline: Path | None = None
+
+
+@contextmanager
+def unchanged_databases(survey: Survey, keys: Iterable[BindKey]) -> Iterator[dict[BindKey, HeldTransaction]]:
+    """Hold the databases against other writers, having checked that they are as they were seen.
+
+    Writes nothing by itself.
+
+    :raises Refused: structure or version rows changed since they were read.
+    :raises Busy: another process writes.
+    """
+    binds = {bind.key: bind for bind in survey.binds}
+    with ExitStack() as stack:
+        held = {
+            key: stack.enter_context(held_transaction(binds[key].engine, app_listeners=False)) for key in keys
+        }
+        for key, transaction in held.items():
+            now = read_look(transaction.connection, survey.version_tables[key])
+            if not _is_same(survey, key, now):
+                raise Refused(
+                    f"{binds[key].target} was changed by somebody else meanwhile. Nothing was "
+                    "written; run this again."
+                )
+        yield held
+
+
+def _is_same(survey: Survey, key: BindKey, now: Look) -> bool:
+    assert now.snapshot is not None
+    return now.versions == survey.looks[key].versions and only_ours(
+        now.snapshot, survey.states[key]
+    ) == survey.ours(key)
+
+
+def stamp(
+    adoption: Adoption,
+    held: Mapping[BindKey, HeldTransaction],
+    revision: str,
+    *,
+    state: State,
+    before_commit: Callable[[], None] = lambda: None,
+) -> None:
+    """Write the revision into each held database and commit. Writes the version table only.
+
+    :param state: what the databases are afterwards.
+    """
+    survey = adoption.survey
+    for key, transaction in held.items():
+        table = survey.version_tables[key]
+        write_version(transaction.connection, revision, table=table.name, schema=table.schema, pk=table.pk)
+    before_commit()
+    committed: list[BindKey] = []
+    for key, transaction in held.items():
+        try:
+            transaction.commit()
+        except Exception as error:
+            done = ", ".join(adoption.progress.databases[each].target for each in committed)
+            raise Refused(
+                f"{adoption.progress.databases[key].target} could not be stamped ({error})."
+                + (f" {done} is stamped already; run this again." if done else "")
+            ) from error
+        committed.append(key)
+        adoption.progress.update(key, state_after=state.value, revision_after=revision, verified=True)

@@ -1,0 +1,119 @@
+"""The way of a project that has revisions: find or confirm the one that each database is at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..drift import Drift, find_drift
+from ..errors import DriftFound, UnadoptableState
+from ..matching import ambiguous, match_revision
+from ..proof import replay
+from ..results import ProofResult
+from ..snapshot import Snapshot, read_stored
+from ..state import State
+from .common import Adoption, BindKey, Ending, stamp, unchanged_databases
+
+if TYPE_CHECKING:
+    from ..survey import Survey
+
+
+def find_revision(adoption: Adoption) -> Ending:
+    """Find the revision that the structure of the unmanaged databases equals, and stamp it."""
+    survey, options = adoption.survey, adoption.options
+    adoption.check_accepted()
+    keys = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
+    real = {key: survey.ours(key) for key in keys}
+    adoption.notify(f"Searching   which of {len(survey.revisions)} revisions the structure equals")
+    match = match_revision(
+        survey.migrations,
+        survey.revisions,
+        survey.binds,
+        real,
+        survey.bookkeeping,
+        search_time=options.search_time,
+        accepted=adoption.accepted,
+    )
+    if len(match.equal) > 1:
+        raise UnadoptableState(
+            f"{ambiguous(match).message} {ambiguous(match).hint}", findings=(ambiguous(match),)
+        )
+    if not match.equal:
+        findings = tuple(each for found in match.drift.values() for each in found)
+        raise DriftFound(
+            "The structure is not that of any revision. "
+            f"The nearest is {match.nearest}; it differs in {_count(match.drift)}.",
+            findings=findings,
+        )
+    (revision,) = match.equal
+    adoption.progress.proof = ProofResult(
+        equal=True, method="scratch database", engines=_families(survey, keys)
+    )
+    head = survey.states[keys[0]].heads[0]
+    pending = "" if revision == head else " Newer revisions are pending: `flask db-safe-upgrade`."
+    if options.dry_run:
+        return Ending("planned", f"Would stamp {revision}, whose structure it is.{pending}")
+    with unchanged_databases(survey, keys) as held:
+        stamp(adoption, held, revision, state=State.CURRENT if revision == head else State.BEHIND)
+    return Ending(
+        "adopted",
+        f"Adopted at revision {revision}, whose structure it has; no table was touched.{pending}",
+    )
+
+
+def confirm_revision(adoption: Adoption) -> Ending:
+    """Prove that each adopted database has the structure of the revision that it says."""
+    survey = adoption.survey
+    adoption.check_accepted()
+    adopted = {
+        bind.key: survey.states[bind.key].versions or ()
+        for bind in survey.relevant
+        if survey.states[bind.key].state in (State.BEHIND, State.CURRENT)
+    }
+    stopping: list[Drift] = []
+    for key, versions in adopted.items():
+        made = _structure_at(survey, key, versions)
+        found = find_drift(made, survey.ours(key))
+        _, stops = adoption.split(found)
+        adoption.progress.findings.extend(each for each in found if each not in stops)
+        adoption.progress.update(key, verified=not stops)
+        stopping.extend(stops)
+    adoption.progress.proof = ProofResult(
+        equal=not stopping, method="revisions on scratch", engines=_families(survey, adopted)
+    )
+    if stopping:
+        raise DriftFound(
+            f"The database says revision {_said(adopted)}, but its structure differs from it in "
+            f"{len(stopping)} ways.",
+            findings=tuple(stopping),
+        )
+    pending = any(survey.states[key].state is State.BEHIND for key in adopted)
+    return Ending(
+        "already-adopted",
+        f"Already adopted: the structure is that of revision {_said(adopted)}."
+        + (" Newer revisions are pending: `flask db-safe-upgrade`." if pending else ""),
+    )
+
+
+def _said(adopted: Mapping[BindKey, tuple[str, ...]]) -> str:
+    return ", ".join(sorted({version for versions in adopted.values() for version in versions}))
+
+
+def _structure_at(survey: Survey, key: BindKey, versions: tuple[str, ...]) -> Snapshot:
+    bind = next(each for each in survey.binds if each.key == key)
+    if len(versions) == 1:
+        stored = read_stored(survey.migrations.directory, survey.revisions, versions[0], bind.family)
+        if stored is not None and key in stored:
+            return stored[key]
+    target = versions[0] if len(versions) == 1 else "heads"
+    return replay(survey.migrations, survey.binds, target, survey.bookkeeping, required=[key])[key]
+
+
+def _families(survey: Survey, keys: object) -> tuple[str, ...]:
+    wanted = set(keys)  # type: ignore[call-overload]
+    return tuple(sorted({bind.family for bind in survey.binds if bind.key in wanted}))
+
+
+def _count(drift: Mapping[BindKey, tuple[Drift, ...]]) -> str:
+    number = sum(each.structural for found in drift.values() for each in found)
+    return f"{number} way" + ("s" if number != 1 else "")

@@ -1,0 +1,261 @@
+"""What a command does when called: load the app guarded, call one function, show what it returned, exit."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import signal
+import sqlite3
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from types import FrameType
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+from flask import current_app
+from flask.cli import NoAppException, ScriptInfo
+from sqlalchemy.exc import DBAPIError
+
+from .errors import ConfigurationError, ExitCode, Interrupted, SchemaFlowError
+from .loading import (
+    GUARD_LINE,
+    LoadingRecord,
+    command_running,
+    guarded_loading,
+    origin_of_error,
+)
+from .report import to_json, to_text
+from .results import Result
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from .survey import Notify
+
+Work = Callable[["Flask", LoadingRecord | None, "Notify"], Result]
+
+
+def run_adopt(info: ScriptInfo, *, reconcile: bool, restamp: str | None, **options: Any) -> None:
+    """Run ``db-adopt``."""
+
+    def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
+        from .adoption import AdoptOptions, adopt
+
+        for name, asked in (("--reconcile", reconcile), ("--restamp", restamp)):
+            if asked:
+                raise ConfigurationError(f"{name} is not there yet in this version.")
+        return adopt(app, AdoptOptions(**options), loading=record, notify=notify)
+
+    _run("db-adopt", info, work, options)
+
+
+def run_safe_upgrade(info: ScriptInfo, **options: Any) -> None:
+    """Run ``db-safe-upgrade``."""
+
+    def work(app: Flask, _record: LoadingRecord | None, notify: Notify) -> Result:
+        from .upgrade import UpgradeOptions, safe_upgrade
+
+        return safe_upgrade(app, UpgradeOptions(**options), notify=notify)
+
+    _run("db-safe-upgrade", info, work, options)
+
+
+def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) -> None:
+    as_json = options.pop("as_json") or options.pop("output_format") == "json"
+    options.pop("output_format", None)
+    verbose = options.pop("verbose")
+    threads = set(threading.enumerate())
+    with _stdout_kept() as stdout, _terminated_is_interrupted(), command_running():
+        result = _result(command, info, work)
+        _show(result, stdout, as_json=as_json, verbose=verbose)
+    _leave(result.exit_code, threads)
+
+
+def _result(command: str, info: ScriptInfo, work: Work) -> Result:
+    try:
+        app, record = _load(info)
+        return work(app, record, _say)
+    except SchemaFlowError as error:
+        if isinstance(error.result, Result):
+            return error.result
+        return _failed_result(command, error)
+    except KeyboardInterrupt:
+        return _failed_result(command, Interrupted("Interrupted; nothing was changed."))
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        return Result(
+            command=command,
+            outcome="error",
+            exit_code=ExitCode.UNEXPECTED,
+            message=f"This is a bug in flask-schemaflow: {type(error).__name__}: {error}",
+        )
+
+
+def _failed_result(command: str, error: SchemaFlowError) -> Result:
+    return Result(
+        command=command,
+        outcome=error.outcome,
+        exit_code=error.exit_code,
+        message=error.message,
+        findings=error.findings,
+    )
+
+
+# -- loading ---------------------------------------------------------------------------------------
+
+
+def _load(info: ScriptInfo) -> tuple[Flask, LoadingRecord | None]:
+    """Load the app as the ``flask`` command does, kept away from its database.
+
+    :raises ConfigurationError: there is none, or it fails.
+    """
+    if current_app:
+        return current_app._get_current_object(), None  # type: ignore[attr-defined]
+    record = LoadingRecord()
+    try:
+        with guarded_loading(every_thread=True) as record:
+            return info.load_app(), record
+    except SchemaFlowError:
+        raise
+    except NoAppException as error:
+        raise _not_found(error) from error
+    except (DBAPIError, sqlite3.Error) as error:
+        raise _database_used(error, record) from error
+    except (Exception, SystemExit) as error:
+        raise _failed(error, record) from error
+
+
+def _not_found(error: NoAppException) -> ConfigurationError:
+    cause = error.__context__
+    if isinstance(cause, ImportError):
+        origin = origin_of_error(cause)
+        return ConfigurationError(f"{_place(origin)}The app cannot be imported: {cause}.")
+    return ConfigurationError(f"There is no app to load: {error.format_message()}")
+
+
+_MISSING_TABLE = re.compile(
+    r"no such table: (\S+)|relation \"([^\"]+)\" does not exist|Table '([^']+)' doesn't exist"
+)
+
+
+def _database_used(error: BaseException, record: LoadingRecord) -> ConfigurationError:
+    text = " ".join(str(getattr(error, "orig", None) or error).split())
+    missing = _MISSING_TABLE.search(text)
+    what = f"needs the table {next(filter(None, missing.groups()))}" if missing else f"fails: {text}"
+    return ConfigurationError(
+        f"{_place(origin_of_error(error))}While it loads, the app uses its database, and {what}. "
+        f"Leave the factory before that line while a command runs: {GUARD_LINE}",
+        findings=record.findings(),
+    )
+
+
+def _failed(error: BaseException, record: LoadingRecord) -> ConfigurationError:
+    text = " ".join(str(error).split())
+    kind = "ends the process" if isinstance(error, SystemExit) else type(error).__name__
+    return ConfigurationError(
+        f"{_place(origin_of_error(error))}The app fails while it loads: {kind}: {text}",
+        findings=record.findings(),
+    )
+
+
+def _place(origin: object) -> str:
+    return f"{origin}: " if origin is not None else ""
+
+
+# -- output ----------------------------------------------------------------------------------------
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)
+
+
+@contextmanager
+def _stdout_kept() -> Iterator[IO[str] | None]:
+    """Keep stdout for the result; whatever else is printed, by Python or below it, goes to stderr."""
+    stdout = sys.stdout
+    kept = None
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        stdout.flush()
+        if stdout.fileno() == 1:
+            kept = os.dup(1)
+            os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            if kept is None:
+                yield stdout
+            else:
+                with os.fdopen(os.dup(kept), "w", encoding="utf-8") as result:
+                    yield result
+    finally:
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+def _show(result: Result, stdout: IO[str] | None, *, as_json: bool, verbose: bool) -> None:
+    lines = [to_json(result)] if as_json else [f"{x}\n" for x in to_text(result, verbose=verbose)]
+    if stdout is not None:
+        try:
+            stdout.write("".join(lines))
+            stdout.flush()
+        except (OSError, ValueError) as error:
+            if getattr(error, "errno", errno.EPIPE) != errno.EPIPE:
+                raise
+            # Nobody reads any more; what was done is done, and the exit code says it.
+            _point_at_nothing(stdout)
+    label = _LABELS.get(result.exit_code, "")
+    _say(f"{label}{result.message}")
+
+
+_LABELS = {
+    ExitCode.UNEXPECTED: "Error: ",
+    ExitCode.USAGE: "Error: ",
+    ExitCode.REFUSED: "Refused: ",
+    ExitCode.BUSY: "Busy: ",
+    ExitCode.UNDONE: "Undone: ",
+    ExitCode.BROKEN: "Broken: ",
+    ExitCode.UNVERIFIED: "Unverified: ",
+}
+
+
+def _point_at_nothing(stdout: IO[str]) -> None:
+    with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), stdout.fileno())
+
+
+# -- leaving ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C inside the block, so that everything is undone on the way out."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(code: ExitCode, threads: set[threading.Thread]) -> None:
+    """Exit, without waiting for threads that the app started while it loaded."""
+    waiting = [each for each in threading.enumerate() if not each.daemon and each not in threads]
+    if waiting:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        os._exit(int(code))
+    click.get_current_context().exit(int(code))

@@ -1,0 +1,126 @@
+"""Run revisions on scratch; they must rebuild the real structure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .drift import Drift, find_drift, is_equal
+from .errors import ProofFailed, Refused
+from .findings import Finding, Severity
+from .migrations import Migrations, RevisionFailed, run_environment
+from .revisions import TableName
+from .scratch import scratch_databases
+from .session import AppSessionUsed
+from .snapshot import Snapshot, take_snapshot
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext, RevisionStep
+    from sqlalchemy.engine import Connection
+
+    from .discovery import Bind
+
+BindKey = str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What revisions gave on scratch, beside what the real database has.
+
+    ``drift`` has, by bind key, in what they differ; ``engines`` the families on which they ran; ``method``
+    says where.
+    """
+
+    drift: Mapping[BindKey, tuple[Drift, ...]]
+    snapshots: Mapping[BindKey, Snapshot]
+    engines: tuple[str, ...]
+    method: str = "scratch database"
+
+    @property
+    def equal(self) -> bool:
+        """Say whether nothing structural differs."""
+        return all(is_equal(drift) for drift in self.drift.values())
+
+
+Observe = Callable[[BindKey, str, Snapshot], None]
+
+
+def replay(
+    migrations: Migrations,
+    binds: Iterable[Bind],
+    target: str,
+    bookkeeping: Mapping[BindKey, frozenset[TableName]],
+    *,
+    required: Iterable[BindKey],
+    observe: Observe | None = None,
+) -> dict[BindKey, Snapshot]:
+    """Run all revisions up to ``target`` on scratch databases and give what they make.
+
+    Never touches the real databases: any connection that a revision opens to them is refused.
+
+    :param binds: all databases of the app.
+    :param bookkeeping: version tables, which are left out.
+    :param required: the databases that ``env.py`` has to cover.
+    :param observe: called with bind key, revision and structure after each revision.
+    :raises ProofFailed: a revision fails on an empty database.
+    :raises Refused: a revision uses ``db.session`` or another connection of its own.
+    """
+    binds = tuple(binds)
+
+    def steps(_bind: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
+        assert context.script is not None
+        return context.script._upgrade_revs(target, heads)  # type: ignore[arg-type]
+
+    def applied(key: BindKey, revision: str, connection: Connection) -> None:
+        if observe is not None:
+            observe(key, revision, _snapshot(connection, bookkeeping[key]))
+
+    with scratch_databases({bind.key: bind.engine for bind in binds}) as scratches:
+        try:
+            run_environment(migrations, scratches, steps, on_apply=applied, required=tuple(required))
+        except RevisionFailed as failure:
+            raise _refusal(failure) from failure
+        return {key: _snapshot(connection, bookkeeping[key]) for key, connection in scratches.items()}
+
+
+def prove(
+    migrations: Migrations,
+    binds: Iterable[Bind],
+    target: str,
+    real: Mapping[BindKey, Snapshot],
+    bookkeeping: Mapping[BindKey, frozenset[TableName]],
+) -> Proof:
+    """Run the revisions up to ``target`` on scratch and compare with the real structure.
+
+    Never touches the real databases.
+
+    :param real: the structure of each database, of our tables only.
+    """
+    binds = tuple(binds)
+    made = replay(migrations, binds, target, bookkeeping, required=real)
+    return Proof(
+        drift={key: find_drift(made[key], snapshot) for key, snapshot in real.items()},
+        snapshots=made,
+        engines=tuple(sorted({bind.family for bind in binds if bind.key in real})),
+    )
+
+
+def _snapshot(connection: Connection, without: frozenset[TableName]) -> Snapshot:
+    return take_snapshot(connection).where(lambda each: TableName(each.schema, each.name) not in without)
+
+
+def _refusal(failure: RevisionFailed) -> Refused:
+    uses_session = isinstance(failure.error, AppSessionUsed)
+    finding = Finding(
+        code="uses-app-session" if uses_session else "revision-fails",
+        subject=failure.revision,
+        severity=Severity.ERROR,
+        message=str(failure.error) if uses_session else f"It fails on an empty database: {failure}.",
+        hint="Use op.get_bind()." if uses_session else "",
+        revision=failure.revision,
+        file=failure.file,
+        line=failure.line,
+    )
+    where = f"{finding.place}: " if finding.place else ""
+    return ProofFailed(f"{where}{finding.message}", findings=(finding,))

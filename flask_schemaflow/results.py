@@ -1,0 +1,123 @@
+"""What a flow has found out and done: the value behind the text and the JSON document."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from .errors import ExitCode, Interrupted, SchemaFlowError
+
+if TYPE_CHECKING:
+    from .discovery import Discovery
+    from .findings import Finding
+    from .plan import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseResult:
+    """What happened to one database; ``bind`` is its key, ``target`` names it without a password.
+
+    ``verified`` is None where nothing was compared.
+    """
+
+    bind: str | None
+    engine: str
+    target: str
+    state_before: str | None = None
+    state_after: str | None = None
+    revision_before: str | None = None
+    revision_after: str | None = None
+    applied: tuple[str, ...] = ()
+    verified: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProofResult:
+    """Whether revisions rebuilt the real structure, how that was found out, and for which engines.
+
+    ``engines`` ran on a database; ``on_paper`` were compared statement by statement, without one.
+    """
+
+    equal: bool
+    method: str
+    engines: tuple[str, ...]
+    on_paper: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a command found out and did; on failure as far as it came.
+
+    ``message`` is the verdict. ``details`` are further lines for people.
+    """
+
+    command: str
+    outcome: str
+    exit_code: ExitCode
+    message: str
+    databases: tuple[DatabaseResult, ...] = ()
+    plan: tuple[Step, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    proof: ProofResult | None = None
+    discovery: Discovery | None = None
+    details: tuple[str, ...] = ()
+    elapsed_ms: int = 0
+
+
+@dataclass
+class Progress:
+    """What a flow knows so far, to be told whether it ends well or not."""
+
+    command: str
+    databases: dict[str | None, DatabaseResult] = field(default_factory=dict)
+    plan: tuple[Step, ...] = ()
+    findings: list[Finding] = field(default_factory=list)
+    proof: ProofResult | None = None
+    discovery: Discovery | None = None
+    details: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    def update(self, bind: str | None, **changes: object) -> None:
+        """Note something of one database."""
+        self.databases[bind] = replace(self.databases[bind], **changes)  # type: ignore[arg-type]
+
+    def result(self, outcome: str, message: str, exit_code: ExitCode = ExitCode.DONE) -> Result:
+        """Give what is known as a result."""
+        return Result(
+            command=self.command,
+            outcome=outcome,
+            exit_code=exit_code,
+            message=message,
+            databases=tuple(self.databases.values()),
+            plan=self.plan,
+            findings=tuple(dict.fromkeys(self.findings)),
+            proof=self.proof,
+            discovery=self.discovery,
+            details=tuple(self.details),
+            elapsed_ms=round((time.monotonic() - self.started) * 1000),
+        )
+
+    @contextmanager
+    def told_on_failure(self) -> Iterator[None]:
+        """Give every error that leaves the block the result so far.
+
+        :raises Interrupted: in the place of a KeyboardInterrupt.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            error = Interrupted("Interrupted; nothing was changed.")
+            error.result = self.result(error.outcome, error.message, error.exit_code)
+            raise error from None
+        except SchemaFlowError as error:
+            self.findings.extend(error.findings)
+            error.result = self.result(error.outcome, error.message, error.exit_code)
+            raise
+
+
+def by_bind(results: Mapping[str | None, DatabaseResult]) -> tuple[DatabaseResult, ...]:
+    """Give the results, the default database first."""
+    return tuple(results[key] for key in sorted(results, key=lambda key: key or ""))

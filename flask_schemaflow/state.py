@@ -1,0 +1,132 @@
+"""Say what a database is: adopted or not, behind, ahead, or something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from .revisions import Revision, TableName, heads_of, lineage
+
+if TYPE_CHECKING:
+    from .snapshot import Snapshot
+
+
+class State(str, Enum):
+    """The states of the table in the documentation."""
+
+    EMPTY = "empty"
+    UNMANAGED = "unmanaged"
+    ORPHANED = "orphaned"
+    NOT_OURS = "not-ours"
+    BEHIND = "behind"
+    CURRENT = "current"
+    HOLLOW = "hollow"
+    AHEAD = "ahead"
+    UNKNOWN = "unknown"
+    BRANCHED = "branched"
+    TORN = "torn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseState:
+    """What one database is, and why.
+
+    ``versions`` are the rows of the version table, None where there is no such table. ``ours`` and
+    ``foreign`` split the tables that the database has; ``expected`` are all tables of ours, there or not.
+    """
+
+    state: State
+    versions: tuple[str, ...] | None
+    ours: frozenset[TableName]
+    foreign: frozenset[TableName]
+    expected: frozenset[TableName]
+    heads: tuple[str, ...]
+
+    @property
+    def revision(self) -> str | None:
+        """The revision in the version table, if there is exactly one."""
+        return self.versions[0] if self.versions and len(self.versions) == 1 else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a database before it is judged.
+
+    ``tables`` are those that it has; ``in_models`` and ``in_revisions`` make a table ours; ``never_ours``
+    are patterns of names that are foreign whatever else says.
+    """
+
+    revisions: tuple[Revision, ...]
+    versions: tuple[str, ...] | None
+    tables: frozenset[TableName]
+    in_models: frozenset[TableName]
+    in_revisions: frozenset[TableName]
+    never_ours: tuple[str, ...] = ()
+    bookkeeping: frozenset[TableName] = frozenset()
+
+
+def table_names(snapshot: Snapshot | None) -> frozenset[TableName]:
+    """Give the names of the tables in a snapshot."""
+    objects = snapshot.tables if snapshot is not None else ()
+    return frozenset(TableName(each.schema, each.name) for each in objects)
+
+
+def classify(facts: Facts) -> DatabaseState:
+    """Judge a database by its version rows, its tables and the revisions at hand. Read-only."""
+    expected = frozenset(
+        name
+        for name in facts.in_models | facts.in_revisions
+        if not any(fnmatchcase(name.name, pattern) for pattern in facts.never_ours)
+    )
+    tables = facts.tables - facts.bookkeeping
+    ours = tables & expected
+    foreign = tables - expected
+    heads = heads_of(facts.revisions)
+    return DatabaseState(
+        state=_state(facts, ours, foreign, heads),
+        versions=facts.versions,
+        ours=ours,
+        foreign=foreign,
+        expected=expected,
+        heads=heads,
+    )
+
+
+def _state(
+    facts: Facts,
+    ours: frozenset[TableName],
+    foreign: frozenset[TableName],
+    heads: tuple[str, ...],
+) -> State:
+    if not facts.revisions:
+        if facts.versions:
+            return State.ORPHANED
+        return State.UNMANAGED if ours else State.EMPTY
+    if len(heads) > 1:
+        return State.BRANCHED
+    if not facts.versions:
+        if ours:
+            return State.UNMANAGED
+        return State.NOT_OURS if foreign else State.EMPTY
+    return _state_of_managed(facts, ours, heads[0])
+
+
+def _state_of_managed(facts: Facts, ours: frozenset[TableName], head: str) -> State:
+    assert facts.versions
+    by_id = {revision.id: revision for revision in facts.revisions}
+    if any(version not in by_id for version in facts.versions):
+        return State.TORN if len(facts.versions) > 1 else State.UNKNOWN
+    if _is_torn(facts.versions, by_id):
+        return State.TORN
+    if not ours and facts.in_revisions:
+        return State.HOLLOW
+    return State.CURRENT if facts.versions == (head,) else State.BEHIND
+
+
+def _is_torn(versions: Iterable[str], by_id: Mapping[str, Revision]) -> bool:
+    """Say whether one row is below another: two rows are sound only on two branches, before a merge."""
+    rows = set(versions)
+    return any(rows & lineage(by_id[row].parents, by_id) for row in rows)

@@ -1,0 +1,203 @@
+"""Look at an app's databases, revisions and models together, before anything is decided."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .config import Settings, read_settings
+from .discovery import Bind, Discovery, discover, find_binds, registered_db
+from .migrations import Folder, Migrations, open_migrations, run_environment
+from .revisions import Revision, TableName, tables_in
+from .scratch import scratch_databases
+from .session import database_exists, reading_connection
+from .snapshot import Snapshot, take_snapshot
+from .state import DatabaseState, Facts, classify, table_names
+from .versions import DEFAULT_TABLE, read_versions
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from sqlalchemy.engine import Connection
+
+    from .loading import LoadingRecord
+
+BindKey = str | None
+Notify = Callable[[str], None]
+
+
+def tell_nobody(_line: str) -> None:
+    """Be the ``notify`` of a caller who does not want to hear."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionTable:
+    """Where the revision of a database stands."""
+
+    name: str = DEFAULT_TABLE
+    schema: str | None = None
+    pk: bool = True
+
+    @property
+    def tables(self) -> frozenset[TableName]:
+        """The tables that keep books, and are nobody's structure."""
+        return frozenset({TableName(self.schema, self.name)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What was read of one database at one moment; all None where there is no database yet."""
+
+    versions: tuple[str, ...] | None = None
+    snapshot: Snapshot | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """Everything that a flow decides on, keyed by bind where it is of one database."""
+
+    app: Flask
+    settings: Settings
+    binds: tuple[Bind, ...]
+    migrations: Migrations
+    revisions: tuple[Revision, ...]
+    version_tables: Mapping[BindKey, VersionTable]
+    looks: Mapping[BindKey, Look]
+    states: Mapping[BindKey, DatabaseState]
+    discovery: Discovery | None = None
+
+    @property
+    def bookkeeping(self) -> dict[BindKey, frozenset[TableName]]:
+        """The tables that are no structure, by bind key."""
+        return {key: table.tables for key, table in self.version_tables.items()}
+
+    @property
+    def relevant(self) -> tuple[Bind, ...]:
+        """The binds that have, or should have, tables of ours or a revision."""
+        return tuple(
+            bind for bind in self.binds if self.states[bind.key].expected or self.states[bind.key].versions
+        )
+
+    def ours(self, key: BindKey) -> Snapshot:
+        """Give the real structure of our tables in one database."""
+        snapshot = self.looks[key].snapshot
+        assert snapshot is not None
+        return only_ours(snapshot, self.states[key])
+
+
+def only_ours(snapshot: Snapshot, state: DatabaseState) -> Snapshot:
+    """Keep our tables and what belongs to them."""
+    return snapshot.of_tables((name.schema, name.name) for name in state.expected)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Which migrations folder, and what ``env.py`` is told."""
+
+    directory: str | None = None
+    x_args: tuple[str, ...] = ()
+
+
+def survey_app(
+    app: Flask,
+    where: Where,
+    *,
+    with_discovery: bool,
+    loading: LoadingRecord | None = None,
+    begin: Callable[[tuple[Bind, ...]], None],
+    notify: Notify,
+) -> Survey:
+    """Read settings, databases, revisions and (for comparing models) the models. Read-only.
+
+    Needs an application context.
+
+    :param begin: called with the binds before anything is read from a database.
+    :param with_discovery: import the models that the app itself does not.
+    :raises SchemaFlowError: something cannot be read, or is not there.
+    """
+    settings = read_settings(app.config, os.environ)
+    metadata = getattr(app.extensions.get("schemaflow"), "metadata", None)
+    binds = find_binds(app, metadata=metadata, import_string=settings.metadata)
+    begin(binds)
+    for bind in binds:
+        notify(f"Database    {bind.target} ({bind.label})")
+    migrations = open_migrations(app, registered_db(app), directory=where.directory, x_args=where.x_args)
+    notify(f"Migrations  {migrations.directory}")
+    revisions = migrations.read_revisions()
+    version_tables = _version_tables(migrations, binds)
+    looks = {bind.key: look_at(bind, version_tables[bind.key]) for bind in binds}
+    in_revisions = {bind.key: tables_in(revisions, bind.key) for bind in binds}
+    discovery = None
+    if with_discovery:
+        discovery = discover(
+            app,
+            binds,
+            settings,
+            in_database={key: table_names(look.snapshot) for key, look in looks.items()},
+            in_revisions=frozenset().union(*in_revisions.values()),
+            record=loading,
+            every_thread=loading is not None,
+        )
+    states = {
+        bind.key: classify(
+            Facts(
+                revisions=revisions,
+                versions=looks[bind.key].versions,
+                tables=table_names(looks[bind.key].snapshot),
+                in_models=frozenset(
+                    TableName(table.schema, table.name) for table in bind.metadata.tables.values()
+                ),
+                in_revisions=in_revisions[bind.key],
+                never_ours=settings.foreign_tables,
+                bookkeeping=version_tables[bind.key].tables,
+            )
+        )
+        for bind in binds
+    }
+    return Survey(
+        app=app,
+        settings=settings,
+        binds=binds,
+        migrations=migrations,
+        revisions=revisions,
+        version_tables=version_tables,
+        looks=looks,
+        states=states,
+        discovery=discovery,
+    )
+
+
+def look_at(bind: Bind, version_table: VersionTable) -> Look:
+    """Read one database; an empty look where there is none yet. Read-only."""
+    if not database_exists(bind.engine):
+        return Look()
+    with reading_connection(bind.engine) as connection:
+        return read_look(connection, version_table)
+
+
+def read_look(connection: Connection, version_table: VersionTable) -> Look:
+    """Read version rows and structure on a connection. Read-only."""
+    return Look(
+        versions=read_versions(connection, version_table.name, version_table.schema),
+        snapshot=take_snapshot(connection),
+    )
+
+
+def _version_tables(migrations: Migrations, binds: tuple[Bind, ...]) -> dict[BindKey, VersionTable]:
+    """Say where each database's revision stands: by ``Migrate``'s arguments, else by ``env.py``."""
+    set_by_migrate = VersionTable(
+        name=migrations.version_table_setting("version_table") or DEFAULT_TABLE,
+        schema=migrations.version_table_setting("version_table_schema"),
+    )
+    tables = {bind.key: set_by_migrate for bind in binds}
+    if migrations.folder is Folder.COMPLETE and migrations.environment_names_version_table:
+        with scratch_databases({bind.key: bind.engine for bind in binds}) as scratches:
+            configured = run_environment(migrations, scratches, lambda *_: [], dont_mutate=True, required=())
+        for key, found in configured.items():
+            tables[key] = VersionTable(
+                name=found.version_table,
+                schema=found.version_table_schema,
+                pk=found.options.get("version_table_pk", True),
+            )
+    return tables

@@ -1,0 +1,454 @@
+"""Bring databases to the newest revision: the ``db-safe-upgrade`` pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .drift import Drift, find_drift
+from .errors import (
+    Broken,
+    ConfigurationError,
+    DriftFound,
+    Refused,
+    SchemaFlowError,
+    UnadoptableState,
+    Undone,
+)
+from .findings import Finding, Severity
+from .matching import ambiguous, match_revision
+from .migrations import RevisionFailed, run_environment
+from .plan import Plan, Step, make_plan
+from .proof import replay
+from .results import DatabaseResult, Progress, Result
+from .revisions import TableName
+from .scratch import scratch_database
+from .session import HeldTransaction, database_exists, held_transaction, sqlite_path
+from .snapshot import Snapshot, read_stored, take_snapshot
+from .state import State
+from .survey import Notify, Survey, Where, only_ours, read_look, survey_app, tell_nobody
+from .versions import write_version
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext, RevisionStep
+    from flask import Flask
+    from sqlalchemy.engine import Connection
+
+    from .discovery import Bind
+
+BindKey = str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpgradeOptions:
+    """What ``db-safe-upgrade`` was asked for; ``revision`` is the target, None the head."""
+
+    revision: str | None = None
+    directory: str | None = None
+    x_args: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
+    dry_run: bool = False
+    create: bool = False
+    require_proof: bool = False
+    search_time: float = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpgradeResult(Result):
+    """What upgrading found out and did."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run: what was found, what was asked for, and what is to be done."""
+
+    survey: Survey
+    options: UpgradeOptions
+    progress: Progress
+    plans: Mapping[BindKey, Plan]
+    stamps: Mapping[BindKey, str]
+    expected: Mapping[BindKey, Snapshot] | None
+    notify: Notify
+
+
+DEFAULTS = UpgradeOptions()
+
+
+def safe_upgrade(
+    app: Flask,
+    options: UpgradeOptions = DEFAULTS,
+    *,
+    notify: Notify = tell_nobody,
+) -> UpgradeResult:
+    """Upgrade the app's databases to the newest revision, or say why not.
+
+    Writes what the revisions write, in one transaction that is committed only if the structure is then what
+    the revisions say. A database that was never adopted is stamped first where its structure is that of
+    exactly one revision.
+
+    :param notify: gets a line for each step.
+    :raises SchemaFlowError: it was refused, or failed; ``exit_code`` says what the database is now.
+    """
+    progress = Progress("db-safe-upgrade")
+    with progress.told_on_failure(), app.app_context():
+        survey = survey_app(
+            app,
+            Where(directory=options.directory, x_args=options.x_args),
+            with_discovery=False,
+            begin=lambda binds: _begin(progress, binds, options),
+            notify=notify,
+        )
+        _note_states(progress, survey)
+        _refuse_states(survey, options)
+        stamps = _find_revisions(survey, options, notify)
+        plans = _make_plans(survey, stamps, options)
+        progress.plan = tuple(step for plan in plans.values() for step in plan.steps)
+        if not progress.plan and not stamps:
+            return _ended(progress, "nothing-to-do", f"Nothing to do: at {_targets(plans)} already.")
+        expected = _expected(survey, plans, options, progress)
+        if options.dry_run:
+            return _ended(progress, "planned", _would(plans, stamps))
+        run = _Run(survey, options, progress, plans, stamps, expected, notify)
+        _migrate(run)
+        outcome = "upgraded" if expected is not None else "upgraded-unchecked"
+        return _ended(progress, outcome, _verdict(run))
+
+
+def _ended(progress: Progress, outcome: str, message: str) -> UpgradeResult:
+    return UpgradeResult(**vars(progress.result(outcome, message)))
+
+
+def _begin(progress: Progress, binds: tuple[Bind, ...], options: UpgradeOptions) -> None:
+    for bind in binds:
+        progress.databases[bind.key] = DatabaseResult(bind=bind.key, engine=bind.family, target=bind.target)
+    for bind in binds:
+        wanted = bool(bind.metadata.tables) or bind.key is None
+        if wanted and not options.create and not database_exists(bind.engine):
+            raise ConfigurationError(
+                f"There is no database at {bind.target}. Check SQLALCHEMY_DATABASE_URI, or say "
+                "--create to make a new one."
+            )
+
+
+def _note_states(progress: Progress, survey: Survey) -> None:
+    for key, state in survey.states.items():
+        progress.update(
+            key,
+            state_before=state.state.value,
+            state_after=state.state.value,
+            revision_before=state.revision,
+            revision_after=state.revision,
+        )
+
+
+# -- which states go on ----------------------------------------------------------------------------
+
+
+def _refuse_states(survey: Survey, options: UpgradeOptions) -> None:
+    if not survey.revisions:
+        raise UnadoptableState(
+            f"There are no revisions in {survey.migrations.directory}. `flask db-adopt` writes the first one."
+        )
+    for bind in survey.relevant:
+        state = survey.states[bind.key]
+        reason = _REASONS.get(state.state)
+        accepted = f"{state.state.value}:{bind.label}" in options.accept or (
+            state.state is State.NOT_OURS and f"not-our-database:{bind.label}" in options.accept
+        )
+        if reason is not None and not accepted:
+            rows = ", ".join(state.versions or ())
+            heads = " ".join(state.heads)
+            raise UnadoptableState(
+                f"{bind.target}: {reason.format(rows=rows, heads=heads, label=bind.label)}"
+            )
+
+
+_REASONS = {
+    State.BRANCHED: "the revisions have several heads ({heads}). Join them: flask db merge {heads}",
+    State.TORN: "the version table has rows that exclude one another ({rows}). Delete the wrong ones.",
+    State.UNKNOWN: "it is at revision {rows}, which this code does not have: it was upgraded by "
+    "another release, or the file is lost. Deploy the release that has it; if the file is lost, "
+    "`flask db-adopt` says what to do.",
+    State.HOLLOW: "it is at revision {rows}, but none of its tables is there. Is it the right "
+    "database? Restore it from a backup.",
+    State.NOT_OURS: "not-our-database: it has tables, and none of this app's. Check "
+    "SQLALCHEMY_DATABASE_URI; if it is right, say --accept not-our-database:{label}",
+}
+
+
+def _find_revisions(survey: Survey, options: UpgradeOptions, notify: Notify) -> dict[BindKey, str]:
+    """Find, by structure, the revision of each database that was never adopted."""
+    keys = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
+    if not keys:
+        return {}
+    notify("Searching   which revision the structure of the database equals")
+    match = match_revision(
+        survey.migrations,
+        survey.revisions,
+        survey.binds,
+        {key: survey.ours(key) for key in keys},
+        survey.bookkeeping,
+        search_time=options.search_time,
+        accepted=frozenset((*options.accept, *survey.settings.accept)),
+    )
+    if len(match.equal) > 1:
+        raise UnadoptableState(ambiguous(match).message, findings=(ambiguous(match),))
+    if not match.equal:
+        findings = tuple(each for found in match.drift.values() for each in found)
+        raise DriftFound(
+            "The database was never adopted, and its structure is not that of any revision; the "
+            f"nearest is {match.nearest}. Mend the database, or adopt it by hand.",
+            findings=findings,
+        )
+    return dict.fromkeys(keys, match.equal[0])
+
+
+def _make_plans(
+    survey: Survey, stamps: Mapping[BindKey, str], options: UpgradeOptions
+) -> dict[BindKey, Plan]:
+    plans = {}
+    for bind in survey.relevant:
+        found = stamps.get(bind.key)
+        current = (found,) if found else survey.states[bind.key].versions or ()
+        plans[bind.key] = make_plan(bind.key, survey.revisions, current, options.revision)
+    return plans
+
+
+# -- what must come out ----------------------------------------------------------------------------
+
+
+def _expected(
+    survey: Survey, plans: Mapping[BindKey, Plan], options: UpgradeOptions, progress: Progress
+) -> dict[BindKey, Snapshot] | None:
+    """Give the structure that the target revision makes: the stored one, else made on scratch.
+
+    :raises Refused: there is none, and ``--require-proof`` was said.
+    """
+    target = next(iter(plans.values())).target
+    expected: dict[BindKey, Snapshot] = {}
+    for family in {bind.family for bind in survey.relevant}:
+        stored = read_stored(survey.migrations.directory, survey.revisions, target, family)
+        expected.update(stored or {})
+    if expected.keys() >= plans.keys():
+        return expected
+    try:
+        return replay(survey.migrations, survey.binds, target, survey.bookkeeping, required=tuple(plans))
+    except Refused as error:
+        if options.require_proof:
+            raise
+        progress.findings.extend(error.findings)
+        progress.findings.append(
+            Finding(
+                code="structure-will-not-be-checked",
+                subject=target,
+                message=f"The revisions cannot be run on a scratch database: {error.message}",
+                hint="Say --require-proof to refuse instead.",
+            )
+        )
+        return None
+
+
+# -- the run ---------------------------------------------------------------------------------------
+
+
+def _migrate(run: _Run) -> None:
+    """Run all plans inside one held transaction for each database, verify, and commit.
+
+    :raises Undone: it failed; everything was rolled back.
+    :raises Broken: it failed, and the databases are not as they were.
+    """
+    survey = run.survey
+    with _created_files(run), ExitStack() as stack:
+        held = {
+            bind.key: stack.enter_context(held_transaction(bind.engine, app_listeners=True))
+            for bind in survey.relevant
+        }
+        _check_unchanged(run, held)
+        prepared: dict[BindKey, Connection] = {
+            bind.key: held[bind.key].connection
+            if bind.key in held
+            else stack.enter_context(scratch_database(bind.engine))
+            for bind in survey.binds
+        }
+        before = {key: _drift_now(run, key, each.connection) for key, each in held.items()}
+        try:
+            _stamp_found(run, held)
+            _run_steps(run, prepared)
+            _verify(run, held, before)
+        except BaseException as error:
+            stack.close()
+            raise _told(run, error) from error
+        for key, transaction in held.items():
+            transaction.commit()
+            _note_done(run, key)
+
+
+@contextmanager
+def _created_files(run: _Run) -> Iterator[None]:
+    """Make SQLite files that are not there, and take them away again if it fails."""
+    made = []
+    for bind in run.survey.relevant:
+        if bind.engine.dialect.name == "sqlite" and not database_exists(bind.engine):
+            file = sqlite_path(bind.engine)
+            if not file.exists():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
+                made.append(file)
+    try:
+        yield
+    except BaseException:
+        for file in made:
+            file.unlink(missing_ok=True)
+        raise
+
+
+def _check_unchanged(run: _Run, held: Mapping[BindKey, HeldTransaction]) -> None:
+    for key, transaction in held.items():
+        now = read_look(transaction.connection, run.survey.version_tables[key])
+        if now.versions != run.survey.looks[key].versions:
+            raise Refused(
+                f"{run.progress.databases[key].target} was migrated by somebody else meanwhile "
+                f"(it is at {', '.join(now.versions or ()) or 'no revision'} now). Run this again."
+            )
+
+
+def _stamp_found(run: _Run, held: Mapping[BindKey, HeldTransaction]) -> None:
+    for key, revision in run.stamps.items():
+        table = run.survey.version_tables[key]
+        write_version(held[key].connection, revision, table=table.name, schema=table.schema, pk=table.pk)
+
+
+def _run_steps(run: _Run, prepared: Mapping[BindKey, Connection]) -> None:
+    def steps(key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
+        if key not in run.plans:
+            return []
+        assert context.script is not None
+        return context.script._upgrade_revs(run.plans[key].target, heads)  # type: ignore[arg-type]
+
+    titles = {step.revision: step.title for plan in run.plans.values() for step in plan.steps}
+
+    def applied(key: BindKey, revision: str, _connection: Connection) -> None:
+        if key in run.plans:
+            run.notify(f"Applied     {revision} {titles.get(revision, '')}".rstrip())
+
+    run_environment(run.survey.migrations, prepared, steps, on_apply=applied, required=tuple(run.plans))
+
+
+def _drift_now(run: _Run, key: BindKey, connection: Connection) -> tuple[Drift, ...]:
+    if run.expected is None:
+        return ()
+    return find_drift(run.expected[key], _structure(run, key, connection))
+
+
+def _structure(run: _Run, key: BindKey, connection: Connection) -> Snapshot:
+    without = run.survey.bookkeeping[key]
+    snapshot = only_ours(take_snapshot(connection), run.survey.states[key])
+    return snapshot.where(lambda each: TableName(each.schema, each.name) not in without)
+
+
+def _verify(
+    run: _Run,
+    held: Mapping[BindKey, HeldTransaction],
+    before: Mapping[BindKey, tuple[Drift, ...]],
+) -> None:
+    """Compare each database with what its revisions say; what differed before already is reported only.
+
+    :raises Undone: a difference is new; nothing is committed yet.
+    """
+    for key, transaction in held.items():
+        known = {each.key for each in before[key]}
+        found = [each for each in _drift_now(run, key, transaction.connection) if each.structural]
+        new = tuple(each for each in found if each.key not in known)
+        run.progress.findings.extend(each for each in found if each.key in known)
+        if new:
+            raise Undone(
+                f"The revisions ran, but the structure is not what they say: {new[0].message}",
+                findings=new,
+            )
+        run.progress.update(key, verified=None if run.expected is None else not found)
+
+
+def _note_done(run: _Run, key: BindKey) -> None:
+    plan = run.plans[key]
+    run.progress.update(
+        key,
+        state_after=State.CURRENT.value,
+        revision_after=plan.target,
+        applied=tuple(step.revision for step in plan.steps),
+    )
+
+
+# -- failure ---------------------------------------------------------------------------------------
+
+
+def _told(run: _Run, error: BaseException) -> SchemaFlowError:
+    """Read the databases again after the rollback, and say what they are.
+
+    Refusals and settings that stopped the run before it wrote keep their meaning.
+    """
+    changed = [bind.target for bind in run.survey.relevant if not _is_as_before(run, bind)]
+    where = ", ".join(each.revision_before or "no revision" for each in run.progress.databases.values())
+    finding, cause = _cause(error)
+    if changed:
+        return Broken(
+            f"{cause} {', '.join(changed)} is not as it was before. Restore it from a backup.",
+            findings=finding,
+        )
+    if isinstance(error, SchemaFlowError) and not isinstance(error, Undone):
+        return error
+    return Undone(f"{cause} Everything was undone; the database is at {where}.", findings=finding)
+
+
+def _is_as_before(run: _Run, bind: Bind) -> bool:
+    from .survey import look_at
+
+    return look_at(bind, run.survey.version_tables[bind.key]) == run.survey.looks[bind.key]
+
+
+def _cause(error: BaseException) -> tuple[tuple[Finding, ...], str]:
+    if isinstance(error, SchemaFlowError):
+        return error.findings, error.message
+    if isinstance(error, KeyboardInterrupt):
+        return (), "Interrupted while revisions ran."
+    if isinstance(error, RevisionFailed):
+        finding = Finding(
+            code="revision-failed",
+            subject=error.revision,
+            severity=Severity.ERROR,
+            message=str(error),
+            revision=error.revision,
+            file=error.file,
+            line=error.line,
+        )
+        where = f"{finding.place}: " if finding.place else ""
+        return (finding,), f"{where}{error}."
+    return (), f"{type(error).__name__}: {error}."
+
+
+# -- verdicts --------------------------------------------------------------------------------------
+
+
+def _targets(plans: Mapping[BindKey, Plan]) -> str:
+    return ", ".join(sorted({plan.target for plan in plans.values()})) or "no revision"
+
+
+def _would(plans: Mapping[BindKey, Plan], stamps: Mapping[BindKey, str]) -> str:
+    steps = [step for plan in plans.values() for step in plan.steps]
+    first = f"Would stamp {', '.join(sorted(set(stamps.values())))}, then run " if stamps else "Would run "
+    return f"{first}{_list(steps)}."
+
+
+def _list(steps: list[Step]) -> str:
+    names = ", ".join(dict.fromkeys(step.revision for step in steps))
+    return f"{names}" if names else "nothing"
+
+
+def _verdict(run: _Run) -> str:
+    steps = list(run.progress.plan)
+    stamped = f"Adopted at {', '.join(sorted(set(run.stamps.values())))} by proof; " if run.stamps else ""
+    checked = "" if run.expected is not None else " The structure was not checked."
+    ran = f"upgraded to {_targets(run.plans)} ({_list(steps)})" if steps else "no revision was pending"
+    text = f"{stamped}{ran}.{checked}"
+    return text[0].upper() + text[1:]
