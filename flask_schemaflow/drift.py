@@ -24,22 +24,37 @@ class Drift(Finding):
     actual: str | None = None
 
 
-def find_drift(expected: Snapshot, actual: Snapshot) -> tuple[Drift, ...]:
+def find_drift(expected: Snapshot, actual: Snapshot, source: str) -> tuple[Drift, ...]:
     """Say in what ``actual`` differs from ``expected``; nothing structural means that they are equal.
 
     A constraint without a name in ``expected`` equals one of any name. Read-only.
+
+    :param source: what gave ``expected``, for the messages: "the models", "revision 1a2b".
     """
     wanted = {each.key: each for each in expected.objects}
     there = {each.key: each for each in actual.objects}
-    found: list[Drift] = []
+    found: list[_Difference] = []
     for key in sorted(wanted.keys() | there.keys(), key=str):
         if key not in there:
-            found.append(_drift("missing", wanted[key].kind, wanted[key], None))
+            found.append(_Difference("missing", wanted[key].kind, wanted[key]))
         elif key not in wanted:
-            found.append(_drift("extra", there[key].kind, there[key], None))
+            found.append(_Difference("extra", there[key].kind, there[key]))
         else:
             found.extend(_compare_objects(wanted[key], there[key]))
-    return tuple(found)
+    return tuple(_drift(each, source) for each in found)
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """A difference before it is put into words; ``thing`` is what follows ``change`` in the code."""
+
+    change: str
+    thing: str
+    table: Object
+    part: Part | None = None
+    expected: str | None = None
+    actual: str | None = None
+    structural: bool = True
 
 
 def is_equal(drift: Iterable[Drift]) -> bool:
@@ -47,7 +62,7 @@ def is_equal(drift: Iterable[Drift]) -> bool:
     return not any(each.structural for each in drift)
 
 
-def _compare_objects(wanted: Object, there: Object) -> Iterator[Drift]:
+def _compare_objects(wanted: Object, there: Object) -> Iterator[_Difference]:
     yield from _compare_facts(wanted.kind, wanted.facts, there.facts, wanted, None)
     kinds = sorted({part.kind for part in (*wanted.parts, *there.parts)}, key=_KIND_ORDER.index)
     for kind in kinds:
@@ -57,9 +72,9 @@ def _compare_objects(wanted: Object, there: Object) -> Iterator[Drift]:
         )
         for left, right in pairs:
             if right is None:
-                yield _drift("missing", kind, wanted, left)
+                yield _Difference("missing", kind, wanted, left)
             elif left is None:
-                yield _drift("extra", kind, wanted, right)
+                yield _Difference("extra", kind, wanted, right)
             else:
                 yield from _compare_names(left, right, wanted)
                 yield from _compare_facts(kind, left.facts, right.facts, wanted, right)
@@ -105,65 +120,58 @@ _AGREEMENTS: tuple[Callable[[Part, Part], bool], ...] = (
 )
 
 
-def _compare_names(left: Part, right: Part, table: Object) -> Iterator[Drift]:
+def _compare_names(left: Part, right: Part, table: Object) -> Iterator[_Difference]:
     if left.name is not None and left.name != right.name:
-        yield _drift("changed", f"{left.kind}-name", table, left, expected=left.name, actual=right.name)
+        yield _Difference("changed", f"{left.kind}-name", table, left, left.name, right.name)
 
 
 def _compare_facts(
     kind: str, wanted: Facts, there: Facts, table: Object, part: Part | None
-) -> Iterator[Drift]:
+) -> Iterator[_Difference]:
     for fact in sorted(wanted.keys() | there.keys()):
         left, right = wanted.get(fact), there.get(fact)
         if left != right:
-            yield _drift(
-                "changed",
-                f"{kind}-{fact}",
-                table,
-                part,
-                expected=left,
-                actual=right,
-                structural=(kind, fact) not in SURROUNDINGS,
-            )
+            structural = (kind, fact) not in SURROUNDINGS
+            yield _Difference("changed", f"{kind}-{fact}", table, part, left, right, structural)
 
 
 # -- in words --------------------------------------------------------------------------------------
 
 
-def _drift(
-    change: str,
-    thing: str,
-    table: Object,
-    part: Part | None,
-    *,
-    expected: str | None = None,
-    actual: str | None = None,
-    structural: bool = True,
-) -> Drift:
+def _drift(found: _Difference, source: str) -> Drift:
+    table, part = found.table, found.part
     kind = part.kind if part is not None else table.kind
     subject = table.label if part is None else f"{table.label}.{_name_of(part)}"
-    noun = kind.replace("-", " ")
-    described = f"{noun} {subject}" + (f" ({_describe(part)})" if part and not part.name else "")
-    if change == "missing":
-        message = f"The {described} is not in the database."
-    elif change == "extra":
-        message = f"The database has the {described}, which should not be there."
+    noun = f"{kind.replace('-', ' ')} {subject}"
+    described = f"{noun} ({_describe(part)})" if part is not None and not part.name else noun
+    plural = "has" if source.startswith("revision") else "have"
+    if found.change == "missing":
+        message = f"{_capital(source)} {plural} the {described}; the database does not."
+    elif found.change == "extra":
+        message = f"The database has the {described}; {source} {plural} not."
     else:
-        fact = thing.removeprefix(f"{kind}-")
+        fact = found.thing.removeprefix(f"{kind}-")
         message = (
-            f"The {fact.replace('-', ' ')} of {noun} {subject} should be {_value(fact, expected)}, "
-            f"and is {_value(fact, actual)}."
+            f"The {_FACTS.get(fact, fact.replace('-', ' '))} of {noun} is "
+            f"{_value(fact, found.actual)} in the database, {_value(fact, found.expected)} in {source}."
         )
     return Drift(
-        code=f"{change}-{thing}",
+        code=f"{found.change}-{found.thing}",
         subject=subject,
-        severity=Severity.ERROR if structural else Severity.INFO,
+        severity=Severity.ERROR if found.structural else Severity.INFO,
         message=message,
         table=table.label,
-        structural=structural,
-        expected=expected,
-        actual=actual,
+        structural=found.structural,
+        expected=found.expected,
+        actual=found.actual,
     )
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+_FACTS = {"nullable": "nullability", "where": "WHERE clause"}
 
 
 def _name_of(part: Part) -> str:

@@ -76,7 +76,10 @@ def match_revision(
     replay(migrations, binds, "heads", bookkeeping, required=real, observe=observe)
     drifts = {
         revision: {
-            key: tuple(d for d in find_drift(made[key], real[key]) if d.key not in accepted) for key in real
+            key: tuple(
+                d for d in find_drift(made[key], real[key], f"revision {revision}") if d.key not in accepted
+            )
+            for key in real
         }
         for revision, made in seen.snapshots.items()
         if made.keys() >= real.keys()

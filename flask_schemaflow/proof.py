@@ -100,7 +100,7 @@ def prove(
     binds = tuple(binds)
     made = replay(migrations, binds, target, bookkeeping, required=real)
     return Proof(
-        drift={key: find_drift(made[key], snapshot) for key, snapshot in real.items()},
+        drift={key: find_drift(made[key], snapshot, f"revision {target}") for key, snapshot in real.items()},
         snapshots=made,
         engines=tuple(sorted({bind.family for bind in binds if bind.key in real})),
     )

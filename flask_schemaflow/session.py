@@ -40,6 +40,8 @@ def target_of(engine: Engine) -> str:
     file = file_of_url(engine.url) if engine.dialect.name == "sqlite" else None
     if file is not None:
         return f"sqlite:///{file}"
+    if engine.dialect.name == "sqlite":
+        return "sqlite (in memory)"
     return engine.url.render_as_string(hide_password=True)
 
 
@@ -56,8 +58,8 @@ def sqlite_path(engine: Engine) -> Path:
     file = file_of_url(engine.url)
     if file is None:
         raise ConfigurationError(
-            f"{target_of(engine)} is a database in memory, which is gone when the command ends. "
-            "Set SQLALCHEMY_DATABASE_URI to the real database."
+            "The app's database is SQLite in memory, which is gone when the command ends. Set "
+            "SQLALCHEMY_DATABASE_URI to the real database."
         )
     return file
 
@@ -89,7 +91,7 @@ def reading_connection(engine: Engine) -> Iterator[Connection]:
     :raises SchemaFlowError: the database cannot be reached or read.
     """
     with explained(engine):
-        connection = _reading[engine.dialect.name](engine)
+        connection = _way_for(engine, _reading)(engine)
         try:
             yield connection
         finally:
@@ -211,7 +213,7 @@ def held_transaction(engine: Engine, *, app_listeners: bool, wait: float = 5.0) 
     :param wait: seconds to wait for another writer.
     :raises Busy: another process is writing.
     """
-    with explained(engine), _holding[engine.dialect.name](engine, app_listeners, wait) as held:
+    with explained(engine), _way_for(engine, _holding)(engine, app_listeners, wait) as held:
         yield held
 
 
@@ -283,6 +285,16 @@ def _end(raw: _HeldConnection, how: Callable[[], None]) -> None:
 
 
 _holding: dict[str, Callable[..., Any]] = {"sqlite": _hold_sqlite}
+
+
+def _way_for(engine: Engine, ways: dict[str, Callable[..., Any]]) -> Callable[..., Any]:
+    way = ways.get(engine.dialect.name)
+    if way is None:
+        raise ConfigurationError(
+            f"{target_of(engine)} is a {engine.dialect.name} database; this version works on "
+            f"{', '.join(ways)} only."
+        )
+    return way
 
 
 # -- errors ----------------------------------------------------------------------------------------

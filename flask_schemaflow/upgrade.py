@@ -339,7 +339,9 @@ def _run_steps(run: _Run, prepared: Mapping[BindKey, Connection]) -> None:
 def _drift_now(run: _Run, key: BindKey, connection: Connection) -> tuple[Drift, ...]:
     if run.expected is None:
         return ()
-    return find_drift(run.expected[key], _structure(run, key, connection))
+    return find_drift(
+        run.expected[key], _structure(run, key, connection), f"revision {run.plans[key].target}"
+    )
 
 
 def _structure(run: _Run, key: BindKey, connection: Connection) -> Snapshot:
@@ -449,6 +451,7 @@ def _verdict(run: _Run) -> str:
     steps = list(run.progress.plan)
     stamped = f"Adopted at {', '.join(sorted(set(run.stamps.values())))} by proof; " if run.stamps else ""
     checked = "" if run.expected is not None else " The structure was not checked."
-    ran = f"upgraded to {_targets(run.plans)} ({_list(steps)})" if steps else "no revision was pending"
+    count = f"{len(steps)} revision" + ("s" if len(steps) != 1 else "")
+    ran = f"upgraded to {_targets(run.plans)}, {count}" if steps else "no revision was pending"
     text = f"{stamped}{ran}.{checked}"
     return text[0].upper() + text[1:]

@@ -84,7 +84,7 @@ def _accepted_drift(
     accepted: dict[BindKey, list[Drift]] = {}
     stopping: list[Drift] = []
     for bind in unmanaged:
-        found = find_drift(wanted[bind.key], adoption.survey.ours(bind.key))
+        found = find_drift(wanted[bind.key], adoption.survey.ours(bind.key), "the models")
         accepted[bind.key], stops = adoption.split(found)
         adoption.progress.findings.extend(each for each in found if each not in stops)
         stopping.extend(stops)

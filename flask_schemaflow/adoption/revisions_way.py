@@ -73,7 +73,7 @@ def confirm_revision(adoption: Adoption) -> Ending:
     stopping: list[Drift] = []
     for key, versions in adopted.items():
         made = _structure_at(survey, key, versions)
-        found = find_drift(made, survey.ours(key))
+        found = find_drift(made, survey.ours(key), f"revision {versions[0]}")
         _, stops = adoption.split(found)
         adoption.progress.findings.extend(each for each in found if each not in stops)
         adoption.progress.update(key, verified=not stops)
@@ -84,7 +84,7 @@ def confirm_revision(adoption: Adoption) -> Ending:
     if stopping:
         raise DriftFound(
             f"The database says revision {_said(adopted)}, but its structure differs from it in "
-            f"{len(stopping)} ways.",
+            f"{_ways(len(stopping))}.",
             findings=tuple(stopping),
         )
     pending = any(survey.states[key].state is State.BEHIND for key in adopted)
@@ -115,5 +115,8 @@ def _families(survey: Survey, keys: object) -> tuple[str, ...]:
 
 
 def _count(drift: Mapping[BindKey, tuple[Drift, ...]]) -> str:
-    number = sum(each.structural for found in drift.values() for each in found)
+    return _ways(sum(each.structural for found in drift.values() for each in found))
+
+
+def _ways(number: int) -> str:
     return f"{number} way" + ("s" if number != 1 else "")

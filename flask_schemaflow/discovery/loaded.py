@@ -41,7 +41,7 @@ class LoadedCode:
         """Say whether a name in a loaded module is a declarative class; None where it is not loaded."""
         module = self.files.get(place) if isinstance(place, Path) else sys.modules.get(place)
         value = _attribute(module, name)
-        if not isinstance(value, type):
+        if not issubclass(type(value), type):
             return None
         return isinstance(getattr(value, "metadata", None), MetaData)
 
@@ -89,8 +89,12 @@ def _roots(name: str, app: Flask) -> Iterator[Path]:
 def _attribute(module: ModuleType | None, dotted: str) -> Any:
     value: Any = module
     for name in dotted.split("."):
-        value = vars(value).get(name) if isinstance(value, ModuleType) else getattr(value, name, None)
-        if value is None:
+        # vars() and type() throughout: a Flask proxy that is asked anything looks for its application.
+        if issubclass(type(value), ModuleType):
+            value = vars(value).get(name)
+        elif issubclass(type(value), type) or type(value).__module__.startswith("flask_sqlalchemy"):
+            value = getattr(value, name, None)
+        else:
             return None
     return value
 
@@ -110,18 +114,17 @@ def metadata_with_tables() -> list[MetaData]:
 
 
 def _alive(kind: type) -> list[Any]:
-    # type() and not isinstance(): a Flask proxy would look for its application.
     return [each for each in gc.get_objects() if issubclass(type(each), kind)]
 
 
 def holder_of(value: Any) -> tuple[str, str] | None:
     """Say in which module, under which name, an object stands (or a class whose metadata it is)."""
     for name, module in sorted(sys.modules.items()):
-        if not isinstance(module, ModuleType) or name.startswith(("sqlalchemy", "flask_schemaflow")):
+        if not issubclass(type(module), ModuleType) or name.startswith(("sqlalchemy", "flask_schemaflow")):
             continue
         for attribute, held in list(vars(module).items()):
             if held is value:
                 return name, attribute
-            if isinstance(held, type) and vars(held).get("metadata") is value:
+            if issubclass(type(held), type) and vars(held).get("metadata") is value:
                 return name, f"{attribute}.metadata"
     return None

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask_sqlalchemy import SQLAlchemy
 
-_PARTS = ("alembic.ini", "env.py", "script.py.mako")
+_PARTS = ("alembic.ini", "env.py")
+TEMPLATE = "script.py.mako"
 
 
 class Folder(Enum):

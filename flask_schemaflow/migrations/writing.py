@@ -19,7 +19,7 @@ from alembic.util import CommandError
 from flask_migrate import Config as MigrateConfig
 
 from ..errors import ConfigurationError
-from .folder import Folder, Migrations
+from .folder import TEMPLATE, Folder, Migrations
 
 QUOTES = '"""'
 
@@ -46,10 +46,17 @@ def staging_area(migrations: Migrations, *, several_databases: bool) -> Iterator
 
     A folder that is not there is made there by Flask-Migrate's own template, as ``flask db init`` does.
     Never touches the project.
+
+    :raises ConfigurationError: the folder has no template for revisions.
     """
     with TemporaryDirectory(prefix="schemaflow-draft-") as temporary:
         place = Path(temporary, "migrations")
         if migrations.folder is Folder.COMPLETE:
+            if not (migrations.script_location / TEMPLATE).is_file():
+                raise ConfigurationError(
+                    f"{migrations.script_location} has no {TEMPLATE}, which a new revision is written "
+                    "with. Restore it from version control."
+                )
             versions = place / "versions"
             versions.mkdir(parents=True)
             yield migrations.drafted_in(migrations.script_location, versions)
