@@ -55,7 +55,10 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """Everything that a flow decides on, keyed by bind where it is of one database."""
+    """Everything that a flow decides on, keyed by bind where it is of one database.
+
+    ``has_db_group`` says whether the app has ``flask db``.
+    """
 
     app: Flask
     settings: Settings
@@ -65,6 +68,7 @@ class Survey:
     version_tables: Mapping[BindKey, VersionTable]
     looks: Mapping[BindKey, Look]
     states: Mapping[BindKey, DatabaseState]
+    has_db_group: bool = True
     discovery: Discovery | None = None
 
     @property
@@ -122,6 +126,7 @@ def survey_app(
     begin(binds)
     for bind in binds:
         notify(f"Database    {bind.target} ({bind.label})")
+    has_db_group = "migrate" in app.extensions or "schemaflow" in app.extensions
     migrations = open_migrations(app, registered_db(app), directory=where.directory, x_args=where.x_args)
     notify(f"Migrations  {migrations.directory}")
     revisions = migrations.read_revisions()
@@ -164,6 +169,7 @@ def survey_app(
         version_tables=version_tables,
         looks=looks,
         states=states,
+        has_db_group=has_db_group,
         discovery=discovery,
     )
 

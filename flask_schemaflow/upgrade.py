@@ -331,7 +331,8 @@ def _run_steps(run: _Run, prepared: Mapping[BindKey, Connection]) -> None:
 
     def applied(key: BindKey, revision: str, _connection: Connection) -> None:
         if key in run.plans:
-            run.notify(f"Applied     {revision} {titles.get(revision, '')}".rstrip())
+            where = f" ({key or 'default'})" if len(run.plans) > 1 else ""
+            run.notify(f"Applied     {revision} {titles.get(revision, '')}{where}")
 
     run_environment(run.survey.migrations, prepared, steps, on_apply=applied, required=tuple(run.plans))
 
@@ -448,7 +449,7 @@ def _list(steps: list[Step]) -> str:
 
 
 def _verdict(run: _Run) -> str:
-    steps = list(run.progress.plan)
+    steps = {step.revision for step in run.progress.plan}
     stamped = f"Adopted at {', '.join(sorted(set(run.stamps.values())))} by proof; " if run.stamps else ""
     checked = "" if run.expected is not None else " The structure was not checked."
     count = f"{len(steps)} revision" + ("s" if len(steps) != 1 else "")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..discovery import Bind, SourceCall
+from ..discovery import Bind, SourceCall, holder_of, registered_db
 from ..errors import UnadoptableState
 from ..findings import Finding, Severity
 from ..results import DatabaseResult, Progress, Result
@@ -64,6 +64,7 @@ def adopt(
         _note_survey(progress, survey, notify)
         _refuse_drops_on_load(progress)
         ending = _way(survey)(Adoption(survey, options, progress, notify))
+        progress.details.extend(_lines_to_add(survey))
         result = progress.result(ending.outcome, ending.message)
         return AdoptResult(**{**vars(result), "baseline": ending.baseline})
 
@@ -142,6 +143,22 @@ def _create_all_calls(calls: tuple[SourceCall, ...]) -> list[Finding]:
                 )
             )
     return found
+
+
+def _lines_to_add(survey: Survey) -> Iterator[str]:
+    """Say what to write in the app, and where, when it has no ``flask db``."""
+    if survey.has_db_group or survey.discovery is None:
+        return
+    holder = holder_of(registered_db(survey.app))
+    name = holder[1] if holder else "db"
+    wanted = (f"{name}.init_app", "SQLAlchemy")
+    calls = [call for call in survey.discovery.calls if call.called.endswith(wanted)]
+    where = f"after {calls[0].file}:{calls[0].line}" if calls else "where the app is made"
+    yield f"The app has no `flask db` yet. Add {where}:"
+    yield ""
+    yield "    from flask_schemaflow import SchemaFlow"
+    yield f"    SchemaFlow(app, {name})"
+    yield ""
 
 
 _CALL_HINTS = {

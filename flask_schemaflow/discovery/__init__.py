@@ -2,6 +2,7 @@
 
 from .binds import Bind, find_binds, registered_db
 from .discover import DiscoveredModule, Discovery, discover
+from .loaded import holder_of
 from .sources import SourceCall
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "SourceCall",
     "discover",
     "find_binds",
+    "holder_of",
     "registered_db",
 ]

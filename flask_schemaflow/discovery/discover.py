@@ -228,33 +228,34 @@ def _about_tables(
     candidates: list[Candidate],
     app: Flask,
 ) -> Iterator[Finding]:
-    by_file = {candidate.file: candidate for candidate in candidates}
     home = getattr(sys.modules.get(app.import_name), "__file__", None) or app.import_name
-    for table in kept:
-        candidate = by_file.get(imported.tables[table])
-        if candidate is not None and not candidate.named:
+    for candidate in candidates:
+        ours = _names(table for table in kept if imported.tables[table] == candidate.file)
+        dead = _names(table for table in left if imported.tables[table] == candidate.file)
+        if ours and not candidate.named:
             yield Finding(
                 code="unimported-model",
-                subject=table.fullname,
-                message=f"Nothing imports {candidate.module} when the app loads; it declares the "
-                f"table {table.fullname}.",
+                subject=candidate.module,
+                message=f"Nothing imports {candidate.module} when the app loads; it declares {ours}.",
                 hint=f"Add `import {candidate.module}` where the app is made ({home}).",
                 file=str(candidate.file),
                 line=candidate.line,
             )
-    for table in left:
-        candidate = by_file.get(imported.tables[table])
-        if candidate is not None:
+        if dead:
             yield Finding(
                 code="model-left-out",
-                subject=table.fullname,
-                message=f"{candidate.module} declares the table {table.fullname}, which neither the "
-                "app loads nor the database or a revision has; it is left out.",
-                hint=f"If the app needs it, import it; else remove it. SCHEMAFLOW_MODELS = "
+                subject=candidate.module,
+                message=f"{candidate.module} declares {dead}, which neither the app loads nor the "
+                "database or a revision has; left out.",
+                hint="If the app needs it, import it; else remove it. SCHEMAFLOW_MODELS = "
                 f'["{candidate.module}"] makes it count.',
                 file=str(candidate.file),
                 line=candidate.line,
             )
+
+
+def _names(tables: Iterable[Table]) -> str:
+    return ", ".join(sorted(table.fullname for table in tables))
 
 
 def _about_failures(failures: list[Failure], binds: tuple[Bind, ...], judges: _Judges) -> Iterator[Finding]:
@@ -264,10 +265,11 @@ def _about_failures(failures: list[Failure], binds: tuple[Bind, ...], judges: _J
         needed = [n for n in candidate.names if n not in ours and judges.have_name(n)]
         needed_text = f" The database has its table {', '.join(needed)}." if needed else ""
         stops = bool(needed) or candidate.named
+        harmless = Severity.INFO if failure.again else Severity.WARNING
         yield Finding(
-            code="broken-models-module",
+            code="table-declared-again" if failure.again else "broken-models-module",
             subject=candidate.module,
-            severity=Severity.ERROR if stops else Severity.WARNING,
+            severity=Severity.ERROR if stops else harmless,
             message=f"{candidate.module} cannot be brought in: {failure.reason}.{needed_text}",
             hint="Mend or remove the module, or exclude it: "
             f'SCHEMAFLOW_MODELS_EXCLUDE = ["{candidate.module}"].',
@@ -363,7 +365,7 @@ def _modules(
     files = {str(path): module.__name__ for path, module in LoadedCode().files.items()}
     found: dict[tuple[str, str], list[str]] = {}
     for bind in binds:
-        for table in bind.metadata.sorted_tables if bind.metadata.tables else ():
+        for table in bind.metadata.tables.values():
             origin = seen.table_origins.get(table)
             file = str(Path(origin.file).resolve()) if origin else ""
             module = classes.get(table) or files.get(file, "")

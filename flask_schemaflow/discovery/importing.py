@@ -32,12 +32,16 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a candidate could not be brought in cleanly, and where."""
+    """Why a candidate could not be brought in cleanly, and where.
+
+    ``again`` says that it was not even tried, because it declares a table that is declared already.
+    """
 
     candidate: Candidate
     reason: str
     file: str
     line: int
+    again: bool = False
 
 
 @dataclass
@@ -98,8 +102,13 @@ def _import_one(
         # Importing it could change the table that is there (extend_existing).
         origin = record.table_origins.get(declared[again])
         where = f" ({origin})" if origin else ""
-        reason = f"it declares the table {again!r} again, which is declared already{where}"
-        return Failure(candidate=candidate, reason=reason, file=str(candidate.file), line=candidate.line)
+        return Failure(
+            candidate=candidate,
+            reason=f"it declares the table {again!r} again, which is declared already{where}",
+            file=str(candidate.file),
+            line=candidate.line,
+            again=True,
+        )
     try:
         contextvars.copy_context().run(importlib.import_module, candidate.module)
     except (Exception, SystemExit) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..findings import Finding, Severity
@@ -11,24 +12,28 @@ if TYPE_CHECKING:
     from ..results import Result
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+WIDTH = 11
 
 
 def to_text(result: Result, *, verbose: bool) -> tuple[str, ...]:
     """Give the lines of a result, without the verdict.
 
-    :param verbose: also findings that are for information, modules and planned revisions.
+    :param verbose: also modules and findings that are for information.
     """
     return tuple(_lines(result, verbose=verbose))
 
 
 def _lines(result: Result, *, verbose: bool) -> Iterator[str]:
-    yield from result.details
     if verbose and result.discovery is not None:
         for module in result.discovery.modules:
-            yield f"module      {module.module}: {', '.join(module.tables)} ({module.why})"
-    for step in result.plan:
-        yield f"pending     {step.revision} {step.title}".rstrip()
+            yield _line("module", f"{module.module}: {', '.join(module.tables)} ({module.why})")
+    if result.outcome == "planned":
+        several = len({step.bind for step in result.plan}) > 1
+        for step in result.plan:
+            where = f" ({step.bind or 'default'})" if several else ""
+            yield _line("would run", f"{step.revision} {step.title}{where}")
     yield from _findings(result.findings, verbose=verbose)
+    yield from result.details
 
 
 def _findings(findings: Iterable[Finding], *, verbose: bool) -> Iterator[str]:
@@ -38,7 +43,16 @@ def _findings(findings: Iterable[Finding], *, verbose: bool) -> Iterator[str]:
             continue
         for finding in findings:
             if finding.severity is severity:
-                place = f"{finding.place}: " if finding.place else ""
-                yield f"{severity.value:<11} {place}{finding.message} [{finding.key}]"
+                place = f"{_near(finding.place)}: " if finding.place else ""
+                yield _line(severity.value, f"{place}{finding.message} [{finding.key}]")
                 if finding.hint:
-                    yield f"{'':<11} {finding.hint}"
+                    yield _line("", _near(finding.hint))
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label:<{WIDTH}} {text}".rstrip()
+
+
+def _near(text: str) -> str:
+    """Shorten paths below the working directory."""
+    return text.replace(f"{Path.cwd()}/", "")

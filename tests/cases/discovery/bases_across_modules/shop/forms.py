@@ -1,0 +1,6 @@
+class Form:
+    pass
+
+
+class LoginForm(Form):
+    pass

@@ -1,0 +1,5 @@
+from .base import Entity, Named
+
+
+class Person(Named, Entity):
+    pass

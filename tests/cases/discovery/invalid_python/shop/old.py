@@ -1,0 +1,4 @@
+from .database import db
+
+class Old(db.Model):
+    print 'python 2'

@@ -1,0 +1,13 @@
+from flask import Flask
+
+from .database import db
+
+
+def create_app():
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"
+    db.init_app(app)
+    from .users import blueprint
+
+    app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,12 @@
+from app import app
+
+from database import db
+
+
+class User(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    name = db.Column(db.String(50), nullable=False)
+
+
+app.app_context().push()
+print(User.query)

@@ -1,0 +1,5 @@
+from .database import db
+
+
+class Idea(db.Model):
+    id = db.Column(db.Integer, primary_key=True)

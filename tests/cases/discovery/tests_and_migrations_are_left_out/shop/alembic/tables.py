@@ -1,0 +1,5 @@
+from shop.database import db
+
+
+class InMigration(db.Model):
+    id = db.Column(db.Integer, primary_key=True)

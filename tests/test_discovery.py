@@ -1,0 +1,45 @@
+"""Every way in which apps keep their models: a tiny app each in ``cases/discovery``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from projects import CASES, Project
+
+SITUATIONS = sorted(folder.name for folder in (CASES / "discovery").iterdir())
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_situation(situation: str, project: Project) -> None:
+    """Discovery sees what the case says, and not a byte of a row changes."""
+    project.copy(f"discovery/{situation}")
+    case = json.loads((project.path / "case.json").read_text())
+    project.app, project.cwd = case["app"], case.get("cwd", ".")
+    if case.get("database", True):
+        project.create_all(*case.get("also_import", ()))
+    before = project.contents()
+
+    ended = project.adopt(*case.get("arguments", ()), **case.get("environment", {}))
+
+    assert ended.code == case.get("exit_code", 0), ended.stderr
+    assert case.get("says", "") in ended.document["message"]
+    found = ended.document["discovery"]
+    assert found is not None or ended.code != 0
+    if found is not None:
+        assert sorted(table for module in found["modules"] for table in module["tables"]) == case["tables"]
+    assert project.contents() == before
+    if "findings" in case:
+        weighty = [each for each in ended.findings() if each["severity"] != "info"]
+        subjects: dict[str, list[str]] = {}
+        for finding in weighty:
+            subjects.setdefault(finding["code"], []).append(finding["subject"])
+        assert {code: sorted(names) for code, names in subjects.items()} == case["findings"]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_each_situation_has_its_sentence(situation: str) -> None:
+    """A case says in one sentence what it is about."""
+    case = json.loads(Path(CASES, "discovery", situation, "case.json").read_text())
+    assert case["sentence"].endswith(".")

@@ -1,0 +1,88 @@
+"""A process that has imported the libraries once, and forks a ``flask`` command at each request.
+
+It reads a request (JSON, a line) from stdin and answers with two lines: the child's process id at once, its
+exit code when it has ended. A run costs a tenth of a new interpreter and is otherwise like one: own process,
+own working directory, own environment.
+"""
+
+import json
+import os
+import runpy
+import sys
+import traceback
+import warnings
+
+import alembic.command
+import flask.cli
+import flask_migrate
+import flask_sqlalchemy
+import sqlalchemy.dialects.sqlite
+
+import flask_schemaflow.adoption
+import flask_schemaflow.cli
+import flask_schemaflow.extension
+import flask_schemaflow.upgrade
+
+assert alembic.command and flask_migrate and flask_sqlalchemy and sqlalchemy.dialects.sqlite
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            run(request)
+        answer(child)
+        _, status = os.waitpid(child, 0)
+        answer(os.waitstatus_to_exitcode(status))
+
+
+def answer(value: int) -> None:
+    sys.stdout.write(f"{value}\n")
+    sys.stdout.flush()
+
+
+def run(request: dict) -> None:
+    for descriptor, name, flags in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, request["stdout"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+        (2, request["stderr"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+    ):
+        opened = os.open(name, flags)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    for descriptor in request["closed"]:
+        os.close(descriptor)
+    sys.stdout = None if 1 in request["closed"] else os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", buffering=1, closefd=False)
+    os.chdir(request["cwd"])
+    os.environ.update(request["environment"])
+    warnings.resetwarnings()
+    sys.path.insert(0, "")
+    code = 1
+    try:
+        if request["program"] == "flask":
+            sys.path.pop(0)
+            sys.argv = ["flask", *request["arguments"]]
+            flask.cli.main()
+        else:
+            sys.path[0] = request["cwd"]
+            sys.argv = request["arguments"]
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                try:
+                    stream.flush()
+                except OSError:
+                    code = code or 120
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve()
