@@ -77,7 +77,7 @@ def _compare_objects(wanted: Object, there: Object) -> Iterator[_Difference]:
                 yield _Difference("extra", kind, wanted, right)
             else:
                 yield from _compare_names(left, right, wanted)
-                yield from _compare_facts(kind, left.facts, right.facts, wanted, right)
+                yield from _compare_facts(kind, left.facts, right.facts, wanted, left)
 
 
 _KIND_ORDER = "column primary-key unique foreign-key check exclude index trigger policy".split()
@@ -176,8 +176,8 @@ _FACTS = {"nullable": "nullability", "where": "WHERE clause"}
 
 def _name_of(part: Part) -> str:
     """Give a name to point at: the part's own, else made of its columns or its kind."""
-    if part.name:
-        return part.name
+    if part.name or part.kind == "primary-key":
+        return part.name or part.kind
     columns = part.facts.get("columns")
     return columns.replace(", ", "+") if columns else part.kind
 

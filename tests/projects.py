@@ -138,9 +138,7 @@ class Project:
     def python(self, source: str, **environment: str) -> Ended:
         """Run a program in the project; it must end well."""
         program = self.write(".program.py", source)
-        self.zygote.start(
-            "python", [str(program)], self.folder, self.environment | environment, []
-        )
+        self.zygote.start("python", [str(program)], self.folder, self.environment | environment, [])
         ended = self.zygote.wait()
         assert ended.code == 0, ended.stderr
         program.unlink()

@@ -79,7 +79,11 @@ def test_nothing_reaches_a_database_that_is_there(project: Project, way: str) ->
     assert ended.code == 0, ended.stderr
     assert file.read_bytes() == before
     assert [each.name for each in file.parent.iterdir()] == ["shop.db"]
-    kinds = {each["code"] for each in ended.findings()} & {"creates-on-load", "drops-on-load", "writes-on-load"}
+    kinds = {each["code"] for each in ended.findings()} & {
+        "creates-on-load",
+        "drops-on-load",
+        "writes-on-load",
+    }
     assert kinds
     assert all(each["file"].endswith("shop.py") for each in ended.findings() if each["code"] in kinds)
 
@@ -151,7 +155,9 @@ def test_a_missing_table_names_itself_and_the_way_out(project: Project) -> None:
 @pytest.mark.parametrize("command", [["db-adopt", "--dry-run"], ["db", "list-templates"]])
 def test_in_command_is_true_while_the_app_loads(project: Project, command: list[str]) -> None:
     """A factory that asks in_command() can leave before it needs the database."""
-    register = "flask_schemaflow.SchemaFlow(app, db)\n            if flask_schemaflow.in_command(): return app"
+    register = (
+        "flask_schemaflow.SchemaFlow(app, db)\n            if flask_schemaflow.in_command(): return app"
+    )
     on_load(project, f"{register}\n            db.session.query(User).all()")
 
     assert project.flask(*command).code == 0
@@ -185,7 +191,10 @@ def test_a_thread_that_never_ends_does_not_keep_the_command(project: Project) ->
 @pytest.mark.parametrize(
     ("statements", "says"),
     [
-        ("raise ValueError('no colour set')", "shop.py:29: The app fails while it loads: ValueError: no colour set"),
+        (
+            "raise ValueError('no colour set')",
+            "shop.py:29: The app fails while it loads: ValueError: no colour set",
+        ),
         ("sys.exit('no licence')", "shop.py:29: The app fails while it loads: ends the process: no licence"),
         ("import not_installed", "shop.py:29: The app"),
     ],
