@@ -210,13 +210,13 @@ class _Renderer:
 
     def _undo(self, unit: Unit) -> str:
         """Write what takes a unit back; indexes and triggers go with their table."""
-        if isinstance(unit.about, sa.Table) and _is_created(unit):
+        made = _MADE.match(next(iter(unit.wanted.values()))[0])
+        kind = " ".join(made["kind"].upper().split()) if made is not None else ""
+        if isinstance(unit.about, sa.Table) and _is_created(unit) and kind in ("TABLE", ""):
             schema = f", schema={unit.about.schema!r}" if unit.about.schema else ""
             return f"op.drop_table({str(unit.about.name)!r}{schema})"
-        made = _MADE.match(next(iter(unit.wanted.values()))[0])
-        if unit.about is not None or made is None or made["kind"].upper() == "TRIGGER":
+        if made is None or kind == "TRIGGER" or isinstance(unit.about, sa.Index | sa.Constraint):
             return ""
-        kind = " ".join(made["kind"].upper().split())
         drop = next(write_execute(f"DROP {kind} {made['name']}"))
         return self._branched({drop: list(unit.wanted)}, len(self.dialects))
 

@@ -1,0 +1,137 @@
+"""The baseline makes what ``create_all`` makes, whatever the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import indent
+
+import pytest
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from zoo import CASES, SQLITE
+
+from flask_schemaflow.baseline import Baseline, Target, draft_baseline
+from flask_schemaflow.drift import find_drift
+from flask_schemaflow.snapshot import take_snapshot
+
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+
+ON_SQLITE = sorted(name for name, case in CASES.items() if SQLITE in case.engines)
+
+
+@pytest.fixture
+def connections() -> Iterator[tuple[sa.Connection, sa.Connection, sa.Connection]]:
+    """Give three empty databases: the real one, a fresh one, and scratch."""
+    engines = [sa.create_engine("sqlite://") for _ in range(3)]
+    opened = [engine.connect() for engine in engines]
+    yield tuple(opened)  # type: ignore[misc]
+    for connection, engine in zip(opened, engines, strict=True):
+        connection.close()
+        engine.dispose()
+
+
+def run(baseline: Baseline, part: str, connection: sa.Connection, metadata: sa.MetaData) -> None:
+    """Run one function of a baseline as a revision file would."""
+    context = MigrationContext.configure(connection, opts={"target_metadata": metadata})
+    source = "from alembic import op\nimport sqlalchemy as sa\n" + "\n".join(baseline.imports)
+    source += "\ndef function():\n" + indent(getattr(baseline, part).replace("\n    ", "\n"), "    ")
+    namespace: dict[str, object] = {}
+    with Operations.context(context):
+        exec(source, namespace)
+        namespace["function"]()  # type: ignore[operator]
+    connection.commit()
+
+
+def master(connection: sa.Connection) -> list[list[str]]:
+    """Give what SQLite keeps, each statement as its sorted lines."""
+    found = connection.exec_driver_sql(
+        "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'sqlite_sequence'"
+    ).scalars()
+    return sorted(sorted(line.strip(" ,\t") for line in sql.splitlines()) for sql in found)
+
+
+@pytest.mark.parametrize("name", ON_SQLITE)
+def test_a_fresh_database_is_the_same(name: str, connections: tuple[sa.Connection, ...]) -> None:
+    """By ``sqlite_master`` and by our own comparison, a database from the baseline is the real one."""
+    real, fresh, scratch = connections
+    metadata = CASES[name].metadata()
+    metadata.create_all(real)
+    real.commit()
+
+    baseline = draft_baseline(metadata, [Target(dialect=real.dialect, scratch=scratch)])
+    run(baseline, "upgrade", fresh, metadata)
+
+    assert master(fresh) == master(real)
+    assert find_drift(take_snapshot(fresh), take_snapshot(real), "the baseline") == ()
+    assert find_drift(take_snapshot(real), take_snapshot(fresh), "the baseline") == ()
+
+
+@pytest.mark.parametrize("name", ON_SQLITE)
+def test_the_downgrade_leaves_nothing(name: str, connections: tuple[sa.Connection, ...]) -> None:
+    """After the downgrade the database is empty, and the upgrade works again."""
+    _, fresh, scratch = connections
+    metadata = CASES[name].metadata()
+    baseline = draft_baseline(metadata, [Target(dialect=fresh.dialect, scratch=scratch)])
+
+    run(baseline, "upgrade", fresh, metadata)
+    run(baseline, "downgrade", fresh, metadata)
+    assert master(fresh) == []
+    run(baseline, "upgrade", fresh, metadata)
+
+
+def test_most_of_it_is_operations() -> None:
+    """At least nine in ten pieces are written as operations."""
+    operations = statements = 0
+    for name in ON_SQLITE:
+        engine = sa.create_engine("sqlite://")
+        with engine.connect() as scratch:
+            metadata = CASES[name].metadata()
+            baseline = draft_baseline(metadata, [Target(dialect=engine.dialect, scratch=scratch)])
+        engine.dispose()
+        operations += baseline.operations
+        statements += baseline.statements
+    assert operations / (operations + statements) >= 0.9, (operations, statements)
+
+
+def test_rows_that_an_event_writes_are_counted_and_left_out(connections: tuple[sa.Connection, ...]) -> None:
+    """A baseline makes the structure; rows that create_all would write are not in it."""
+    metadata = CASES["ev_rows"].metadata()
+
+    baseline = draft_baseline(metadata, [Target(dialect=connections[0].dialect)])
+
+    assert baseline.row_statements == 1
+    assert "INSERT" not in baseline.upgrade
+
+
+def test_a_baseline_reads_like_one_written_by_hand(connections: tuple[sa.Connection, ...]) -> None:
+    """Names are final, expressions short, and nothing is there that is not needed."""
+    metadata = CASES["ct_by_convention"].metadata()
+
+    baseline = draft_baseline(metadata, [Target(dialect=connections[0].dialect)])
+
+    assert baseline.upgrade == EXPECTED.strip().replace("\n", "\n    ")
+    assert baseline.downgrade == "op.drop_table('t')\n    op.drop_table('p')"
+    assert baseline.imports == frozenset()
+
+
+EXPECTED = """
+op.create_table(
+    'p',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_p')),
+)
+op.create_table(
+    't',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('a', sa.Integer(), nullable=True),
+    sa.Column('b', sa.String(length=20), nullable=True),
+    sa.Column('f', sa.Integer(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_t')),
+    sa.UniqueConstraint('a', 'b', name=op.f('uq_t_a')),
+    sa.CheckConstraint('a > 0', name=op.f('ck_t_positive')),
+    sa.UniqueConstraint('b', name=op.f('uq_t_b')),
+    sa.ForeignKeyConstraint(['f'], ['p.id'], name=op.f('fk_t_f_p')),
+)
+op.create_index(op.f('ix_t_a'), 't', ['a'])
+"""

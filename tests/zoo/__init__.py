@@ -1,0 +1,57 @@
+"""A zoo of schemas: everything that models can say, each in a metadata of its own.
+
+A case builds its tables with ``build(metadata)``; ``engines`` are those that can express it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+SQLITE, POSTGRESQL, MARIADB = "sqlite", "postgresql", "mariadb"
+ALL = (SQLITE, POSTGRESQL, MARIADB)
+
+Build = Callable[[sa.MetaData], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A schema; ``statements_only`` says that no operation can express it."""
+
+    name: str
+    build: Build
+    engines: tuple[str, ...]
+    metadata_options: dict[str, Any]
+
+    def metadata(self) -> sa.MetaData:
+        """Build the schema."""
+        metadata = sa.MetaData(**self.metadata_options)
+        self.build(metadata)
+        return metadata
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(*engines: str, **metadata_options: Any) -> Callable[[Build], Build]:
+    """Add a function to the zoo, for all engines or for these."""
+
+    def add(build: Build) -> Build:
+        assert build.__name__ not in CASES, build.__name__
+        CASES[build.__name__] = Case(build.__name__, build, engines or ALL, metadata_options)
+        return build
+
+    return add
+
+
+def table(metadata: sa.MetaData, *items: Any, name: str = "t", **options: Any) -> sa.Table:
+    """Make a table with an ``id`` and these columns and constraints."""
+    return sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *items, **options)
+
+
+from . import constraints, defaults, events, indexes, names, stored_types, tables  # noqa: E402
+
+assert constraints and defaults and events and indexes and names and stored_types and tables
