@@ -23,6 +23,7 @@ from flask.cli import NoAppException, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
 from .errors import ConfigurationError, ExitCode, Interrupted, SchemaFlowError
+from .interrupts import STOPPING, uninterrupted
 from .loading import (
     GUARD_LINE,
     LoadingRecord,
@@ -71,16 +72,18 @@ def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) ->
     options.pop("output_format", None)
     verbose = options.pop("verbose")
     threads = set(threading.enumerate())
-    with _stdout_kept() as stdout, _terminated_is_interrupted(), command_running():
-        result = _result(command, info, work)
-        _show(result, stdout, as_json=as_json, verbose=verbose)
+    with _stdout_kept() as stdout, command_running():
+        with _interruptible() as say:
+            result = _result(command, info, work, say)
+        with uninterrupted():
+            _show(result, stdout, as_json=as_json, verbose=verbose)
     _leave(result.exit_code, threads)
 
 
-def _result(command: str, info: ScriptInfo, work: Work) -> Result:
+def _result(command: str, info: ScriptInfo, work: Work, say: Notify) -> Result:
     try:
         app, record = _load(info)
-        return work(app, record, _say)
+        return work(app, record, say)
     except SchemaFlowError as error:
         if isinstance(error.result, Result):
             return error.result
@@ -234,20 +237,33 @@ def _point_at_nothing(stdout: IO[str]) -> None:
 
 
 @contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C inside the block, so that everything is undone on the way out."""
+def _interruptible() -> Iterator[Notify]:
+    """Turn SIGINT and SIGTERM into KeyboardInterrupt inside the block, so that everything is undone.
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+    Gives what tells a step: it raises too, since an interrupt that arrives inside a callback of the driver
+    or a destructor is swallowed there.
+    """
+    arrived: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        arrived.append(number)
         raise KeyboardInterrupt
 
+    def say(line: str) -> None:
+        if arrived:
+            raise KeyboardInterrupt
+        _say(line)
+
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield _say
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, interrupt)) for number in numbers]
     try:
-        yield
+        yield say
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _leave(code: ExitCode, threads: set[threading.Thread]) -> None:

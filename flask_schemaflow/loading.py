@@ -207,8 +207,8 @@ def _fill_copy(file: Path, target: Path, record: LoadingRecord) -> None:
         else:
             copy_file(file, target)
     except sqlite3.DatabaseError:
-        # The app meets the damage itself, and our own checks name it later.
-        shutil.copyfile(file, target)
+        # The app meets a damaged file too, and our own checks name the damage later.
+        target.write_bytes(b"damaged")
     except SchemaFlowError as error:
         record.failure = record.failure or error
         raise

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import ExitCode, Interrupted, SchemaFlowError
@@ -69,7 +70,11 @@ class Result:
 
 @dataclass
 class Progress:
-    """What a flow knows so far, to be told whether it ends well or not."""
+    """What a flow knows so far, to be told whether it ends well or not.
+
+    ``baseline`` is the file of a baseline, written or planned. ``ending`` is outcome and verdict, set as
+    soon as the goal is reached: whoever interrupts after that is late.
+    """
 
     command: str
     databases: dict[str | None, DatabaseResult] = field(default_factory=dict)
@@ -78,11 +83,18 @@ class Progress:
     proof: ProofResult | None = None
     discovery: Discovery | None = None
     details: list[str] = field(default_factory=list)
+    ending: tuple[str, str] | None = None
+    baseline: Path | None = None
     started: float = field(default_factory=time.monotonic)
 
     def update(self, bind: str | None, **changes: object) -> None:
         """Note something of one database."""
         self.databases[bind] = replace(self.databases[bind], **changes)  # type: ignore[arg-type]
+
+    def reached(self) -> Result:
+        """Give the result of a flow that reached its goal."""
+        assert self.ending is not None
+        return self.result(*self.ending)
 
     def result(self, outcome: str, message: str, exit_code: ExitCode = ExitCode.DONE) -> Result:
         """Give what is known as a result."""
@@ -104,11 +116,13 @@ class Progress:
     def told_on_failure(self) -> Iterator[None]:
         """Give every error that leaves the block the result so far.
 
-        :raises Interrupted: in the place of a KeyboardInterrupt.
+        :raises Interrupted: in the place of a KeyboardInterrupt, unless the goal was reached before.
         """
         try:
             yield
         except KeyboardInterrupt:
+            if self.ending is not None:
+                return
             error = Interrupted("Interrupted; nothing was changed.")
             error.result = self.result(error.outcome, error.message, error.exit_code)
             raise error from None

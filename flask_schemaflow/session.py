@@ -270,7 +270,9 @@ def _hold_sqlite(engine: Engine, app_listeners: bool, wait: float) -> Iterator[H
         raw.held = True
         yield HeldTransaction(connection, lambda: _end(raw, raw.commit))
     finally:
-        _end(raw, raw.rollback)
+        # An interrupt makes SQLAlchemy close the connection, which rolls back as well.
+        with suppress(sqlite3.ProgrammingError):
+            _end(raw, raw.rollback)
         _close(connection)
 
 
@@ -320,6 +322,11 @@ def _explain(engine: Engine, error: BaseException) -> SchemaFlowError:
             f"{target_of(engine)} is locked by another process (SQLite cannot say which). "
             "Nothing was changed; try again."
         )
-    if "malformed" in text or "not a database" in text:
+    if "not a database" in text:
+        return ConfigurationError(
+            f"{target_of(engine)} is not a SQLite database. Check SQLALCHEMY_DATABASE_URI, or restore the "
+            "file from a backup."
+        )
+    if "malformed" in text:
         return ConfigurationError(f"{target_of(engine)} is damaged ({text}). Restore it from a backup.")
     return ConfigurationError(f"{target_of(engine)} cannot be read: {text}.")

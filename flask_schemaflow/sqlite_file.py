@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 # Our own way to files, whatever stands in the place of ``sqlite3.connect`` while something is guarded.
 driver_connect = sqlite3.connect
 
-MAGIC = b"SQLite format 3\x00"
 BUSY_SECONDS = 5.0
 
 # Pragmas whose argument names an object instead of setting something.
@@ -48,51 +47,45 @@ def file_of_name(name: str | bytes | os.PathLike[str], *, uri: bool) -> Path | N
 
 def file_of_url(url: URL) -> Path | None:
     """Say which file an engine with this URL opens; None for a database in memory."""
+    if url.query.get("mode") == "memory":
+        return None
     return file_of_name(url.database or "", uri=bool(url.query.get("uri")))
 
 
-def is_wal(path: Path) -> bool:
-    """Say whether the file is in WAL mode.
-
-    Bytes 18 and 19 of the header are 2 then (SQLite file format, section 1.3). Read-only.
-    """
-    with path.open("rb") as file:
-        return file.read(20)[18:20] == b"\x02\x02"
-
-
 def check_file(path: Path) -> None:
-    """Check that the file can be a database at all. Read-only.
+    """Check that the file may be read at all, without opening it. Read-only.
 
-    :raises ConfigurationError: it is a folder, cannot be read, or is no SQLite database.
+    Files are opened by SQLite only, here and everywhere: closing any other handle of a database would drop
+    the locks that this process holds on it (https://sqlite.org/howtocorrupt.html, section 2.2).
+
+    :raises ConfigurationError: it is a folder, or cannot be read.
     """
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder, not a SQLite database.")
-    try:
-        with path.open("rb") as file:
-            head = file.read(16)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
-    if head not in (b"", MAGIC):
-        raise ConfigurationError(
-            f"{path} is not a SQLite database (its first bytes are not SQLite's). "
-            "Check SQLALCHEMY_DATABASE_URI, or restore the file from a backup."
-        )
+    if not os.access(path, os.R_OK):
+        raise ConfigurationError(f"{path} cannot be read: permission denied.")
 
 
 def open_readonly(path: Path) -> sqlite3.Connection:
     """Open an existing file so that nothing is written, whatever listeners send afterwards.
 
-    A read-only connection to a WAL database would leave ``-wal`` and ``-shm`` files behind where there
-    were none (seen on SQLite 3.40), so such a file is opened for writing and only read, and as immutable
-    where it cannot be written. A hot journal has to be rolled back before anything can be read. Setting
-    pragmas are ignored by an authorizer. Read-only.
+    A read-only connection to a WAL database leaves ``-wal`` and ``-shm`` files behind where there were none
+    (seen on SQLite 3.40), so a file without them is opened for writing and only read; where it cannot be
+    written, read-only, and as immutable if that fails. A hot journal has to be rolled back before anything
+    can be read. Setting pragmas are ignored by an authorizer. Read-only.
     """
-    mode = "mode=ro"
-    if Path(f"{path}-journal").exists():
-        mode = "mode=rw"
-    elif is_wal(path) and not Path(f"{path}-wal").exists():
-        writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-        mode = "mode=rw" if writable else "immutable=1"
+    writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    if writable and not Path(f"{path}-wal").exists():
+        return _open(path, "mode=rw")
+    try:
+        return _open(path, "mode=ro")
+    except sqlite3.OperationalError:
+        if writable or Path(f"{path}-journal").exists():
+            raise
+        return _open(path, "immutable=1")
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
     connection = driver_connect(
         f"file:{quote(str(path))}?{mode}",
         uri=True,
@@ -100,7 +93,12 @@ def open_readonly(path: Path) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA query_only=ON")
+    try:
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except BaseException:
+        connection.close()
+        raise
     connection.set_authorizer(_ignore_settings)
     return connection
 

@@ -18,6 +18,7 @@ from .errors import (
     Undone,
 )
 from .findings import Finding, Severity
+from .interrupts import uninterrupted
 from .matching import ambiguous, match_revision
 from .migrations import RevisionFailed, run_environment
 from .plan import Plan, Step, make_plan
@@ -28,7 +29,7 @@ from .scratch import scratch_database
 from .session import HeldTransaction, database_exists, held_transaction, sqlite_path
 from .snapshot import Snapshot, read_stored, take_snapshot
 from .state import State
-from .survey import Notify, Survey, Where, only_ours, read_look, survey_app, tell_nobody
+from .survey import Notify, Survey, Where, look_at, only_ours, read_look, survey_app, tell_nobody
 from .versions import write_version
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .discovery import Bind
 
 BindKey = str | None
+Expected = Mapping[str | None, Snapshot] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,6 @@ class _Run:
     progress: Progress
     plans: Mapping[BindKey, Plan]
     stamps: Mapping[BindKey, str]
-    expected: Mapping[BindKey, Snapshot] | None
     notify: Notify
 
 
@@ -105,19 +106,19 @@ def safe_upgrade(
         stamps = _find_revisions(survey, options, notify)
         plans = _make_plans(survey, stamps, options)
         progress.plan = tuple(step for plan in plans.values() for step in plan.steps)
-        if not progress.plan and not stamps:
-            return _ended(progress, "nothing-to-do", f"Nothing to do: at {_targets(plans)} already.")
-        expected = _expected(survey, plans, options, progress)
-        if options.dry_run:
-            return _ended(progress, "planned", _would(plans, stamps))
-        run = _Run(survey, options, progress, plans, stamps, expected, notify)
-        _migrate(run)
-        outcome = "upgraded" if expected is not None else "upgraded-unchecked"
-        return _ended(progress, outcome, _verdict(run))
+        if progress.plan or stamps:
+            _go(_Run(survey, options, progress, plans, stamps, notify))
+        else:
+            progress.ending = ("nothing-to-do", f"Nothing to do: at {_targets(plans)} already.")
+    return UpgradeResult(**vars(progress.reached()))
 
 
-def _ended(progress: Progress, outcome: str, message: str) -> UpgradeResult:
-    return UpgradeResult(**vars(progress.result(outcome, message)))
+def _go(run: _Run) -> None:
+    expected = _expected(run)
+    if run.options.dry_run:
+        run.progress.ending = ("planned", _would(run.plans, run.stamps))
+    else:
+        _migrate(run, expected)
 
 
 def _begin(progress: Progress, binds: tuple[Bind, ...], options: UpgradeOptions) -> None:
@@ -219,13 +220,14 @@ def _make_plans(
 # -- what must come out ----------------------------------------------------------------------------
 
 
-def _expected(
-    survey: Survey, plans: Mapping[BindKey, Plan], options: UpgradeOptions, progress: Progress
-) -> dict[BindKey, Snapshot] | None:
+def _expected(run: _Run) -> Expected:
     """Give the structure that the target revision makes: the stored one, else made on scratch.
+
+    None where there is no way to know it.
 
     :raises Refused: there is none, and ``--require-proof`` was said.
     """
+    survey, plans = run.survey, run.plans
     target = next(iter(plans.values())).target
     expected: dict[BindKey, Snapshot] = {}
     for family in {bind.family for bind in survey.relevant}:
@@ -236,10 +238,10 @@ def _expected(
     try:
         return replay(survey.migrations, survey.binds, target, survey.bookkeeping, required=tuple(plans))
     except Refused as error:
-        if options.require_proof:
+        if run.options.require_proof:
             raise
-        progress.findings.extend(error.findings)
-        progress.findings.append(
+        run.progress.findings.extend(error.findings)
+        run.progress.findings.append(
             Finding(
                 code="structure-will-not-be-checked",
                 subject=target,
@@ -253,7 +255,7 @@ def _expected(
 # -- the run ---------------------------------------------------------------------------------------
 
 
-def _migrate(run: _Run) -> None:
+def _migrate(run: _Run, expected: Expected) -> None:
     """Run all plans inside one held transaction for each database, verify, and commit.
 
     :raises Undone: it failed; everything was rolled back.
@@ -272,17 +274,24 @@ def _migrate(run: _Run) -> None:
             else stack.enter_context(scratch_database(bind.engine))
             for bind in survey.binds
         }
-        before = {key: _drift_now(run, key, each.connection) for key, each in held.items()}
+        before = {key: _drift(run, key, each.connection, expected) for key, each in held.items()}
         try:
             _stamp_found(run, held)
             _run_steps(run, prepared)
-            _verify(run, held, before)
+            _verify(run, held, before, expected)
+            with uninterrupted():
+                _commit(run, held, checked=expected is not None)
         except BaseException as error:
             stack.close()
             raise _told(run, error) from error
-        for key, transaction in held.items():
-            transaction.commit()
-            _note_done(run, key)
+
+
+def _commit(run: _Run, held: Mapping[BindKey, HeldTransaction], *, checked: bool) -> None:
+    for key, transaction in held.items():
+        transaction.commit()
+        _note_done(run, key)
+    outcome = "upgraded" if checked else "upgraded-unchecked"
+    run.progress.ending = (outcome, _verdict(run, checked=checked))
 
 
 @contextmanager
@@ -337,12 +346,11 @@ def _run_steps(run: _Run, prepared: Mapping[BindKey, Connection]) -> None:
     run_environment(run.survey.migrations, prepared, steps, on_apply=applied, required=tuple(run.plans))
 
 
-def _drift_now(run: _Run, key: BindKey, connection: Connection) -> tuple[Drift, ...]:
-    if run.expected is None:
+def _drift(run: _Run, key: BindKey, connection: Connection, expected: Expected) -> tuple[Drift, ...]:
+    if expected is None:
         return ()
-    return find_drift(
-        run.expected[key], _structure(run, key, connection), f"revision {run.plans[key].target}"
-    )
+    source = f"revision {run.plans[key].target}"
+    return find_drift(expected[key], _structure(run, key, connection), source)
 
 
 def _structure(run: _Run, key: BindKey, connection: Connection) -> Snapshot:
@@ -355,6 +363,7 @@ def _verify(
     run: _Run,
     held: Mapping[BindKey, HeldTransaction],
     before: Mapping[BindKey, tuple[Drift, ...]],
+    expected: Expected,
 ) -> None:
     """Compare each database with what its revisions say; what differed before already is reported only.
 
@@ -362,7 +371,8 @@ def _verify(
     """
     for key, transaction in held.items():
         known = {each.key for each in before[key]}
-        found = [each for each in _drift_now(run, key, transaction.connection) if each.structural]
+        drift = _drift(run, key, transaction.connection, expected)
+        found = [each for each in drift if each.structural]
         new = tuple(each for each in found if each.key not in known)
         run.progress.findings.extend(each for each in found if each.key in known)
         if new:
@@ -370,7 +380,7 @@ def _verify(
                 f"The revisions ran, but the structure is not what they say: {new[0].message}",
                 findings=new,
             )
-        run.progress.update(key, verified=None if run.expected is None else not found)
+        run.progress.update(key, verified=None if expected is None else not found)
 
 
 def _note_done(run: _Run, key: BindKey) -> None:
@@ -405,8 +415,6 @@ def _told(run: _Run, error: BaseException) -> SchemaFlowError:
 
 
 def _is_as_before(run: _Run, bind: Bind) -> bool:
-    from .survey import look_at
-
     return look_at(bind, run.survey.version_tables[bind.key]) == run.survey.looks[bind.key]
 
 
@@ -448,11 +456,11 @@ def _list(steps: list[Step]) -> str:
     return f"{names}" if names else "nothing"
 
 
-def _verdict(run: _Run) -> str:
+def _verdict(run: _Run, *, checked: bool) -> str:
     steps = {step.revision for step in run.progress.plan}
     stamped = f"Adopted at {', '.join(sorted(set(run.stamps.values())))} by proof; " if run.stamps else ""
-    checked = "" if run.expected is not None else " The structure was not checked."
+    unchecked = "" if checked else " The structure was not checked."
     count = f"{len(steps)} revision" + ("s" if len(steps) != 1 else "")
     ran = f"upgraded to {_targets(run.plans)}, {count}" if steps else "no revision was pending"
-    text = f"{stamped}{ran}.{checked}"
+    text = f"{stamped}{ran}.{unchecked}"
     return text[0].upper() + text[1:]

@@ -172,7 +172,8 @@ def contents_of(file: Path) -> tuple[list[str], dict[str, list[Any]]]:
             "SELECT name, sql FROM sqlite_master WHERE tbl_name <> 'alembic_version' AND sql IS NOT NULL"
         ).fetchall()
         tables = [name for name, sql in master if sql.lstrip().upper().startswith("CREATE TABLE")]
-        rows = {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in tables}
+        quoted = {name: name.replace('"', '""') for name in tables}
+        rows = {name: connection.execute(f'SELECT * FROM "{quoted[name]}"').fetchall() for name in tables}
     return sorted(sql for _, sql in master), rows
 
 

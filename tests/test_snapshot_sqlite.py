@@ -256,7 +256,7 @@ OBJECTS = [
 )
 def test_a_difference_in_an_object(
     expected: str, actual: str, code: str, subject: str, structural: bool
-) -> None:  # noqa: FBT001
+) -> None:
     """Keys, indexes, views, triggers and tables: each difference has its code and object."""
     split = [text.replace("; END", "\x00 END").split("; ") for text in (expected, actual)]
     left, right = (snapshot(*(each.replace("\x00", ";") for each in part)) for part in split)
@@ -322,7 +322,7 @@ def test_the_number_of_queries_does_not_grow() -> None:
         engine = sa.create_engine("sqlite://")
         queries: list[str] = []
         sa.event.listen(
-            engine, "before_cursor_execute", lambda c, cu, statement, *_: queries.append(statement)
+            engine, "before_cursor_execute", lambda c, cu, statement, *_, seen=queries: seen.append(statement)
         )
         with engine.connect() as connection:
             for position in range(number):

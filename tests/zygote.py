@@ -12,18 +12,16 @@ import sys
 import traceback
 import warnings
 
-import alembic.command
+import alembic.command  # noqa: F401
 import flask.cli
-import flask_migrate
-import flask_sqlalchemy
-import sqlalchemy.dialects.sqlite
+import flask_migrate  # noqa: F401
+import flask_sqlalchemy  # noqa: F401
+import sqlalchemy.dialects.sqlite  # noqa: F401
 
 import flask_schemaflow.adoption
 import flask_schemaflow.cli
 import flask_schemaflow.extension
-import flask_schemaflow.upgrade
-
-assert alembic.command and flask_migrate and flask_sqlalchemy and sqlalchemy.dialects.sqlite
+import flask_schemaflow.upgrade  # noqa: F401
 
 
 def serve() -> None:

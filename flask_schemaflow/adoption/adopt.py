@@ -14,7 +14,7 @@ from ..results import DatabaseResult, Progress, Result
 from ..state import State
 from ..survey import Notify, Survey, Where, survey_app, tell_nobody
 from .baseline_way import write_baseline
-from .common import Adoption, AdoptOptions, Ending
+from .common import Adoption, AdoptOptions
 from .revisions_way import confirm_revision, find_revision
 
 if TYPE_CHECKING:
@@ -63,13 +63,12 @@ def adopt(
         )
         _note_survey(progress, survey, notify)
         _refuse_drops_on_load(progress)
-        ending = _way(survey)(Adoption(survey, options, progress, notify))
         progress.details.extend(_lines_to_add(survey))
-        result = progress.result(ending.outcome, ending.message)
-        return AdoptResult(**{**vars(result), "baseline": ending.baseline})
+        _way(survey)(Adoption(survey, options, progress, notify))
+    return AdoptResult(**vars(progress.reached()), baseline=progress.baseline)
 
 
-def _way(survey: Survey) -> Callable[[Adoption], Ending]:
+def _way(survey: Survey) -> Callable[[Adoption], None]:
     states = {survey.states[bind.key].state for bind in survey.relevant}
     for state, refusal in _REFUSALS.items():
         if state in states:
@@ -82,8 +81,8 @@ def _way(survey: Survey) -> Callable[[Adoption], Ending]:
     return confirm_revision if states - {State.EMPTY} else _nothing_to_adopt
 
 
-def _nothing_to_adopt(_adoption: Adoption) -> Ending:
-    return Ending(
+def _nothing_to_adopt(adoption: Adoption) -> None:
+    adoption.end(
         "nothing-to-do",
         "Nothing to adopt: the database has no tables yet, and there are revisions. "
         "`flask db-safe-upgrade` creates the tables.",

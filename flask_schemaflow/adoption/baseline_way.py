@@ -15,6 +15,7 @@ from ..baseline import Baseline, Target, draft_baseline
 from ..drift import Drift, find_drift
 from ..errors import DriftFound, ProofFailed
 from ..findings import Finding
+from ..interrupts import uninterrupted
 from ..migrations import (
     Configured,
     Migrations,
@@ -33,13 +34,13 @@ from ..session import sealed
 from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path, take_snapshot
 from ..state import State
 from ..survey import Survey, VersionTable, only_ours
-from .common import Adoption, BindKey, Ending, stamp, unchanged_databases
+from .common import Adoption, BindKey, stamp, unchanged_databases
 
 if TYPE_CHECKING:
     from ..discovery import Bind
 
 
-def write_baseline(adoption: Adoption) -> Ending:
+def write_baseline(adoption: Adoption) -> None:
     """Write the baseline of what is there, proved on scratch, and stamp the databases that have it."""
     survey, options, progress = adoption.survey, adoption.options, adoption.progress
     adoption.check_accepted()
@@ -62,9 +63,10 @@ def write_baseline(adoption: Adoption) -> Ending:
             on_paper=_on_paper(survey, options.engines),
         )
         if options.dry_run:
-            return Ending("planned", _planned(staged, unmanaged), staged.target)
-        _write_and_stamp(adoption, staged, proof, unmanaged, wanted)
-    return Ending("adopted", _verdict(staged, unmanaged, proof), staged.target)
+            adoption.end("planned", _planned(staged, unmanaged))
+        else:
+            _write_and_stamp(adoption, staged, proof, unmanaged, wanted)
+        progress.baseline = staged.target
 
 
 def _structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
@@ -233,16 +235,19 @@ def _write_and_stamp(
     project = adoption.survey.migrations
     files = _stored_snapshots(adoption.survey, staged, proof)
     with unchanged_databases(adoption.survey, [bind.key for bind in unmanaged]) as held:
+        adoption.notify(f"Writing     {staged.target}")
         written = write_staged(staged, project, files)
         try:
             if source_hash(staged.target.read_text(encoding="utf-8")) != source_hash(staged.source):
                 # A post-write hook changed more than the layout.
                 _prove(adoption, project, staged.id, unmanaged, wanted)
-            stamp(adoption, held, staged.id, state=State.CURRENT)
+            with uninterrupted():
+                stamp(adoption, held, staged.id, state=State.CURRENT)
+                adoption.end("adopted", _verdict(staged, unmanaged, proof))
         except BaseException:
-            remove_written(written)
+            if adoption.progress.ending is None:
+                remove_written(written)
             raise
-    adoption.notify(f"Written     {staged.target}")
 
 
 def _stored_snapshots(survey: Survey, staged: StagedRevision, proof: Proof) -> dict[Path, str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, Refused
@@ -44,6 +43,10 @@ class Adoption:
     progress: Progress
     notify: Notify
 
+    def end(self, outcome: str, message: str) -> None:
+        """Say that the goal is reached, and with which verdict."""
+        self.progress.ending = (outcome, message)
+
     @property
     def accepted(self) -> frozenset[str]:
         """The accepted differences, each ``CODE:SUBJECT``, of options and settings."""
@@ -67,15 +70,6 @@ class Adoption:
         structural = [each for each in drift if each.structural]
         accepted = [each for each in structural if each.key in self.accepted]
         return accepted, [each for each in structural if each.key not in self.accepted]
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a way ended: outcome, verdict, and the baseline's file if there is one."""
-
-    outcome: str
-    message: str
-    baseline: Path | None = None
 
 
 @contextmanager
@@ -110,31 +104,25 @@ def _is_same(survey: Survey, key: BindKey, now: Look) -> bool:
 
 
 def stamp(
-    adoption: Adoption,
-    held: Mapping[BindKey, HeldTransaction],
-    revision: str,
-    *,
-    state: State,
-    before_commit: Callable[[], None] = lambda: None,
+    adoption: Adoption, held: Mapping[BindKey, HeldTransaction], revision: str, *, state: State
 ) -> None:
     """Write the revision into each held database and commit. Writes the version table only.
 
+    Run it inside ``uninterrupted``, together with what has to be true if and only if this is.
+
     :param state: what the databases are afterwards.
+    :raises Refused: a database could not be committed.
     """
-    survey = adoption.survey
     for key, transaction in held.items():
-        table = survey.version_tables[key]
+        table = adoption.survey.version_tables[key]
         write_version(transaction.connection, revision, table=table.name, schema=table.schema, pk=table.pk)
-    before_commit()
-    committed: list[BindKey] = []
+    done: list[str] = []
     for key, transaction in held.items():
+        target = adoption.progress.databases[key].target
         try:
             transaction.commit()
         except Exception as error:
-            done = ", ".join(adoption.progress.databases[each].target for each in committed)
-            raise Refused(
-                f"{adoption.progress.databases[key].target} could not be stamped ({error})."
-                + (f" {done} is stamped already; run this again." if done else "")
-            ) from error
-        committed.append(key)
+            already = f" {', '.join(done)} is stamped already; run this again." if done else ""
+            raise Refused(f"{target} could not be stamped ({error}).{already}") from error
+        done.append(target)
         adoption.progress.update(key, state_after=state.value, revision_after=revision, verified=True)

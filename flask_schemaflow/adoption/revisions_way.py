@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 from ..drift import Drift, find_drift
 from ..errors import DriftFound, UnadoptableState
+from ..interrupts import uninterrupted
 from ..matching import ambiguous, match_revision
 from ..proof import replay
 from ..results import ProofResult
 from ..snapshot import Snapshot, read_stored
 from ..state import State
-from .common import Adoption, BindKey, Ending, stamp, unchanged_databases
+from .common import Adoption, BindKey, stamp, unchanged_databases
 
 if TYPE_CHECKING:
     from ..survey import Survey
 
 
-def find_revision(adoption: Adoption) -> Ending:
+def find_revision(adoption: Adoption) -> None:
     """Find the revision that the structure of the unmanaged databases equals, and stamp it."""
     survey, options = adoption.survey, adoption.options
     adoption.check_accepted()
@@ -52,16 +53,16 @@ def find_revision(adoption: Adoption) -> Ending:
     head = survey.states[keys[0]].heads[0]
     pending = "" if revision == head else " Newer revisions are pending: `flask db-safe-upgrade`."
     if options.dry_run:
-        return Ending("planned", f"Would stamp {revision}, whose structure it is.{pending}")
-    with unchanged_databases(survey, keys) as held:
-        stamp(adoption, held, revision, state=State.CURRENT if revision == head else State.BEHIND)
-    return Ending(
-        "adopted",
-        f"Adopted at revision {revision}, whose structure it has; no table was touched.{pending}",
-    )
+        adoption.end("planned", f"Would stamp {revision}, whose structure it is.{pending}")
+        return
+    verdict = f"Adopted at revision {revision}, whose structure it has; no table was touched.{pending}"
+    state = State.CURRENT if revision == head else State.BEHIND
+    with unchanged_databases(survey, keys) as held, uninterrupted():
+        stamp(adoption, held, revision, state=state)
+        adoption.end("adopted", verdict)
 
 
-def confirm_revision(adoption: Adoption) -> Ending:
+def confirm_revision(adoption: Adoption) -> None:
     """Prove that each adopted database has the structure of the revision that it says."""
     survey = adoption.survey
     adoption.check_accepted()
@@ -88,7 +89,7 @@ def confirm_revision(adoption: Adoption) -> Ending:
             findings=tuple(stopping),
         )
     pending = any(survey.states[key].state is State.BEHIND for key in adopted)
-    return Ending(
+    adoption.end(
         "already-adopted",
         f"Already adopted: the structure is that of revision {_said(adopted)}."
         + (" Newer revisions are pending: `flask db-safe-upgrade`." if pending else ""),

@@ -19,6 +19,7 @@ from alembic.util import CommandError
 from flask_migrate import Config as MigrateConfig
 
 from ..errors import ConfigurationError
+from ..interrupts import uninterrupted
 from .folder import TEMPLATE, Folder, Migrations
 
 QUOTES = '"""'
@@ -96,12 +97,12 @@ def stage_revision(
             made = script.generate_revision(
                 revision_id, message, head="base", splice=True, **template_arguments
             )
-    except CommandError as error:
-        raise ConfigurationError(f"The baseline cannot be written: {error}.") from None
     except Exception as error:
+        cause = error.__context__ if isinstance(error, CommandError) else error
+        if cause is None:
+            raise ConfigurationError(f"The baseline cannot be written: {error}.") from None
         raise ConfigurationError(
-            f"The template {staging.script_location / 'script.py.mako'} failed: "
-            f"{type(error).__name__}: {error}"
+            f"The template {staging.script_location / TEMPLATE} failed: {type(cause).__name__}: {cause}"
         ) from error
     assert made is not None
     assert staging.version_folder is not None
@@ -146,12 +147,13 @@ def write_staged(staged: StagedRevision, project: Migrations, extra_files: Mappi
     """
     written: list[Path] = []
     try:
-        if staged.new_folder is not None:
-            _place_folder(staged.new_folder, project.directory, written)
-        else:
-            _place_file(staged.target, staged.source, written)
-        for relative, text in extra_files.items():
-            _place_file(project.directory / relative, text, written)
+        with uninterrupted():
+            if staged.new_folder is not None:
+                _place_folder(staged.new_folder, project.directory, written)
+            else:
+                _place_file(staged.target, staged.source, written)
+            for relative, text in extra_files.items():
+                _place_file(project.directory / relative, text, written)
         _run_hooks(staged, project)
     except OSError as error:
         remove_written(written)
@@ -206,8 +208,9 @@ def _run_hooks(staged: StagedRevision, project: Migrations) -> None:
 
 def remove_written(written: list[Path]) -> None:
     """Remove what was written, newest first."""
-    for path in reversed(written):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    with uninterrupted():
+        for path in reversed(written):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

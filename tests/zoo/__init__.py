@@ -54,4 +54,17 @@ def table(metadata: sa.MetaData, *items: Any, name: str = "t", **options: Any) -
 
 from . import constraints, defaults, events, indexes, names, stored_types, tables  # noqa: E402
 
-assert constraints and defaults and events and indexes and names and stored_types and tables
+__all__ = [
+    "ALL",
+    "CASES",
+    "Case",
+    "case",
+    "constraints",
+    "defaults",
+    "events",
+    "indexes",
+    "names",
+    "stored_types",
+    "table",
+    "tables",
+]

@@ -1,0 +1,37 @@
+"""Hold Ctrl-C and SIGTERM back while something is done that must not stop half way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let nothing stop the block; what arrives meanwhile is dropped, since the work is then done.
+
+    For blocks of milliseconds. A SIGTERM that would have ended the process does so afterwards.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        arrived.append(number)
+
+    before = {int(number): signal.signal(number, note) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in arrived:
+            if before[number] is signal.SIG_DFL:
+                os.kill(os.getpid(), number)

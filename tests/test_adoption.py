@@ -1,0 +1,578 @@
+"""``flask db-adopt`` as a whole: on what there is, what it leaves, and what it refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from projects import Project, same_structure, versions_of
+
+SHOP = "discovery/models_package_that_imports_nothing"
+MODELS = ("shop.models.user", "shop.models.order")
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    """Give a shop whose factory imports no models, with a database made by create_all, with rows."""
+    project.copy(SHOP)
+    project.app = "shop"
+    project.create_all(*MODELS)
+    return project
+
+
+def database(project: Project) -> Path:
+    (file,) = project.databases()
+    return file
+
+
+def execute(file: Path, *statements: str) -> None:
+    """Change a database behind everybody's back."""
+    connection = sqlite3.connect(file)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def revisions(project: Project) -> list[Path]:
+    return sorted(project.path.rglob("migrations/versions/*.py"))
+
+
+def registered(project: Project, lines: str = "SchemaFlow(app, db)") -> Project:
+    """Register the extension in the shop's factory."""
+    file = project.path / "shop" / "__init__.py"
+    text = file.read_text().replace(
+        "    return app", f"    from flask_schemaflow import SchemaFlow\n\n    {lines}\n    return app"
+    )
+    file.write_text(text)
+    return project
+
+
+# -- the main job ----------------------------------------------------------------------------------
+
+
+def test_the_trap(shop: Project) -> None:
+    """Where stock Flask-Migrate drops every table, adopting finds every table and keeps every row."""
+    registered(shop)
+    before = shop.contents()
+    stock = Project(shop.path.parent / "stock", shop.zygote, app="shop")
+    stock.copy(SHOP)
+    registered(stock)
+    (stock.path / "instance").mkdir()
+    (stock.path / "instance" / "shop.db").write_bytes(database(shop).read_bytes())
+    assert stock.flask("db", "init").code == 0
+    assert stock.flask("db", "migrate").code == 0
+    (written,) = revisions(stock)
+    dropped = re.findall(r"op\.drop_table\('(\w+)'\)", written.read_text().partition("def downgrade")[0])
+    assert sorted(dropped) == ["orders", "user"]
+
+    ended = shop.adopt()
+
+    assert ended.code == 0, ended.stderr
+    assert ended.document["outcome"] == "adopted"
+    (baseline,) = revisions(shop)
+    assert re.findall(r"op\.create_table\(\s+'(\w+)'", baseline.read_text()) == ["user", "orders"]
+    assert shop.contents() == before
+
+
+def test_adopting_changes_nothing_but_the_version_table(shop: Project) -> None:
+    """Structure and rows are the same before and after, and the version table has the revision."""
+    before = shop.contents()
+
+    ended = shop.adopt()
+
+    assert ended.code == 0, ended.stderr
+    assert shop.contents() == before
+    (result,) = ended.document["databases"]
+    assert versions_of(database(shop)) == [result["revision_after"]]
+    assert (result["state_before"], result["state_after"]) == ("unmanaged", "current")
+    assert ended.document["proof"] == {"equal": True, "method": "scratch database", "engines": ["sqlite"]}
+
+
+def test_a_fresh_database_from_the_baseline_is_equal(shop: Project) -> None:
+    """What safe-upgrade builds from the baseline is what was adopted."""
+    assert shop.adopt().code == 0
+    adopted = database(shop).rename(shop.path / "instance" / "adopted")
+
+    assert shop.safe_upgrade("--create").code == 0
+
+    assert same_structure(database(shop), adopted)
+
+
+def test_adopting_twice_changes_nothing(shop: Project) -> None:
+    """The second time every byte stays, and the exit code is 0."""
+    assert shop.adopt().code == 0
+    before = shop.files()
+
+    ended = shop.adopt()
+
+    assert (ended.code, ended.document["outcome"]) == (0, "already-adopted")
+    assert shop.files() == before
+
+
+def test_a_dry_run_leaves_every_byte(shop: Project) -> None:
+    """A dry run does everything but write."""
+    before = shop.files()
+
+    ended = shop.adopt("--dry-run")
+
+    assert (ended.code, ended.document["outcome"]) == (0, "planned")
+    assert ended.document["proof"]["equal"] is True
+    assert shop.files() == before
+
+
+def test_an_app_without_one_changed_line(shop: Project) -> None:
+    """In an app that knows neither Migrate nor us, the lines to add are said with their place."""
+    ended = shop.flask("db-adopt")
+
+    assert ended.code == 0
+    assert "SchemaFlow(app, db)" in ended.stdout
+    assert "shop/__init__.py:9" in ended.stdout
+
+
+def test_without_a_database_the_baseline_is_written_and_nothing_stamped(project: Project) -> None:
+    """An app that never ran gets its baseline, and safe-upgrade makes the database from it."""
+    project.copy(SHOP)
+    project.app = "shop"
+
+    ended = project.adopt()
+
+    assert (ended.code, ended.document["outcome"]) == (0, "adopted")
+    assert project.databases() == []
+    assert project.safe_upgrade("--create").code == 0
+    assert versions_of(database(project)) == [
+        ended.document["databases"][0]["revision_after"] or revisions(project)[0].name[:12]
+    ]
+
+
+def test_two_databases_are_adopted_together(project: Project) -> None:
+    """Each bind gets its own function, proof and stamp."""
+    project.copy("discovery/binds")
+    project.app = "shop"
+    project.create_all("shop.models")
+    before = project.contents()
+
+    ended = project.adopt()
+
+    assert ended.code == 0, ended.stderr
+    assert project.contents() == before
+    audit, default = project.databases()
+    assert versions_of(audit) == versions_of(default) != []
+    (baseline,) = revisions(project)
+    assert "def upgrade_audit():\n    op.create_table(\n        'event'" in baseline.read_text()
+
+
+def test_the_file_is_written_through_the_projects_own_template(shop: Project) -> None:
+    """Template, file name pattern, version folder and message of the project are honoured."""
+    registered(shop)
+    assert shop.flask("db", "init").code == 0
+    template = shop.path / "migrations" / "script.py.mako"
+    template.write_text("# house style\n" + template.read_text())
+    ini = shop.path / "migrations" / "alembic.ini"
+    extra = "file_template = %%(year)d_%%(slug)s_%%(rev)s\nversion_locations = %(here)s/our_revisions\npath_separator = os\n"
+    ini.write_text(ini.read_text().replace("[alembic]\n", f"[alembic]\n{extra}"))
+
+    ended = shop.adopt("-m", "How it began", "--rev-id", "0001")
+
+    assert ended.code == 0, ended.stderr
+    (written,) = (shop.path / "migrations" / "our_revisions").glob("*.py")
+    assert written.name == f"{time.gmtime().tm_year}_how_it_began_0001.py"
+    assert written.read_text().startswith('# house style\n"""How it began\n')
+
+
+def test_a_post_write_hook_runs_on_the_file(shop: Project) -> None:
+    """Formatters of alembic.ini run on the baseline in its place."""
+    registered(shop)
+    assert shop.flask("db", "init").code == 0
+    ini = shop.path / "migrations" / "alembic.ini"
+    hook = "\n[post_write_hooks]\nhooks = note\nnote.type = exec\nnote.executable = {}\nnote.options = REVISION_SCRIPT_FILENAME\n"
+    program = shop.path / "note.sh"
+    program.write_text('#!/bin/sh\necho "# formatted" >> "$1"\n')
+    program.chmod(0o755)
+    ini.write_text(ini.read_text() + hook.format(program))
+
+    assert shop.adopt().code == 0
+
+    assert revisions(shop)[0].read_text().endswith("# formatted\n")
+
+
+def test_a_post_write_hook_that_breaks_the_file_leaves_nothing(shop: Project) -> None:
+    """A hook that changes what the baseline does is found by a second proof; the file goes again."""
+    registered(shop)
+    assert shop.flask("db", "init").code == 0
+    ini = shop.path / "migrations" / "alembic.ini"
+    program = shop.path / "break.sh"
+    program.write_text("#!/bin/sh\nsed -i \"s/'orders'/'oders'/\" \"$1\"\n")
+    program.chmod(0o755)
+    hook = f"\n[post_write_hooks]\nhooks = a\na.type = exec\na.executable = {program}\na.options = REVISION_SCRIPT_FILENAME\n"
+    ini.write_text(ini.read_text() + hook)
+    before = shop.files()
+
+    ended = shop.adopt()
+
+    assert ended.code == 3, ended.stderr
+    assert {k: v for k, v in shop.files().items() if "__pycache__" not in k} == before
+
+
+@pytest.mark.parametrize(
+    "registering",
+    [
+        "from flask_migrate import Migrate; Migrate(app, db, version_table='our_versions')",
+        "from flask_migrate import Migrate; Migrate(app, db, directory='our_migrations', command='database')",
+    ],
+)
+def test_what_migrate_was_told_is_honoured(shop: Project, registering: str) -> None:
+    """Version table, folder and command name of the project are used."""
+    registered(shop, registering)
+
+    assert shop.adopt().code == 0
+    assert shop.adopt().document["outcome"] == "already-adopted"
+
+    folder = "our_migrations" if "our_migrations" in registering else "migrations"
+    assert len(list((shop.path / folder / "versions").glob("*.py"))) == 1
+    with sqlite3.connect(database(shop)) as connection:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert ("our_versions" if "our_versions" in registering else "alembic_version") in names
+
+
+def test_a_version_table_that_only_env_py_names(shop: Project) -> None:
+    """A version table that env.py passes to configure() is found by asking env.py."""
+    registered(shop)
+    assert shop.flask("db", "init").code == 0
+    env = shop.path / "migrations" / "env.py"
+    env.write_text(
+        env.read_text().replace("connection=connection,", "connection=connection, version_table='ours',")
+    )
+
+    assert shop.adopt().code == 0
+    assert shop.adopt().document["outcome"] == "already-adopted"
+    assert shop.safe_upgrade().document["outcome"] == "nothing-to-do"
+
+
+def test_an_env_py_with_an_engine_of_its_own(shop: Project) -> None:
+    """An env.py that builds its engine from the URL is run on our connections too."""
+    registered(shop)
+    assert shop.flask("db", "init").code == 0
+    env = shop.path / "migrations" / "env.py"
+    text = env.read_text()
+    own = "from sqlalchemy import engine_from_config\n    connectable = engine_from_config({'sqlalchemy.url': get_engine_url()}, prefix='sqlalchemy.')"
+    env.write_text(text.replace("connectable = get_engine()", own))
+
+    ended = shop.adopt()
+
+    assert ended.code == 0, ended.stderr
+
+
+def test_the_apps_logging_survives(shop: Project) -> None:
+    """env.py's fileConfig() disables no logger of the app."""
+    shop.python(
+        """
+        import logging
+        from shop import create_app
+        from flask_schemaflow import adopt
+        logger = logging.getLogger("shop.orders")
+        app = create_app()
+        result = adopt(app)
+        assert result.outcome == "adopted", result
+        assert result.baseline.is_file()
+        assert not logger.disabled and not app.logger.disabled
+        assert logging.getLogger().handlers == []
+        """
+    )
+
+
+# -- differences -----------------------------------------------------------------------------------
+
+
+def test_a_difference_is_shown_in_words_and_refused(shop: Project) -> None:
+    """A column that the models do not have stops, is named, and nothing is written."""
+    execute(
+        database(shop), "ALTER TABLE user ADD COLUMN nickname TEXT", "CREATE INDEX ix_name ON user (name)"
+    )
+    before = shop.files()
+
+    ended = shop.flask("db-adopt")
+
+    assert ended.code == 3
+    assert "The database has the column user.nickname; the models have not." in ended.stdout
+    assert "[extra-index:user.ix_name]" in ended.stdout
+    assert "The database differs from the models in 2 ways" in ended.verdict
+    assert shop.files() == before
+
+
+def test_an_accepted_difference_is_in_the_baseline(shop: Project) -> None:
+    """What is accepted stays as the database has it, and the docstring names it."""
+    execute(
+        database(shop),
+        "ALTER TABLE user ADD COLUMN nickname TEXT",
+        "CREATE INDEX ix_name ON user (name)",
+        "CREATE TRIGGER trg AFTER INSERT ON user BEGIN UPDATE user SET name = 'y'; END",
+        "CREATE VIEW names AS SELECT name FROM user",
+    )
+    accepts = [
+        f"--accept={each}"
+        for each in (
+            "extra-column:user.nickname",
+            "extra-index:user.ix_name",
+            "extra-trigger:user.trg",
+            "extra-view:names",
+        )
+    ]
+
+    ended = shop.adopt(*accepts)
+
+    assert ended.code == 0, ended.stderr
+    text = revisions(shop)[0].read_text()
+    assert "extra-index:user.ix_name: The database has the index user.ix_name" in text.split('"""')[1]
+    assert "'orders'" in text
+    adopted = database(shop).rename(shop.path / "instance" / "adopted")
+    assert shop.safe_upgrade("--create").code == 0
+    assert same_structure(database(shop), adopted)
+
+
+def test_an_accepted_missing_index_is_not_in_the_baseline(project: Project) -> None:
+    """An index that only the models have, accepted, is left to a later revision."""
+    project.write(
+        "app.py",
+        """
+        from flask import Flask
+        from flask_sqlalchemy import SQLAlchemy
+
+        app = Flask(__name__)
+        app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"
+        db = SQLAlchemy(app)
+
+        class User(db.Model):
+            id = db.Column(db.Integer, primary_key=True)
+            a = db.Column(db.Integer, index=True)
+            b = db.Column(db.Integer, index=True)
+        """,
+    )
+    project.create_all()
+    execute(database(project), "DROP INDEX ix_user_b")
+
+    assert project.adopt("--accept", "missing-index:user.ix_user_b").code == 0
+
+    assert "ix_user_a" in revisions(project)[0].read_text()
+    assert "op.f('ix_user_b')" not in revisions(project)[0].read_text()
+
+
+@pytest.mark.parametrize("wrong", ["everything", "extra-index", "drop-table:user"])
+def test_accepting_needs_a_code_and_a_subject(shop: Project, wrong: str) -> None:
+    """There is no accepting of everything, and no unknown code."""
+    ended = shop.adopt("--accept", wrong)
+
+    assert ended.code == 2
+    assert "say CODE:SUBJECT" in ended.verdict
+
+
+def test_tables_of_others_are_listed_and_left_alone(shop: Project) -> None:
+    """A table that no model and no revision has is foreign: told, not compared, not in the baseline."""
+    execute(database(shop), "CREATE TABLE spatial_ref_sys (srid INTEGER)")
+
+    ended = shop.adopt()
+
+    assert ended.code == 0
+    assert [each["subject"] for each in ended.findings("foreign-table")] == ["spatial_ref_sys"]
+    assert "spatial_ref_sys" not in revisions(shop)[0].read_text()
+
+
+# -- other states ----------------------------------------------------------------------------------
+
+
+def adopted_shop(shop: Project) -> str:
+    """Adopt, and give the revision."""
+    ended = shop.adopt()
+    assert ended.code == 0, ended.stderr
+    revision: str = ended.document["databases"][0]["revision_after"]
+    return revision
+
+
+def add_revision(project: Project, name: str, parent: str, body: str) -> None:
+    """Write a further revision by hand."""
+    project.write(
+        f"migrations/versions/{name}.py",
+        f'"""{name}"""\nfrom alembic import op\nimport sqlalchemy as sa\n\nrevision = "{name}"\n'
+        f'down_revision = "{parent}"\n\n\ndef upgrade():\n    {body}\n\n\ndef downgrade():\n    pass\n',
+    )
+
+
+def test_a_database_without_its_version_row_is_found_again(shop: Project) -> None:
+    """An unmanaged database with revisions at hand is stamped at the revision that its structure equals."""
+    first = adopted_shop(shop)
+    add_revision(shop, "second", first, "op.add_column('user', sa.Column('age', sa.Integer()))")
+    execute(database(shop), "DROP TABLE alembic_version")
+
+    ended = shop.adopt()
+
+    assert (ended.code, ended.document["outcome"]) == (0, "adopted"), ended.stderr
+    assert versions_of(database(shop)) == [first]
+    assert "Newer revisions are pending" in ended.verdict
+
+
+def test_revisions_that_only_change_rows_are_not_guessed(shop: Project) -> None:
+    """Two revisions with one structure are offered, not chosen between."""
+    first = adopted_shop(shop)
+    add_revision(shop, "rows", first, "op.execute(\"UPDATE user SET name = 'x'\")")
+    execute(database(shop), "DROP TABLE alembic_version")
+    before = shop.files()
+
+    ended = shop.adopt()
+
+    assert ended.code == 3
+    assert f"{first}, rows" in ended.verdict
+    assert shop.files() == before
+
+
+def test_an_empty_revision_is_passed_over(shop: Project) -> None:
+    """A revision that provably does nothing does not make the answer ambiguous."""
+    first = adopted_shop(shop)
+    add_revision(shop, "nothing", first, "pass")
+    execute(database(shop), "DELETE FROM alembic_version")
+
+    assert shop.adopt().code == 0
+    assert versions_of(database(shop)) == ["nothing"]
+
+
+def test_a_database_that_is_no_revision_names_the_nearest(shop: Project) -> None:
+    """A structure that no revision has is refused with the nearest and the difference."""
+    first = adopted_shop(shop)
+    execute(database(shop), "DROP TABLE alembic_version", "ALTER TABLE user ADD COLUMN x INT")
+
+    ended = shop.adopt()
+
+    assert ended.code == 3
+    assert f"The nearest is {first}; it differs in 1 way." in ended.verdict
+    assert [each["code"] for each in ended.findings() if each["severity"] == "error"] == ["extra-column"]
+
+
+def test_an_adopted_database_that_drifted_is_refused(shop: Project) -> None:
+    """Being at a revision is proved, not believed."""
+    first = adopted_shop(shop)
+    execute(database(shop), "ALTER TABLE user ADD COLUMN x INT")
+
+    ended = shop.adopt()
+
+    assert ended.code == 3
+    assert f"The database says revision {first}, but its structure differs from it in 1 way." in ended.verdict
+
+
+def refused_states() -> dict[str, tuple[list[str], str]]:
+    """Give for each state what to do to an adopted shop, and what is said then."""
+    return {
+        "unknown": (
+            ["UPDATE alembic_version SET version_num = 'lost'"],
+            "the version table says lost, which no file in",
+        ),
+        "torn": (["INSERT INTO alembic_version VALUES ('lost')"], "the version table has several rows"),
+        "hollow": (["DROP TABLE orders", "DROP TABLE user"], "but none of the tables is there"),
+        "not-ours": (
+            [
+                "DROP TABLE orders",
+                "DROP TABLE user",
+                "DELETE FROM alembic_version",
+                "CREATE TABLE wp_posts (id INT)",
+            ],
+            "not-our-database: it has 1 tables (wp_posts)",
+        ),
+        "wrong columns": (
+            ["DROP TABLE alembic_version", "CREATE TABLE alembic_version (release TEXT)"],
+            "The version table 'alembic_version' has the columns release",
+        ),
+    }
+
+
+@pytest.mark.parametrize("state", refused_states())
+def test_a_state_that_is_refused(shop: Project, state: str) -> None:
+    """Each state that adoption does not take on is refused with its reason, and every byte stays."""
+    adopted_shop(shop)
+    statements, says = refused_states()[state]
+    execute(database(shop), *statements)
+    before = shop.files()
+
+    ended = shop.adopt()
+
+    assert ended.code == 3
+    assert says in ended.verdict
+    assert shop.files() == before
+
+
+@pytest.mark.parametrize("tables", [True, False])
+def test_a_lost_migrations_folder_is_refused(shop: Project, tables: bool) -> None:
+    """A version row without a folder is refused, with or without the tables."""
+    execute(
+        database(shop),
+        "CREATE TABLE alembic_version (version_num VARCHAR(32))",
+        "INSERT INTO alembic_version VALUES ('gone')",
+    )
+    if not tables:
+        execute(database(shop), "DROP TABLE orders", "DROP TABLE user")
+
+    ended = shop.adopt()
+
+    assert ended.code == 3
+    assert "the version table says gone" in ended.verdict
+    assert not (shop.path / "migrations").exists()
+
+
+def test_several_heads_are_refused_with_the_merge_command(shop: Project) -> None:
+    """Two heads are named, with the command that joins them."""
+    first = adopted_shop(shop)
+    add_revision(shop, "left", first, "pass")
+    add_revision(shop, "right", first, "pass")
+
+    ended = shop.adopt()
+
+    assert ended.code == 3
+    assert "flask db merge left right" in ended.verdict
+
+
+@pytest.mark.parametrize("option", [["--reconcile"], ["--restamp", "abc"]])
+def test_what_is_not_there_yet_is_said(shop: Project, option: list[str]) -> None:
+    """Options of a later version are refused, never guessed."""
+    assert shop.adopt(*option).code == 2
+
+
+def test_a_folder_beside_the_app_is_named(shop: Project) -> None:
+    """A migrations folder that lies elsewhere is not silently made a second time."""
+    adopted_shop(shop)
+    elsewhere = shop.path / "elsewhere"
+    elsewhere.mkdir()
+    shop.cwd = "elsewhere"
+
+    ended = shop.flask("db-adopt", PYTHONPATH=str(shop.path))
+    shop.app = "../shop"
+    ended = shop.flask("db-adopt")
+
+    assert ended.code == 2
+    assert f"{shop.path}/migrations does" in ended.verdict
+
+
+# -- interrupted -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_at_any_moment(shop: Project, signal_number: int) -> None:
+    """Stopped at whatever moment, nothing is written, or all of it; the next run adopts."""
+    before = shop.contents()
+    clean = shop.files()
+    ends = set()
+    for step in range(1, 60):
+        child = shop.start("db-adopt", "--json")
+        time.sleep(0.008 * step)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal_number)
+        ended = shop.zygote.wait()
+        ends.add(ended.code)
+        assert shop.contents() == before
+        if ended.code == 0:
+            break
+        assert shop.files() == clean, ended.stderr
+    assert shop.adopt().code == 0
+    assert 4 in ends
