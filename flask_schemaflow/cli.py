@@ -73,23 +73,24 @@ def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) ->
     verbose = options.pop("verbose")
     threads = set(threading.enumerate())
     with _stdout_kept() as stdout, command_running():
-        with _interruptible() as say:
-            result = _result(command, info, work, say)
+        with _Stop() as stop:
+            result = _result(command, info, work, stop)
         with uninterrupted():
             _show(result, stdout, as_json=as_json, verbose=verbose)
     _leave(result.exit_code, threads)
 
 
-def _result(command: str, info: ScriptInfo, work: Work, say: Notify) -> Result:
+def _result(command: str, info: ScriptInfo, work: Work, stop: _Stop) -> Result:
+    interrupted = Interrupted("Interrupted; nothing was changed.")
     try:
         app, record = _load(info)
-        return work(app, record, say)
+        return work(app, record, stop.say)
     except SchemaFlowError as error:
-        if isinstance(error.result, Result):
-            return error.result
-        return _failed_result(command, error)
+        if stop.arrived and error.exit_code in (ExitCode.USAGE, ExitCode.REFUSED):
+            return _failed_result(command, interrupted)
+        return error.result if isinstance(error.result, Result) else _failed_result(command, error)
     except KeyboardInterrupt:
-        return _failed_result(command, Interrupted("Interrupted; nothing was changed."))
+        return _failed_result(command, interrupted)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
         return Result(
@@ -236,34 +237,36 @@ def _point_at_nothing(stdout: IO[str]) -> None:
 # -- leaving ---------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _interruptible() -> Iterator[Notify]:
-    """Turn SIGINT and SIGTERM into KeyboardInterrupt inside the block, so that everything is undone.
+class _Stop:
+    """Turns SIGINT and SIGTERM into KeyboardInterrupt while it is entered, so that everything is undone.
 
-    Gives what tells a step: it raises too, since an interrupt that arrives inside a callback of the driver
-    or a destructor is swallowed there.
+    ``arrived`` are the signals that came. An interrupt inside a callback of the driver or a destructor is
+    swallowed there, or comes out as another error; so the next step raises again.
     """
-    arrived: list[int] = []
 
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        arrived.append(number)
+    def __init__(self) -> None:
+        self.arrived: list[int] = []
+        self._before: list[tuple[int, Any]] = []
+
+    def __enter__(self) -> _Stop:
+        if threading.current_thread() is threading.main_thread():
+            numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = [(number, signal.signal(number, self._interrupt)) for number in numbers]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before:
+            signal.signal(number, handler)
+
+    def _interrupt(self, number: int, _frame: FrameType | None) -> None:
+        self.arrived.append(number)
         raise KeyboardInterrupt
 
-    def say(line: str) -> None:
-        if arrived:
+    def say(self, line: str) -> None:
+        """Tell a step, unless the command was to stop."""
+        if self.arrived:
             raise KeyboardInterrupt
         _say(line)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield _say
-        return
-    numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [(number, signal.signal(number, interrupt)) for number in numbers]
-    try:
-        yield say
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
 
 
 def _leave(code: ExitCode, threads: set[threading.Thread]) -> None:
