@@ -92,6 +92,8 @@ def _result(command: str, info: ScriptInfo, work: Work, stop: _Stop) -> Result:
     except KeyboardInterrupt:
         return _failed_result(command, interrupted)
     except Exception as error:
+        if stop.arrived:
+            return _failed_result(command, interrupted)
         traceback.print_exc(file=sys.stderr)
         return Result(
             command=command,
