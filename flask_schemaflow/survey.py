@@ -54,8 +54,8 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Survey:
-    """Everything that a flow decides on, keyed by bind where it is of one database.
+class Project:
+    """An app with its databases, settings and revisions, before any database was read.
 
     ``has_db_group`` says whether the app has ``flask db``.
     """
@@ -65,10 +65,16 @@ class Survey:
     binds: tuple[Bind, ...]
     migrations: Migrations
     revisions: tuple[Revision, ...]
+    has_db_group: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey(Project):
+    """Everything that a flow decides on, keyed by bind where it is of one database."""
+
     version_tables: Mapping[BindKey, VersionTable]
     looks: Mapping[BindKey, Look]
     states: Mapping[BindKey, DatabaseState]
-    has_db_group: bool = True
     discovery: Discovery | None = None
 
     @property
@@ -103,42 +109,49 @@ class Where:
     x_args: tuple[str, ...] = ()
 
 
-def survey_app(
-    app: Flask,
-    where: Where,
-    *,
-    with_discovery: bool,
-    loading: LoadingRecord | None = None,
-    begin: Callable[[tuple[Bind, ...]], None],
-    notify: Notify,
-) -> Survey:
-    """Read settings, databases, revisions and (for comparing models) the models. Read-only.
+def open_project(app: Flask, where: Where, notify: Notify) -> Project:
+    """Read settings, binds and revisions of an app. Read-only; no database is opened.
 
     Needs an application context.
 
-    :param begin: called with the binds before anything is read from a database.
-    :param with_discovery: import the models that the app itself does not.
-    :raises SchemaFlowError: something cannot be read, or is not there.
+    :raises ConfigurationError: something is wrong or not there.
     """
     settings = read_settings(app.config, os.environ)
     metadata = getattr(app.extensions.get("schemaflow"), "metadata", None)
     binds = find_binds(app, metadata=metadata, import_string=settings.metadata)
-    begin(binds)
     for bind in binds:
         notify(f"Database    {bind.target} ({bind.label})")
     has_db_group = "migrate" in app.extensions or "schemaflow" in app.extensions
     migrations = open_migrations(app, registered_db(app), directory=where.directory, x_args=where.x_args)
     notify(f"Migrations  {migrations.directory}")
-    revisions = migrations.read_revisions()
-    version_tables = _version_tables(migrations, binds)
+    return Project(
+        app=app,
+        settings=settings,
+        binds=binds,
+        migrations=migrations,
+        revisions=migrations.read_revisions(),
+        has_db_group=has_db_group,
+    )
+
+
+def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRecord | None = None) -> Survey:
+    """Read every database and (for comparing models) bring every model into the metadata.
+
+    Read-only for the databases.
+
+    :param with_discovery: import the models that the app itself does not.
+    :raises SchemaFlowError: something cannot be read, or is not there.
+    """
+    binds, revisions = project.binds, project.revisions
+    version_tables = _version_tables(project.migrations, binds)
     looks = {bind.key: look_at(bind, version_tables[bind.key]) for bind in binds}
     in_revisions = {bind.key: tables_in(revisions, bind.key) for bind in binds}
     discovery = None
     if with_discovery:
         discovery = discover(
-            app,
+            project.app,
             binds,
-            settings,
+            project.settings,
             in_database={key: table_names(look.snapshot) for key, look in looks.items()},
             in_revisions=frozenset().union(*in_revisions.values()),
             record=loading,
@@ -154,22 +167,17 @@ def survey_app(
                     TableName(table.schema, table.name) for table in bind.metadata.tables.values()
                 ),
                 in_revisions=in_revisions[bind.key],
-                never_ours=settings.foreign_tables,
+                never_ours=project.settings.foreign_tables,
                 bookkeeping=version_tables[bind.key].tables,
             )
         )
         for bind in binds
     }
     return Survey(
-        app=app,
-        settings=settings,
-        binds=binds,
-        migrations=migrations,
-        revisions=revisions,
+        **vars(project),
         version_tables=version_tables,
         looks=looks,
         states=states,
-        has_db_group=has_db_group,
         discovery=discovery,
     )
 
@@ -190,13 +198,17 @@ def read_look(connection: Connection, version_table: VersionTable) -> Look:
     )
 
 
-def _version_tables(migrations: Migrations, binds: tuple[Bind, ...]) -> dict[BindKey, VersionTable]:
-    """Say where each database's revision stands: by ``Migrate``'s arguments, else by ``env.py``."""
-    set_by_migrate = VersionTable(
+def version_table_of_migrate(migrations: Migrations) -> VersionTable:
+    """Give the version table that ``Migrate(…)`` was told, else Alembic's own."""
+    return VersionTable(
         name=migrations.version_table_setting("version_table") or DEFAULT_TABLE,
         schema=migrations.version_table_setting("version_table_schema"),
     )
-    tables = {bind.key: set_by_migrate for bind in binds}
+
+
+def _version_tables(migrations: Migrations, binds: tuple[Bind, ...]) -> dict[BindKey, VersionTable]:
+    """Say where each database's revision stands: by ``Migrate``'s arguments, else by ``env.py``."""
+    tables = {bind.key: version_table_of_migrate(migrations) for bind in binds}
     if migrations.folder is Folder.COMPLETE and migrations.environment_names_version_table:
         with scratch_databases({bind.key: bind.engine for bind in binds}) as scratches:
             configured = run_environment(migrations, scratches, lambda *_: [], dont_mutate=True, required=())

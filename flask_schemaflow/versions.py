@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -34,6 +33,30 @@ def read_versions(connection: Connection, table: str, schema: str | None = None)
     return tuple(sorted(str(row) for row in rows))
 
 
+def read_version_rows(
+    connection: Connection, table: str, schema: str | None = None
+) -> tuple[str, ...] | None:
+    """Give the revisions with one query, and None for whatever is not as it should be. Read-only.
+
+    Not as it should be is also a database that has no other table.
+    """
+    version = sa.table(table, sa.column("version_num"), schema=schema)
+    others = sa.text(_OTHER_TABLES[connection.dialect.name]).bindparams(version_table=table)
+    try:
+        rows = connection.execute(sa.select(version.c.version_num, others)).all()
+    except sa.exc.DBAPIError:
+        connection.rollback()
+        return None
+    if not all(number for _, number in rows):
+        return None
+    return tuple(sorted(str(revision) for revision, _ in rows))
+
+
+_OTHER_TABLES = {
+    "sqlite": "(SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name <> :version_table)"
+}
+
+
 def write_version(
     connection: Connection, revision: str, *, table: str, schema: str | None = None, pk: bool = True
 ) -> None:
@@ -48,8 +71,3 @@ def write_version(
         version.append_constraint(sa.PrimaryKeyConstraint("version_num", name=f"{table}_pkc"))
     version.create(connection, checkfirst=True)
     connection.execute(version.insert().values(version_num=revision))
-
-
-def describe_versions(rows: Iterable[str]) -> str:
-    """Put revisions into words."""
-    return ", ".join(rows) or "none"

@@ -10,7 +10,6 @@ import os
 import runpy
 import sys
 import traceback
-import warnings
 
 import alembic.command  # noqa: F401
 import flask.cli
@@ -55,7 +54,6 @@ def run(request: dict) -> None:
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", buffering=1, closefd=False)
     os.chdir(request["cwd"])
     os.environ.update(request["environment"])
-    warnings.resetwarnings()
     sys.path.insert(0, "")
     code = 1
     try:

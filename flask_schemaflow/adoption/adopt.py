@@ -12,7 +12,7 @@ from ..errors import UnadoptableState
 from ..findings import Finding, Severity
 from ..results import DatabaseResult, Progress, Result
 from ..state import State
-from ..survey import Notify, Survey, Where, survey_app, tell_nobody
+from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
 from .baseline_way import write_baseline
 from .common import Adoption, AdoptOptions
 from .revisions_way import confirm_revision, find_revision
@@ -53,14 +53,9 @@ def adopt(
     with progress.told_on_failure(), app.app_context():
         if loading is not None:
             progress.findings.extend(loading.findings())
-        survey = survey_app(
-            app,
-            Where(directory=options.directory, x_args=options.x_args),
-            with_discovery=True,
-            loading=loading,
-            begin=lambda binds: _note_targets(progress, binds),
-            notify=notify,
-        )
+        project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
+        _note_targets(progress, project.binds)
+        survey = survey_project(project, with_discovery=True, loading=loading)
         _note_survey(progress, survey, notify)
         _refuse_drops_on_load(progress)
         progress.details.extend(_lines_to_add(survey))

@@ -1,4 +1,4 @@
-"""Bring databases to the newest revision: the ``db-safe-upgrade`` pipeline."""
+"""Run the plans inside one transaction for each database, verify, commit; or say what is left."""
 
 from __future__ import annotations
 
@@ -7,37 +7,27 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .drift import Drift, find_drift
-from .errors import (
-    Broken,
-    ConfigurationError,
-    DriftFound,
-    Refused,
-    SchemaFlowError,
-    UnadoptableState,
-    Undone,
-)
-from .findings import Finding, Severity
-from .interrupts import uninterrupted
-from .matching import ambiguous, match_revision
-from .migrations import RevisionFailed, run_environment
-from .plan import Plan, Step, make_plan
-from .proof import replay
-from .results import DatabaseResult, Progress, Result
-from .revisions import TableName
-from .scratch import scratch_database
-from .session import HeldTransaction, database_exists, held_transaction, sqlite_path
-from .snapshot import Snapshot, read_stored, take_snapshot
-from .state import State
-from .survey import Notify, Survey, Where, look_at, only_ours, read_look, survey_app, tell_nobody
-from .versions import write_version
+from ..drift import Drift, find_drift
+from ..errors import Broken, Refused, SchemaFlowError, Undone
+from ..findings import Finding, Severity
+from ..interrupts import uninterrupted
+from ..migrations import RevisionFailed, run_environment
+from ..proof import replay
+from ..revisions import TableName
+from ..scratch import scratch_database
+from ..session import HeldTransaction, database_exists, held_transaction, sqlite_path
+from ..snapshot import Snapshot, read_stored, take_snapshot
+from ..state import State
+from ..survey import Notify, Survey, look_at, only_ours, read_look
+from ..versions import write_version
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
-    from flask import Flask
     from sqlalchemy.engine import Connection
 
-    from .discovery import Bind
+    from ..discovery import Bind
+    from ..plan import Plan, Step
+    from ..results import Progress
 
 BindKey = str | None
 Expected = Mapping[str | None, Snapshot] | None
@@ -57,14 +47,12 @@ class UpgradeOptions:
     search_time: float = 300.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class UpgradeResult(Result):
-    """What upgrading found out and did."""
-
-
 @dataclass(frozen=True)
-class _Run:
-    """One run: what was found, what was asked for, and what is to be done."""
+class Run:
+    """One run: what was found, what was asked for, and what is to be done.
+
+    ``stamps`` are the revisions that unmanaged databases were found to be at.
+    """
 
     survey: Survey
     options: UpgradeOptions
@@ -74,153 +62,10 @@ class _Run:
     notify: Notify
 
 
-DEFAULTS = UpgradeOptions()
-
-
-def safe_upgrade(
-    app: Flask,
-    options: UpgradeOptions = DEFAULTS,
-    *,
-    notify: Notify = tell_nobody,
-) -> UpgradeResult:
-    """Upgrade the app's databases to the newest revision, or say why not.
-
-    Writes what the revisions write, in one transaction that is committed only if the structure is then what
-    the revisions say. A database that was never adopted is stamped first where its structure is that of
-    exactly one revision.
-
-    :param notify: gets a line for each step.
-    :raises SchemaFlowError: it was refused, or failed; ``exit_code`` says what the database is now.
-    """
-    progress = Progress("db-safe-upgrade")
-    with progress.told_on_failure(), app.app_context():
-        survey = survey_app(
-            app,
-            Where(directory=options.directory, x_args=options.x_args),
-            with_discovery=False,
-            begin=lambda binds: _begin(progress, binds, options),
-            notify=notify,
-        )
-        _note_states(progress, survey)
-        _refuse_states(survey, options)
-        stamps = _find_revisions(survey, options, notify)
-        plans = _make_plans(survey, stamps, options)
-        progress.plan = tuple(step for plan in plans.values() for step in plan.steps)
-        if progress.plan or stamps:
-            _go(_Run(survey, options, progress, plans, stamps, notify))
-        else:
-            progress.ending = ("nothing-to-do", f"Nothing to do: at {_targets(plans)} already.")
-    return UpgradeResult(**vars(progress.reached()))
-
-
-def _go(run: _Run) -> None:
-    expected = _expected(run)
-    if run.options.dry_run:
-        run.progress.ending = ("planned", _would(run.plans, run.stamps))
-    else:
-        _migrate(run, expected)
-
-
-def _begin(progress: Progress, binds: tuple[Bind, ...], options: UpgradeOptions) -> None:
-    for bind in binds:
-        progress.databases[bind.key] = DatabaseResult(bind=bind.key, engine=bind.family, target=bind.target)
-    for bind in binds:
-        wanted = bool(bind.metadata.tables) or bind.key is None
-        if wanted and not options.create and not database_exists(bind.engine):
-            raise ConfigurationError(
-                f"There is no database at {bind.target}. Check SQLALCHEMY_DATABASE_URI, or say "
-                "--create to make a new one."
-            )
-
-
-def _note_states(progress: Progress, survey: Survey) -> None:
-    for key, state in survey.states.items():
-        progress.update(
-            key,
-            state_before=state.state.value,
-            state_after=state.state.value,
-            revision_before=state.revision,
-            revision_after=state.revision,
-        )
-
-
-# -- which states go on ----------------------------------------------------------------------------
-
-
-def _refuse_states(survey: Survey, options: UpgradeOptions) -> None:
-    if not survey.revisions:
-        raise UnadoptableState(
-            f"There are no revisions in {survey.migrations.directory}. `flask db-adopt` writes the first one."
-        )
-    for bind in survey.relevant:
-        state = survey.states[bind.key]
-        reason = _REASONS.get(state.state)
-        accepted = f"{state.state.value}:{bind.label}" in options.accept or (
-            state.state is State.NOT_OURS and f"not-our-database:{bind.label}" in options.accept
-        )
-        if reason is not None and not accepted:
-            rows = ", ".join(state.versions or ())
-            heads = " ".join(state.heads)
-            raise UnadoptableState(
-                f"{bind.target}: {reason.format(rows=rows, heads=heads, label=bind.label)}"
-            )
-
-
-_REASONS = {
-    State.BRANCHED: "the revisions have several heads ({heads}). Join them: flask db merge {heads}",
-    State.TORN: "the version table has rows that exclude one another ({rows}). Delete the wrong ones.",
-    State.UNKNOWN: "it is at revision {rows}, which this code does not have: it was upgraded by "
-    "another release, or the file is lost. Deploy the release that has it; if the file is lost, "
-    "`flask db-adopt` says what to do.",
-    State.HOLLOW: "it is at revision {rows}, but none of its tables is there. Is it the right "
-    "database? Restore it from a backup.",
-    State.NOT_OURS: "not-our-database: it has tables, and none of this app's. Check "
-    "SQLALCHEMY_DATABASE_URI; if it is right, say --accept not-our-database:{label}",
-}
-
-
-def _find_revisions(survey: Survey, options: UpgradeOptions, notify: Notify) -> dict[BindKey, str]:
-    """Find, by structure, the revision of each database that was never adopted."""
-    keys = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
-    if not keys:
-        return {}
-    notify("Searching   which revision the structure of the database equals")
-    match = match_revision(
-        survey.migrations,
-        survey.revisions,
-        survey.binds,
-        {key: survey.ours(key) for key in keys},
-        survey.bookkeeping,
-        search_time=options.search_time,
-        accepted=frozenset((*options.accept, *survey.settings.accept)),
-    )
-    if len(match.equal) > 1:
-        raise UnadoptableState(ambiguous(match).message, findings=(ambiguous(match),))
-    if not match.equal:
-        findings = tuple(each for found in match.drift.values() for each in found)
-        raise DriftFound(
-            "The database was never adopted, and its structure is not that of any revision; the "
-            f"nearest is {match.nearest}. Mend the database, or adopt it by hand.",
-            findings=findings,
-        )
-    return dict.fromkeys(keys, match.equal[0])
-
-
-def _make_plans(
-    survey: Survey, stamps: Mapping[BindKey, str], options: UpgradeOptions
-) -> dict[BindKey, Plan]:
-    plans = {}
-    for bind in survey.relevant:
-        found = stamps.get(bind.key)
-        current = (found,) if found else survey.states[bind.key].versions or ()
-        plans[bind.key] = make_plan(bind.key, survey.revisions, current, options.revision)
-    return plans
-
-
 # -- what must come out ----------------------------------------------------------------------------
 
 
-def _expected(run: _Run) -> Expected:
+def expected_structure(run: Run) -> Expected:
     """Give the structure that the target revision makes: the stored one, else made on scratch.
 
     None where there is no way to know it.
@@ -255,7 +100,7 @@ def _expected(run: _Run) -> Expected:
 # -- the run ---------------------------------------------------------------------------------------
 
 
-def _migrate(run: _Run, expected: Expected) -> None:
+def migrate(run: Run, expected: Expected) -> None:
     """Run all plans inside one held transaction for each database, verify, and commit.
 
     :raises Undone: it failed; everything was rolled back.
@@ -286,7 +131,7 @@ def _migrate(run: _Run, expected: Expected) -> None:
             raise _told(run, error) from error
 
 
-def _commit(run: _Run, held: Mapping[BindKey, HeldTransaction], *, checked: bool) -> None:
+def _commit(run: Run, held: Mapping[BindKey, HeldTransaction], *, checked: bool) -> None:
     for key, transaction in held.items():
         transaction.commit()
         _note_done(run, key)
@@ -295,7 +140,7 @@ def _commit(run: _Run, held: Mapping[BindKey, HeldTransaction], *, checked: bool
 
 
 @contextmanager
-def _created_files(run: _Run) -> Iterator[None]:
+def _created_files(run: Run) -> Iterator[None]:
     """Make SQLite files that are not there, and take them away again if it fails."""
     made = []
     for bind in run.survey.relevant:
@@ -313,7 +158,7 @@ def _created_files(run: _Run) -> Iterator[None]:
         raise
 
 
-def _check_unchanged(run: _Run, held: Mapping[BindKey, HeldTransaction]) -> None:
+def _check_unchanged(run: Run, held: Mapping[BindKey, HeldTransaction]) -> None:
     for key, transaction in held.items():
         now = read_look(transaction.connection, run.survey.version_tables[key])
         if now.versions != run.survey.looks[key].versions:
@@ -323,13 +168,13 @@ def _check_unchanged(run: _Run, held: Mapping[BindKey, HeldTransaction]) -> None
             )
 
 
-def _stamp_found(run: _Run, held: Mapping[BindKey, HeldTransaction]) -> None:
+def _stamp_found(run: Run, held: Mapping[BindKey, HeldTransaction]) -> None:
     for key, revision in run.stamps.items():
         table = run.survey.version_tables[key]
         write_version(held[key].connection, revision, table=table.name, schema=table.schema, pk=table.pk)
 
 
-def _run_steps(run: _Run, prepared: Mapping[BindKey, Connection]) -> None:
+def _run_steps(run: Run, prepared: Mapping[BindKey, Connection]) -> None:
     def steps(key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
         if key not in run.plans:
             return []
@@ -346,21 +191,21 @@ def _run_steps(run: _Run, prepared: Mapping[BindKey, Connection]) -> None:
     run_environment(run.survey.migrations, prepared, steps, on_apply=applied, required=tuple(run.plans))
 
 
-def _drift(run: _Run, key: BindKey, connection: Connection, expected: Expected) -> tuple[Drift, ...]:
+def _drift(run: Run, key: BindKey, connection: Connection, expected: Expected) -> tuple[Drift, ...]:
     if expected is None:
         return ()
     source = f"revision {run.plans[key].target}"
     return find_drift(expected[key], _structure(run, key, connection), source)
 
 
-def _structure(run: _Run, key: BindKey, connection: Connection) -> Snapshot:
+def _structure(run: Run, key: BindKey, connection: Connection) -> Snapshot:
     without = run.survey.bookkeeping[key]
     snapshot = only_ours(take_snapshot(connection), run.survey.states[key])
     return snapshot.where(lambda each: TableName(each.schema, each.name) not in without)
 
 
 def _verify(
-    run: _Run,
+    run: Run,
     held: Mapping[BindKey, HeldTransaction],
     before: Mapping[BindKey, tuple[Drift, ...]],
     expected: Expected,
@@ -383,7 +228,7 @@ def _verify(
         run.progress.update(key, verified=None if expected is None else not found)
 
 
-def _note_done(run: _Run, key: BindKey) -> None:
+def _note_done(run: Run, key: BindKey) -> None:
     plan = run.plans[key]
     run.progress.update(
         key,
@@ -396,7 +241,7 @@ def _note_done(run: _Run, key: BindKey) -> None:
 # -- failure ---------------------------------------------------------------------------------------
 
 
-def _told(run: _Run, error: BaseException) -> SchemaFlowError:
+def _told(run: Run, error: BaseException) -> SchemaFlowError:
     """Read the databases again after the rollback, and say what they are.
 
     Refusals and settings that stopped the run before it wrote keep their meaning.
@@ -414,7 +259,7 @@ def _told(run: _Run, error: BaseException) -> SchemaFlowError:
     return Undone(f"{cause} Everything was undone; the database is at {where}.", findings=finding)
 
 
-def _is_as_before(run: _Run, bind: Bind) -> bool:
+def _is_as_before(run: Run, bind: Bind) -> bool:
     return look_at(bind, run.survey.version_tables[bind.key]) == run.survey.looks[bind.key]
 
 
@@ -441,11 +286,13 @@ def _cause(error: BaseException) -> tuple[tuple[Finding, ...], str]:
 # -- verdicts --------------------------------------------------------------------------------------
 
 
-def _targets(plans: Mapping[BindKey, Plan]) -> str:
+def targets_of(plans: Mapping[BindKey, Plan]) -> str:
+    """Name the revisions that the plans end at."""
     return ", ".join(sorted({plan.target for plan in plans.values()})) or "no revision"
 
 
-def _would(plans: Mapping[BindKey, Plan], stamps: Mapping[BindKey, str]) -> str:
+def would(plans: Mapping[BindKey, Plan], stamps: Mapping[BindKey, str]) -> str:
+    """Say what would be done."""
     steps = [step for plan in plans.values() for step in plan.steps]
     first = f"Would stamp {', '.join(sorted(set(stamps.values())))}, then run " if stamps else "Would run "
     return f"{first}{_list(steps)}."
@@ -456,11 +303,11 @@ def _list(steps: list[Step]) -> str:
     return f"{names}" if names else "nothing"
 
 
-def _verdict(run: _Run, *, checked: bool) -> str:
+def _verdict(run: Run, *, checked: bool) -> str:
     steps = {step.revision for step in run.progress.plan}
     stamped = f"Adopted at {', '.join(sorted(set(run.stamps.values())))} by proof; " if run.stamps else ""
     unchecked = "" if checked else " The structure was not checked."
     count = f"{len(steps)} revision" + ("s" if len(steps) != 1 else "")
-    ran = f"upgraded to {_targets(run.plans)}, {count}" if steps else "no revision was pending"
+    ran = f"upgraded to {targets_of(run.plans)}, {count}" if steps else "no revision was pending"
     text = f"{stamped}{ran}.{unchecked}"
     return text[0].upper() + text[1:]

@@ -1,0 +1,49 @@
+"""Say that there is nothing to do, without a lock, a look at any table or an import of any revision."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ..revisions import heads_of
+from ..session import database_exists, reading_connection
+from ..survey import Project, version_table_of_migrate
+from ..versions import read_version_rows
+
+BindKey = str | None
+
+
+def is_at_head(project: Project, target: str | None) -> Mapping[BindKey, str] | None:
+    """Give the revision of each database if all are at the single head; None if that is not sure.
+
+    One query a database. Read-only.
+
+    :param target: what was asked for; anything but the head is looked at properly.
+    """
+    heads = heads_of(project.revisions)
+    if len(heads) != 1 or target not in (None, "head", "heads", *heads):
+        return None
+    if project.migrations.environment_names_version_table:
+        return None
+    (head,) = heads
+    table = version_table_of_migrate(project.migrations)
+    found: dict[BindKey, str] = {}
+    for bind in project.binds:
+        rows: tuple[str, ...] | None = None
+        if database_exists(bind.engine):
+            with reading_connection(bind.engine) as connection:
+                rows = read_version_rows(connection, table.name, table.schema)
+        if rows == (head,):
+            found[bind.key] = head
+        elif rows or bind.metadata.tables or _has_function(project, head, bind.key):
+            return None
+    return found or None
+
+
+def _has_function(project: Project, head: str, key: BindKey) -> bool:
+    """Say whether the head revision has something for this bind; the default one always counts."""
+    if key is None:
+        return True
+    file = next(revision.file for revision in project.revisions if revision.id == head)
+    source = file.read_text(encoding="utf-8")
+    return re.search(rf"^def upgrade_{re.escape(key)}\b", source, re.MULTILINE) is not None

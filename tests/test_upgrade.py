@@ -1,0 +1,427 @@
+"""``flask db-safe-upgrade``: by state and truth."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from projects import Project, versions_of
+
+APP = """
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    from flask_schemaflow import SchemaFlow
+
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"
+    db = SQLAlchemy(app)
+    SchemaFlow(app, db)
+
+
+    class User(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        name = db.Column(db.String(50))
+
+
+    class Order(db.Model):
+        __tablename__ = "orders"
+
+        id = db.Column(db.Integer, primary_key=True)
+        user_id = db.Column(db.ForeignKey("user.id", ondelete="CASCADE"))
+"""
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    """Give an adopted shop with a row in each table."""
+    project.write("app.py", APP)
+    project.create_all()
+    assert project.adopt("--rev-id", "first").code == 0
+    return project
+
+
+def database(project: Project) -> Path:
+    (file,) = project.databases()
+    return file
+
+
+def execute(project: Project, *statements: str) -> None:
+    connection = sqlite3.connect(database(project))
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def add(project: Project, name: str, parent: str, *body: str, head: str = "") -> None:
+    """Write a revision."""
+    lines = "\n".join(f"    {line}" for line in body) or "    pass"
+    project.write(
+        f"migrations/versions/{name}.py",
+        f'"""{name} of the shop"""\nimport sqlalchemy as sa\nfrom alembic import op\n{head}\nrevision = "{name}"\n'
+        f'down_revision = "{parent}"\n\n\ndef upgrade():\n{lines}\n\n\ndef downgrade():\n    pass\n',
+    )
+
+
+def columns(project: Project, table: str) -> list[str]:
+    with sqlite3.connect(database(project)) as connection:
+        return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+
+
+ADD_AGE = "op.add_column('user', sa.Column('age', sa.Integer()))"
+
+
+def test_pending_revisions_run_and_are_verified(shop: Project) -> None:
+    """Two pending revisions run in order, in one go, and the structure is compared."""
+    add(shop, "second", "first", ADD_AGE)
+    add(shop, "third", "second", "op.create_index('ix_age', 'user', ['age'])")
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (0, "upgraded"), ended.stderr
+    (result,) = ended.document["databases"]
+    assert (result["applied"], result["verified"]) == (["second", "third"], True)
+    assert (result["state_before"], result["state_after"]) == ("behind", "current")
+    assert versions_of(database(shop)) == ["third"]
+    assert "Applied     second second of the shop" in ended.stderr
+    assert ended.verdict == "Upgraded to third, 2 revisions."
+
+
+def test_nothing_to_do(shop: Project) -> None:
+    """At the head already: 0, and every byte stays."""
+    before = shop.files()
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (0, "nothing-to-do")
+    assert shop.files() == before
+
+
+def test_only_up_to_a_revision(shop: Project) -> None:
+    """REVISION, or a unique beginning of one, is the target; below the current one is a usage error."""
+    add(shop, "second", "first", ADD_AGE)
+    add(shop, "third", "second", "op.create_index('ix_age', 'user', ['age'])")
+
+    assert shop.safe_upgrade("sec").code == 0
+    assert versions_of(database(shop)) == ["second"]
+    assert shop.safe_upgrade("first").code == 2
+    assert shop.safe_upgrade("nonsense").code == 2
+    assert versions_of(database(shop)) == ["second"]
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--plan"])
+def test_a_plan_runs_nothing(shop: Project, option: str) -> None:
+    """A plan names the revisions and leaves every byte."""
+    add(shop, "second", "first", ADD_AGE)
+    before = shop.files()
+
+    ended = shop.safe_upgrade(option)
+
+    assert (ended.code, ended.document["outcome"]) == (0, "planned")
+    assert [step["revision"] for step in ended.document["plan"]] == ["second"]
+    assert shop.files() == before
+
+
+def test_a_revision_that_fails_leaves_the_database_as_it_was(shop: Project) -> None:
+    """The second of two revisions fails at its second statement: everything is undone, and where it failed is said."""
+    add(shop, "second", "first", ADD_AGE)
+    add(
+        shop,
+        "third",
+        "second",
+        "op.execute(\"UPDATE user SET name = 'changed'\")",
+        "op.execute('ALTER TABLE nowhere ADD COLUMN x INT')",
+    )
+    before = shop.contents()
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (5, "undone")
+    assert "third.py:11: revision third failed: OperationalError: no such table: nowhere." in ended.verdict
+    assert "Everything was undone; the database is at first." in ended.verdict
+    assert shop.contents() == before
+    assert versions_of(database(shop)) == ["first"]
+
+
+def test_a_revision_cannot_end_the_transaction(shop: Project) -> None:
+    """A literal COMMIT in a revision is refused by the connection, so that nothing is in."""
+    add(
+        shop,
+        "second",
+        "first",
+        ADD_AGE,
+        "op.execute('COMMIT')",
+        "op.execute('ALTER TABLE nowhere ADD COLUMN x INT')",
+    )
+    before = shop.contents()
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 5
+    assert shop.contents() == before
+
+
+def test_autocommit_blocks_end_nothing_on_sqlite(shop: Project) -> None:
+    """An autocommit block stays inside the one transaction."""
+    add(
+        shop,
+        "second",
+        "first",
+        "with op.get_context().autocommit_block():",
+        f"    {ADD_AGE}",
+        "op.execute('ALTER TABLE nowhere ADD COLUMN x INT')",
+    )
+    before = shop.contents()
+
+    assert shop.safe_upgrade().code == 5
+    assert shop.contents() == before
+
+
+def test_a_batch_rebuild_keeps_the_rows_of_others(shop: Project) -> None:
+    """A parent that is rebuilt keeps its children, though the app switches foreign keys on."""
+    app = shop.path / "app.py"
+    listener = "\n\nimport sqlalchemy as sa\n\n\n@sa.event.listens_for(sa.engine.Engine, 'connect')\ndef keys_on(connection, _record):\n    connection.execute('PRAGMA foreign_keys=ON')\n"
+    app.write_text(app.read_text() + listener)
+    add(
+        shop,
+        "second",
+        "first",
+        "with op.batch_alter_table('user') as batch:",
+        "    batch.alter_column('name', type_=sa.String(80))",
+    )
+    rows = shop.contents()["instance/shop.db"][1]["orders"]
+    assert rows
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    assert shop.contents()["instance/shop.db"][1]["orders"] == rows
+
+
+def test_a_revision_that_uses_the_apps_session_is_refused(shop: Project) -> None:
+    """db.session in a revision is found on scratch, before anything real is touched."""
+    add(
+        shop,
+        "second",
+        "first",
+        "db.session.execute(sa.text(\"UPDATE user SET name = 'x'\"))",
+        "db.session.commit()",
+        head="from app import db\n",
+    )
+    before = shop.contents()
+
+    ended = shop.safe_upgrade("--require-proof")
+
+    assert ended.code == 3, ended.stderr
+    assert "opens its own connection" in ended.verdict
+    assert [each["code"] for each in ended.findings()] == ["uses-app-session"]
+    assert shop.contents() == before
+
+
+def test_a_revision_that_opens_the_file_itself_is_refused(shop: Project) -> None:
+    """A revision that goes to the file by the driver is stopped too."""
+    add(
+        shop,
+        "second",
+        "first",
+        f"sqlite3.connect({str(database(shop))!r}).execute('DROP TABLE orders')",
+        head="import sqlite3\n",
+    )
+    before = shop.contents()
+
+    assert shop.safe_upgrade().code in (3, 5)
+    assert shop.contents() == before
+
+
+def test_a_structure_that_is_not_what_the_revisions_say_is_undone(shop: Project) -> None:
+    """A revision that does something else on the real database than on scratch is not committed."""
+    add(
+        shop,
+        "second",
+        "first",
+        "rows = op.get_bind().execute(sa.text('SELECT count(*) FROM user')).scalar()",
+        "op.add_column('user', sa.Column('real' if rows else 'scratch', sa.Integer()))",
+    )
+    before = shop.contents()
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 5, ended.stderr
+    assert "the structure is not what they say" in ended.verdict
+    assert {each["code"] for each in ended.findings()} == {"missing-column", "extra-column"}
+    assert shop.contents() == before
+
+
+def test_drift_that_was_there_before_is_reported_and_does_not_stop(shop: Project) -> None:
+    """A column that somebody added is told, and the upgrade goes on."""
+    execute(shop, "ALTER TABLE user ADD COLUMN nickname TEXT")
+    add(shop, "second", "first", ADD_AGE)
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    assert [each["subject"] for each in ended.findings("extra-column")] == ["user.nickname"]
+    assert ended.document["databases"][0]["verified"] is False
+
+
+def test_revisions_that_cannot_run_on_scratch_run_unchecked(shop: Project) -> None:
+    """Where no expectation can be had, that is said; --require-proof refuses."""
+    add(shop, "second", "first", 'op.execute("UPDATE user SET name = needs_rows(name)")', ADD_AGE)
+    app = shop.path / "app.py"
+    app.write_text(
+        app.read_text()
+        + "\n\nimport sqlalchemy as sa\n\nwith app.app_context():\n    @sa.event.listens_for(db.engine, 'connect')\n"
+        "    def functions(connection, _record):\n        if connection.execute('PRAGMA database_list').fetchone()[2]:\n"
+        "            connection.create_function('needs_rows', 1, lambda x: x)\n"
+    )
+
+    refused = shop.safe_upgrade("--require-proof")
+    assert refused.code == 3, refused.stderr
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (0, "upgraded-unchecked"), ended.stderr
+    assert ended.findings("structure-will-not-be-checked")
+
+
+def test_the_stored_snapshot_is_enough(shop: Project) -> None:
+    """What adoption stored says what must come out; an edited revision makes it stale, never equal."""
+    (stored,) = (shop.path / "migrations" / "snapshots").iterdir()
+    assert stored.name == "first.sqlite.json"
+    execute(shop, "DROP TABLE alembic_version", "DROP TABLE orders", "DROP TABLE user")
+
+    assert shop.safe_upgrade().document["databases"][0]["verified"] is True
+
+    (file,) = (shop.path / "migrations" / "versions").glob("*.py")
+    file.write_text(file.read_text().replace("sa.String(length=50)", "sa.String(length=70)"))
+    database(shop).unlink()
+    ended = shop.safe_upgrade("--create")
+    assert ended.code == 0, ended.stderr
+    assert ended.document["databases"][0]["verified"] is True
+    with sqlite3.connect(database(shop)) as connection:
+        assert (
+            "VARCHAR(70)"
+            in connection.execute("SELECT sql FROM sqlite_master WHERE name = 'user'").fetchone()[0]
+        )
+
+
+# -- states ----------------------------------------------------------------------------------------
+
+
+def test_production_follows_by_proof(shop: Project) -> None:
+    """A database that was never adopted is stamped where its structure says, and upgraded, in one run."""
+    execute(shop, "DROP TABLE alembic_version")
+    add(shop, "second", "first", ADD_AGE)
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (0, "upgraded"), ended.stderr
+    assert versions_of(database(shop)) == ["second"]
+    assert ended.verdict == "Adopted at first by proof; upgraded to second, 1 revision."
+
+
+def test_an_unmanaged_database_that_differs_is_refused(shop: Project) -> None:
+    """One hand-made column, and nothing is stamped by guess."""
+    execute(shop, "DROP TABLE alembic_version", "ALTER TABLE user ADD COLUMN x INT")
+    before = shop.files()
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 3
+    assert "the nearest is first" in ended.verdict
+    assert [each["subject"] for each in ended.findings("extra-column")] == ["user.x"]
+    assert shop.files() == before
+
+
+def test_an_empty_database_is_upgraded_from_base(shop: Project) -> None:
+    """--create makes a new database and builds it; a failure takes the file away again."""
+    database(shop).unlink()
+    add(shop, "broken", "first", "op.execute('nonsense')")
+
+    assert shop.safe_upgrade("--create").code == 5
+    assert shop.databases() == []
+    (shop.path / "migrations" / "versions" / "broken.py").unlink()
+    assert shop.safe_upgrade("--create").code == 0
+    assert versions_of(database(shop)) == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("statements", "says"),
+    [
+        (
+            ["UPDATE alembic_version SET version_num = 'newer'"],
+            "it is at revision newer, which this code does not have",
+        ),
+        (["INSERT INTO alembic_version VALUES ('x')"], "has rows that exclude one another"),
+        (["DROP TABLE orders", "DROP TABLE user"], "none of its tables is there"),
+        (
+            [
+                "DROP TABLE orders",
+                "DROP TABLE user",
+                "DELETE FROM alembic_version",
+                "CREATE TABLE theirs (a)",
+            ],
+            "not-our-database",
+        ),
+    ],
+)
+def test_a_state_that_is_refused(shop: Project, statements: list[str], says: str) -> None:
+    """Each state that an upgrade does not take on is refused, and every byte stays."""
+    execute(shop, *statements)
+    before = shop.files()
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 3
+    assert says in ended.verdict
+    assert shop.files() == before
+
+
+def test_a_database_of_others_can_be_accepted(shop: Project) -> None:
+    """The one finding is accepted by code and subject."""
+    execute(
+        shop, "DROP TABLE orders", "DROP TABLE user", "DELETE FROM alembic_version", "CREATE TABLE theirs (a)"
+    )
+
+    assert shop.safe_upgrade("--accept", "not-our-database:default").code == 0
+    assert versions_of(database(shop)) == ["first"]
+
+
+def test_without_revisions_it_says_adopt(project: Project) -> None:
+    """A project without revisions is sent to db-adopt."""
+    project.write("app.py", APP)
+    project.create_all()
+
+    ended = project.safe_upgrade()
+
+    assert ended.code == 3
+    assert "`flask db-adopt` writes the first one" in ended.verdict
+
+
+def test_several_heads_are_refused(shop: Project) -> None:
+    """Two heads are named with the command that joins them."""
+    add(shop, "left", "first")
+    add(shop, "right", "first")
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 3
+    assert "flask db merge left right" in ended.verdict
+
+
+def test_branches_before_a_merge_are_upgraded(shop: Project) -> None:
+    """Two rows on two branches, with a merge revision above both, are sound."""
+    add(shop, "left", "first", ADD_AGE)
+    add(shop, "right", "first", "op.create_index('ix_name', 'user', ['name'])")
+    execute(shop, "ALTER TABLE user ADD COLUMN age INTEGER", "CREATE INDEX ix_name ON user (name)")
+    execute(shop, "DELETE FROM alembic_version", "INSERT INTO alembic_version VALUES ('left'), ('right')")
+    shop.write(
+        "migrations/versions/merged.py",
+        "revision = 'merged'\ndown_revision = ('left', 'right')\n\n\ndef upgrade():\n    pass\n",
+    )
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    assert versions_of(database(shop)) == ["merged"]
