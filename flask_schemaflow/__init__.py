@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from .extension import SchemaFlow
     from .findings import Finding, Severity
-    from .loading import in_command
+    from .guards import in_command
     from .upgrade import UpgradeOptions, UpgradeResult, safe_upgrade
 
 __all__ = [
@@ -79,7 +79,7 @@ _HOMES = {
     ),
     "extension": ("SchemaFlow",),
     "findings": ("Finding", "Severity"),
-    "loading": ("in_command",),
+    "guards": ("in_command",),
     "upgrade": ("UpgradeOptions", "UpgradeResult", "safe_upgrade"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

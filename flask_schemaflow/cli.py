@@ -23,7 +23,7 @@ from flask.cli import NoAppException, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
 from .errors import ConfigurationError, ExitCode, Interrupted, SchemaFlowError
-from .interrupts import STOPPING, uninterrupted
+from .interrupts import STOPPING
 from .loading import (
     GUARD_LINE,
     LoadingRecord,
@@ -72,11 +72,10 @@ def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) ->
     options.pop("output_format", None)
     verbose = options.pop("verbose")
     threads = set(threading.enumerate())
-    with _stdout_kept() as stdout, command_running():
-        with _Stop() as stop:
-            result = _result(command, info, work, stop)
-        with uninterrupted():
-            _show(result, stdout, as_json=as_json, verbose=verbose)
+    with _stdout_kept() as stdout, command_running(), _Stop() as stop:
+        result = _result(command, info, work, stop)
+        stop.too_late = True
+        _show(result, stdout, as_json=as_json, verbose=verbose)
     _leave(result.exit_code, threads)
 
 
@@ -242,12 +241,14 @@ def _point_at_nothing(stdout: IO[str]) -> None:
 class _Stop:
     """Turns SIGINT and SIGTERM into KeyboardInterrupt while it is entered, so that everything is undone.
 
-    ``arrived`` are the signals that came. An interrupt inside a callback of the driver or a destructor is
-    swallowed there, or comes out as another error; so the next step raises again.
+    ``arrived`` are the signals that came; ``too_late`` says that the result is there and none counts any
+    more. An interrupt inside a callback of the driver or a destructor is swallowed there, or comes out as
+    another error; so the next step raises again.
     """
 
     def __init__(self) -> None:
         self.arrived: list[int] = []
+        self.too_late = False
         self._before: list[tuple[int, Any]] = []
 
     def __enter__(self) -> _Stop:
@@ -262,7 +263,8 @@ class _Stop:
 
     def _interrupt(self, number: int, _frame: FrameType | None) -> None:
         self.arrived.append(number)
-        raise KeyboardInterrupt
+        if not self.too_late:
+            raise KeyboardInterrupt
 
     def say(self, line: str) -> None:
         """Tell a step, unless the command was to stop."""

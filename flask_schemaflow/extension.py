@@ -71,14 +71,11 @@ class LazyMigrateGroup(click.Group):
         **extra: Any,
     ) -> click.Context:
         """Give the context of Flask-Migrate's group, so that click goes on with that one."""
-        from flask_migrate import Migrate
-        from flask_migrate.cli import db as migrate_group
+        from .migrations import flask_db_group
 
         app = current_app._get_current_object() if current_app else _app_of(parent)  # type: ignore[attr-defined]
-        if "migrate" not in app.extensions:
-            Migrate(app, app.extensions.get("sqlalchemy") or app.extensions["schemaflow"].db)
-        made: click.Context = migrate_group.make_context(info_name, args, parent, **extra)
-        return made
+        db = app.extensions.get("sqlalchemy") or app.extensions["schemaflow"].db
+        return flask_db_group(app, db).make_context(info_name, args, parent, **extra)
 
 
 def _app_of(context: click.Context | None) -> Flask:

@@ -46,7 +46,7 @@ _in_command: ContextVar[bool] = ContextVar("schemaflow_in_command", default=Fals
 
 @contextmanager
 def command_running() -> Iterator[None]:
-    """Make :func:`in_command` true inside the block."""
+    """Make :func:`is_command_running` true inside the block."""
     token = _in_command.set(True)
     try:
         yield
@@ -54,35 +54,9 @@ def command_running() -> Iterator[None]:
         _in_command.reset(token)
 
 
-def in_command() -> bool:
-    """Say whether a flask-schemaflow command, or ``flask db …``, is running now.
-
-    For app factories: ``if flask_schemaflow.in_command(): return app`` before what needs the database.
-    Read-only.
-    """
-    return _in_command.get() or _in_flask_db()
-
-
-def _in_flask_db() -> bool:
-    import click
-    from flask.cli import FlaskGroup
-
-    context = click.get_current_context(silent=True)
-    if context is None or not isinstance(context.find_root().command, FlaskGroup):
-        return False
-    names = []
-    while context is not None and context.parent is not None:
-        names.append(context.info_name)
-        context = context.parent
-    if names:
-        return names[-1] == "db"
-    # While the app loads, click has not told yet which command it is looking for.
-    parser = click.get_current_context().command.make_parser(click.get_current_context())
-    try:
-        _, words, _ = parser.parse_args(sys.argv[1:])
-    except click.UsageError:
-        return False
-    return words[:1] == ["db"]
+def is_command_running() -> bool:
+    """Say whether one of our commands runs in this context. Read-only."""
+    return _in_command.get()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
 from .session import connect_with
@@ -22,7 +22,7 @@ def scratch_database(engine: Engine) -> Iterator[Connection]:
     """Give a connection to a new, empty database of the engine's kind, gone after the block.
 
     SQLite: in memory, with the app's connect listeners, since indexes and checks may need their functions
-    and collations. Never touches the real database.
+    and collations, and no way to other files. Never touches the real database.
 
     :raises ConfigurationError: none can be made.
     """
@@ -48,13 +48,19 @@ def _sqlite_in_memory(engine: Engine) -> Iterator[Connection]:
         return driver_connect(":memory:", check_same_thread=False)
 
     connection = connect_with(engine, create, app_listeners=True)
+    raw: Any = connection.connection.dbapi_connection
     try:
-        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        connection.rollback()
+        raw.execute("PRAGMA foreign_keys=OFF")
+        raw.set_authorizer(_stay_inside)
         yield connection
     finally:
         connection.close()
         connection.engine.dispose()
+
+
+def _stay_inside(action: int, *_: str | None) -> int:
+    """Refuse ATTACH, which would reach other files; VACUUM INTO uses it too."""
+    return sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_ATTACH else sqlite3.SQLITE_OK
 
 
 _MAKERS: dict[str, Callable[[Engine], AbstractContextManager[Connection]]] = {"sqlite": _sqlite_in_memory}

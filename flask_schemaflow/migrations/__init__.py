@@ -6,7 +6,7 @@ from .environment import (
     RevisionFailed,
     run_environment,
 )
-from .folder import Folder, Migrations, open_migrations
+from .folder import Folder, Migrations, flask_db_group, open_migrations
 from .writing import (
     StagedRevision,
     remove_written,
@@ -22,6 +22,7 @@ __all__ = [
     "Migrations",
     "RevisionFailed",
     "StagedRevision",
+    "flask_db_group",
     "open_migrations",
     "remove_written",
     "run_environment",

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from flask_migrate import Migrate
+from flask_migrate import cli as migrate_cli
 
 from ..errors import ConfigurationError
 from ..revisions import Revision, heads_of, read_revisions
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from click import Group
     from flask import Flask
     from flask_sqlalchemy import SQLAlchemy
 
@@ -160,6 +162,14 @@ def _check_parents(revisions: tuple[Revision, ...]) -> None:
         )
 
 
+def flask_db_group(app: Flask, db: SQLAlchemy) -> Group:
+    """Give Flask-Migrate's own ``flask db``, registering it on the app if nobody did."""
+    if "migrate" not in app.extensions:
+        Migrate(app, db)
+    group: Group = migrate_cli.db
+    return group
+
+
 def open_migrations(
     app: Flask,
     db: SQLAlchemy,
@@ -174,8 +184,7 @@ def open_migrations(
     :param directory: what ``-d`` said; by default what ``Migrate`` was given.
     :raises ConfigurationError: the working directory has no such folder but one lies beside the app.
     """
-    if "migrate" not in app.extensions:
-        Migrate(app, db)
+    flask_db_group(app, db)
     extension: Any = app.extensions["migrate"]
     if extension.db is None:
         extension.db = db

@@ -1,0 +1,75 @@
+"""The docs say what the code does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+from flask_schemaflow import ExitCode
+from flask_schemaflow.commands import COMMANDS
+from flask_schemaflow.config import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """Give the text of a section of the README."""
+    return README.partition(f"\n## {title}")[2].partition("\n## ")[0]
+
+
+def first_cells(text: str) -> list[str]:
+    """Give the first cells of the first table of a text."""
+    table = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert table is not None
+    return [re.split(r"(?<!\\)\|", line)[1].strip() for line in table[0].splitlines()[2:]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_option_is_documented(command: click.Command) -> None:
+    """The README's table has every option of a command, and no other."""
+    assert command.name is not None
+    documented = set(
+        re.findall(r"--?[a-z-]+|REVISION", " ".join(first_cells(section(f"flask {command.name}"))))
+    )
+    real = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+
+    assert documented == {name if name.startswith("-") else name.upper() for name in real}
+
+
+def test_every_exit_code_is_documented() -> None:
+    """The table of exit codes is the enumeration."""
+    rows = re.findall(r"^\| (\d) \| (\w+) \|", section("Exit codes"), re.MULTILINE)
+
+    assert {name.upper(): int(number) for number, name in rows} == {
+        "DONE" if code is ExitCode.DONE else code.name: code.value for code in ExitCode
+    }
+
+
+def test_documented_settings_are_settings() -> None:
+    """Every setting that the README names is one."""
+    documented = {cell.strip("`").lower() for cell in first_cells(section("Settings"))}
+
+    assert documented <= {field.name for field in fields(Settings)}
+
+
+def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
+    """make demo and make test are there."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    for target in re.findall(r"^    make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_readmes_walk_through_is_the_demo() -> None:
+    """The commands of the walk-through are those that the demo runs."""
+    demo = (ROOT / "example_app" / "demo.py").read_text(encoding="utf-8")
+
+    for line in re.findall(
+        r"^    (?:python|flask --app shop) (\S+)", section("In your own project"), re.MULTILINE
+    ):
+        assert line in demo or line.startswith("--")
