@@ -261,7 +261,7 @@ def _hold_sqlite(engine: Engine, app_listeners: bool, wait: float) -> Iterator[H
     connection = connect_with(engine, create, app_listeners=app_listeners)
     raw: Any = connection.connection.dbapi_connection
     try:
-        raw.set_authorizer(None)
+        raw.set_authorizer(_allow_all)
         raw.execute("PRAGMA foreign_keys=OFF")
         if raw.execute("PRAGMA foreign_keys").fetchone() != (0,):
             raise ConfigurationError(f"Foreign keys of {file} cannot be switched off.")
@@ -274,6 +274,10 @@ def _hold_sqlite(engine: Engine, app_listeners: bool, wait: float) -> Iterator[H
         with suppress(sqlite3.ProgrammingError):
             _end(raw, raw.rollback)
         _close(connection)
+
+
+def _allow_all(*_: object) -> int:
+    return sqlite3.SQLITE_OK  # Python 3.10 cannot take an authorizer away
 
 
 def _ignore_pragmas(action: int, _name: str | None, value: str | None, *_: str | None) -> int:

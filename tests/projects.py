@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -165,9 +166,14 @@ class Project:
         return {str(file.relative_to(self.path)): contents_of(file) for file in self.databases()}
 
 
+def reading(file: Path) -> closing[sqlite3.Connection]:
+    """Open a database to read it, inside a with block."""
+    return closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True))
+
+
 def contents_of(file: Path) -> tuple[list[str], dict[str, list[Any]]]:
     """Structure (the statements as SQLite keeps them) and rows of a database, but for the version table."""
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+    with reading(file) as connection:
         master = connection.execute(
             "SELECT name, sql FROM sqlite_master WHERE tbl_name <> 'alembic_version' AND sql IS NOT NULL"
         ).fetchall()
@@ -188,7 +194,7 @@ def _sorted_lines(file: Path) -> list[list[str]]:
 
 def versions_of(file: Path) -> list[str]:
     """The rows of the version table."""
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+    with reading(file) as connection:
         return [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
 
 

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from projects import Project, versions_of
+from projects import Project, reading, versions_of
 
 APP = """
     from flask import Flask
@@ -66,7 +66,7 @@ def add(project: Project, name: str, parent: str, *body: str, head: str = "") ->
 
 
 def columns(project: Project, table: str) -> list[str]:
-    with sqlite3.connect(database(project)) as connection:
+    with reading(database(project)) as connection:
         return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
 
 
@@ -299,7 +299,7 @@ def test_the_stored_snapshot_is_enough(shop: Project) -> None:
     ended = shop.safe_upgrade("--create")
     assert ended.code == 0, ended.stderr
     assert ended.document["databases"][0]["verified"] is True
-    with sqlite3.connect(database(shop)) as connection:
+    with reading(database(shop)) as connection:
         assert (
             "VARCHAR(70)"
             in connection.execute("SELECT sql FROM sqlite_master WHERE name = 'user'").fetchone()[0]
