@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from flask import Flask
+from flask_migrate.cli import db as migrate_group
 from flask_sqlalchemy import SQLAlchemy
 from projects import Project, versions_of
 
@@ -70,19 +71,23 @@ def test_every_order_works(shop: Project) -> None:
     current = shop.flask("db", "current")
     assert current.code == 0, current.stderr
     assert current.stdout.startswith(f"{revision} (head)")
-    assert shop.flask("db", "check").code == 0
+    if "check" in migrate_group.commands:
+        assert shop.flask("db", "check").code == 0
     assert shop.flask("db", "upgrade").code == 0
     assert shop.safe_upgrade().document["outcome"] == "nothing-to-do"
     assert versions_of(shop.databases()[0]) == [revision]
 
 
 def test_flask_db_has_the_options_of_flask_migrate(shop: Project) -> None:
-    """The group is Flask-Migrate's own, with -d and -x and all its commands."""
-    ended = shop.flask("db", "-x", "a=b", "--help")
+    """The group is Flask-Migrate's own, with its options and all its commands."""
+    ended = shop.flask("db", "--help")
 
     assert ended.code == 0
-    assert "--directory" in ended.stdout
-    assert "  upgrade " in ended.stdout
+    words = ended.stdout.split()
+    assert {name for option in migrate_group.params for name in option.opts} <= {
+        word.strip(",") for word in words
+    }
+    assert set(migrate_group.commands) <= set(words)
 
 
 def test_the_group_is_listed_without_importing_it(project: Project) -> None:

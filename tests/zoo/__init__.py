@@ -14,6 +14,8 @@ import sqlalchemy as sa
 SQLITE, POSTGRESQL, MARIADB = "sqlite", "postgresql", "mariadb"
 ALL = (SQLITE, POSTGRESQL, MARIADB)
 
+SQLALCHEMY = tuple(int(part) for part in sa.__version__.split(".")[:3])
+
 Build = Callable[[sa.MetaData], None]
 
 

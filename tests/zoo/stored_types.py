@@ -153,7 +153,7 @@ def ty_uuid(m):
     columns(m, sa.Uuid, sa.Uuid(native_uuid=False), sa.Uuid(as_uuid=False))
 
 
-@case(POSTGRESQL, SQLITE)
+@case(POSTGRESQL)
 def ty_uuid_upper(m):
     columns(m, sa.UUID)
 

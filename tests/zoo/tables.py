@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from . import MARIADB, POSTGRESQL, SQLITE, case, table
+from . import MARIADB, POSTGRESQL, SQLALCHEMY, SQLITE, case, table
 
 
 @case()
@@ -57,11 +57,12 @@ def tb_without_rowid(m):
     )
 
 
-@case(SQLITE)
-def tb_strict(m):
-    sa.Table(
-        "t", m, sa.Column("id", sa.Integer, primary_key=True), sa.Column("b", sa.Text), sqlite_strict=True
-    )
+if SQLALCHEMY >= (2, 0, 37):
+
+    @case(SQLITE)
+    def tb_strict(m):
+        number = sa.Column("id", sa.Integer, primary_key=True)
+        sa.Table("t", m, number, sa.Column("b", sa.Text), sqlite_strict=True)
 
 
 @case(POSTGRESQL)
