@@ -5,62 +5,67 @@ from __future__ import annotations
 import ast
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .drift import Drift, find_drift, is_equal
-from .errors import Refused
+from .errors import DriftFound, Refused, UnadoptableState
 from .findings import Finding, Severity
 from .proof import replay
-from .revisions import Revision, TableName, parse_source
+from .revisions import Revision, parse_source
 
 if TYPE_CHECKING:
-    from .discovery import Bind
-    from .migrations import Migrations
     from .snapshot import Snapshot
+    from .survey import Survey
 
 BindKey = str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Match:
-    """Which revisions a structure equals, oldest first; and the nearest one where none does.
+def revision_of(
+    survey: Survey, keys: Iterable[BindKey], *, search_time: float, accepted: frozenset[str]
+) -> str:
+    """Find the one revision whose structure these databases have.
 
-    ``drift`` are the differences from the nearest, ``snapshots`` what the chosen revision makes.
+    Never touches the real databases.
+
+    :param search_time: seconds after which the search ends.
+    :param accepted: differences that do not count, each ``CODE:SUBJECT``.
+    :raises UnadoptableState: several have it and change rows between them.
+    :raises DriftFound: none has it; the findings are the differences from the nearest.
+    """
+    real = {key: survey.ours(key) for key in keys}
+    match = _match(survey, real, search_time, accepted)
+    if len(match.equal) > 1:
+        finding = _ambiguous(match.equal)
+        raise UnadoptableState(f"{finding.message} {finding.hint}", findings=(finding,))
+    if not match.equal:
+        found = tuple(each for drift in match.drift.values() for each in drift)
+        number = sum(each.structural for each in found)
+        raise DriftFound(
+            "The structure is not that of any revision. The nearest is "
+            f"{match.nearest}; it differs in {number} way{'s' if number != 1 else ''}.",
+            findings=found,
+        )
+    return match.equal[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Match:
+    """Which revisions a structure equals, oldest first, and the nearest one.
+
+    ``drift`` are the differences from the nearest, where none is equal.
     """
 
     equal: tuple[str, ...]
     nearest: str | None
     drift: Mapping[BindKey, tuple[Drift, ...]]
-    snapshots: Mapping[BindKey, Snapshot]
 
 
-@dataclass
-class _Seen:
-    order: list[str] = field(default_factory=list)
-    snapshots: dict[str, dict[BindKey, Snapshot]] = field(default_factory=dict)
-
-
-def match_revision(
-    migrations: Migrations,
-    revisions: Iterable[Revision],
-    binds: tuple[Bind, ...],
-    real: Mapping[BindKey, Snapshot],
-    bookkeeping: Mapping[BindKey, frozenset[TableName]],
-    *,
-    search_time: float,
-    accepted: frozenset[str] = frozenset(),
-) -> Match:
-    """Replay all revisions on scratch in one pass and compare each structure with the real one.
-
-    Never touches the real databases.
-
-    :param real: the structure of each database, of our tables only.
-    :param search_time: seconds after which the search ends.
-    :param accepted: differences that do not count, each ``CODE:SUBJECT``.
-    :raises Refused: time is over, or a revision fails on scratch.
-    """
-    seen = _Seen()
+def _match(
+    survey: Survey, real: Mapping[BindKey, Snapshot], search_time: float, accepted: frozenset[str]
+) -> _Match:
+    """Replay all revisions on scratch in one pass and compare each structure with the real one."""
+    made: dict[str, dict[BindKey, Snapshot]] = {}
     end = time.monotonic() + search_time
 
     def observe(key: BindKey, revision: str, snapshot: Snapshot) -> None:
@@ -69,30 +74,28 @@ def match_revision(
                 f"The search for the revision took longer than {search_time:g} seconds "
                 f"(reached {revision}). Give it more with --search-time."
             )
-        if revision not in seen.snapshots:
-            seen.order.append(revision)
-        seen.snapshots.setdefault(revision, {})[key] = snapshot
+        made.setdefault(revision, {})[key] = snapshot
 
-    replay(migrations, binds, "heads", bookkeeping, required=real, observe=observe)
+    replay(survey.migrations, survey.binds, "heads", survey.bookkeeping, required=real, observe=observe)
     drifts = {
         revision: {
             key: tuple(
-                d for d in find_drift(made[key], real[key], f"revision {revision}") if d.key not in accepted
+                each
+                for each in find_drift(snapshots[key], real[key], f"revision {revision}")
+                if each.key not in accepted
             )
             for key in real
         }
-        for revision, made in seen.snapshots.items()
-        if made.keys() >= real.keys()
+        for revision, snapshots in made.items()
+        if snapshots.keys() >= real.keys()
     }
-    order = [revision for revision in seen.order if revision in drifts]
-    equal = tuple(r for r in order if all(is_equal(d) for d in drifts[r].values()))
-    nearest = min(reversed(order), key=lambda r: _distance(drifts[r]), default=None)
-    chosen = _choose(equal, {revision.id: revision for revision in revisions})
-    return Match(
+    equal = tuple(r for r, drift in drifts.items() if all(map(is_equal, drift.values())))
+    nearest = min(reversed(drifts), key=lambda r: _distance(drifts[r]), default=None)
+    chosen = _choose(equal, {revision.id: revision for revision in survey.revisions})
+    return _Match(
         equal=(chosen,) if chosen else equal,
-        nearest=None if equal else nearest,
+        nearest=nearest,
         drift=drifts[nearest] if nearest is not None and not equal else {},
-        snapshots=seen.snapshots.get(chosen or "", {}),
     )
 
 
@@ -125,13 +128,12 @@ def _is_empty(function: ast.FunctionDef) -> bool:
     )
 
 
-def ambiguous(match: Match) -> Finding:
-    """Say that several revisions have the structure, so that choosing one would be guessing."""
+def _ambiguous(equal: tuple[str, ...]) -> Finding:
     return Finding(
         code="several-revisions-equal",
-        subject=", ".join(match.equal),
+        subject=", ".join(equal),
         severity=Severity.ERROR,
         message="These revisions leave the same structure and change rows between them, so the "
-        f"structure cannot tell which one the database is at: {', '.join(match.equal)}.",
+        f"structure cannot tell which one the database is at: {', '.join(equal)}.",
         hint="Say which with --restamp REV.",
     )

@@ -10,8 +10,7 @@ import pytest
 import sqlalchemy as sa
 from projects import Project, contents_of
 
-from flask_schemaflow import loading
-from flask_schemaflow.loading import guarded_loading
+from flask_schemaflow.loading import guarded_loading, sqlite_copies
 
 APP = """
     import os
@@ -219,7 +218,7 @@ def test_a_large_file_is_copied_without_its_rows(tmp_path: Path, monkeypatch: py
     connection.execute("INSERT INTO t VALUES (1)")
     connection.commit()
     connection.close()
-    monkeypatch.setattr(loading, "COPY_CONTENT_UP_TO", 1)
+    monkeypatch.setattr(sqlite_copies, "COPY_CONTENT_UP_TO", 1)
 
     with guarded_loading(every_thread=True):
         copy = sqlite3.connect(file)

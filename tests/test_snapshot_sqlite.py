@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from flask_schemaflow.drift import find_drift, is_equal
 from flask_schemaflow.snapshot import Snapshot, take_snapshot
-from flask_schemaflow.snapshot.sqlite_text import normal_text
+from flask_schemaflow.snapshot.sqlite_tokens import normal_text
 
 
 def snapshot(*statements: str) -> Snapshot:

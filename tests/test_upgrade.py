@@ -329,7 +329,7 @@ def test_an_unmanaged_database_that_differs_is_refused(shop: Project) -> None:
     ended = shop.safe_upgrade()
 
     assert ended.code == 3
-    assert "the nearest is first" in ended.verdict
+    assert "The nearest is first" in ended.verdict
     assert [each["subject"] for each in ended.findings("extra-column")] == ["user.x"]
     assert shop.files() == before
 

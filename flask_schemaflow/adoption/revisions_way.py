@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..drift import Drift, find_drift
-from ..errors import DriftFound, UnadoptableState
+from ..errors import DriftFound
 from ..interrupts import uninterrupted
-from ..matching import ambiguous, match_revision
+from ..matching import revision_of
 from ..proof import replay
 from ..results import ProofResult
 from ..snapshot import Snapshot, read_stored
@@ -24,29 +24,8 @@ def find_revision(adoption: Adoption) -> None:
     survey, options = adoption.survey, adoption.options
     adoption.check_accepted()
     keys = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
-    real = {key: survey.ours(key) for key in keys}
     adoption.notify(f"Searching   which of {len(survey.revisions)} revisions the structure equals")
-    match = match_revision(
-        survey.migrations,
-        survey.revisions,
-        survey.binds,
-        real,
-        survey.bookkeeping,
-        search_time=options.search_time,
-        accepted=adoption.accepted,
-    )
-    if len(match.equal) > 1:
-        raise UnadoptableState(
-            f"{ambiguous(match).message} {ambiguous(match).hint}", findings=(ambiguous(match),)
-        )
-    if not match.equal:
-        findings = tuple(each for found in match.drift.values() for each in found)
-        raise DriftFound(
-            "The structure is not that of any revision. "
-            f"The nearest is {match.nearest}; it differs in {_count(match.drift)}.",
-            findings=findings,
-        )
-    (revision,) = match.equal
+    revision = revision_of(survey, keys, search_time=options.search_time, accepted=adoption.accepted)
     adoption.progress.proof = ProofResult(
         equal=True, method="scratch database", engines=_families(survey, keys)
     )
@@ -113,10 +92,6 @@ def _structure_at(survey: Survey, key: BindKey, versions: tuple[str, ...]) -> Sn
 def _families(survey: Survey, keys: object) -> tuple[str, ...]:
     wanted = set(keys)  # type: ignore[call-overload]
     return tuple(sorted({bind.family for bind in survey.binds if bind.key in wanted}))
-
-
-def _count(drift: Mapping[BindKey, tuple[Drift, ...]]) -> str:
-    return _ways(sum(each.structural for found in drift.values() for each in found))
 
 
 def _ways(number: int) -> str:

@@ -10,24 +10,29 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask_sqlalchemy import SQLAlchemy
-
 from ..errors import ConfigurationError, ModelsMissing
 from ..findings import Finding, Severity
 from ..loading import LoadingRecord, guarded_loading
-from ..revisions import TableName
 from .binds import Bind, registered_db
-from .importing import Candidate, Failure, Imported, dangling_key, import_candidates
+from .importing import Candidate, import_candidates
+from .judging import Judges, TablesPerBind, judge
 from .loaded import LoadedCode, holder_of, mapped_classes, metadata_with_tables
-from .sources import SourceCall, SourceFile, Sources, scan_sources
+from .sources import SourceCall, Sources, scan_sources
+from .telling import (
+    about_dangling,
+    about_failures,
+    about_others,
+    about_sources,
+    about_tables,
+)
 
 if TYPE_CHECKING:
     from flask import Flask
-    from sqlalchemy import MetaData, Table
+    from sqlalchemy import MetaData
 
     from ..config import Settings
-
-TablesPerBind = Mapping[str | None, frozenset[TableName]]
+    from ..revisions import TableName
+    from .declarations import SourceFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,22 +55,6 @@ class Discovery:
     modules: tuple[DiscoveredModule, ...]
     findings: tuple[Finding, ...]
     calls: tuple[SourceCall, ...]
-
-
-@dataclass(frozen=True)
-class _Judges:
-    """What the databases and the revisions have."""
-
-    in_database: TablesPerBind
-    in_revisions: frozenset[TableName]
-
-    def know(self, table: Table, bind: Bind) -> bool:
-        name = TableName(table.schema, table.name)
-        return name in self.in_revisions or name in self.in_database.get(bind.key, frozenset())
-
-    def have_name(self, name: str) -> bool:
-        known = self.in_revisions.union(*self.in_database.values())
-        return any(each.name == name for each in known)
 
 
 def discover(
@@ -91,7 +80,7 @@ def discover(
         brought in.
     :raises ConfigurationError: ``SCHEMAFLOW_MODELS`` names a module that does not exist.
     """
-    judges = _Judges(in_database, in_revisions)
+    judges = Judges(in_database, in_revisions)
     loaded = LoadedCode()
     metadatas = [bind.metadata for bind in binds]
     roots = loaded.search_roots(app, _holders(app, metadatas))
@@ -102,16 +91,16 @@ def discover(
             seen.table_origins.update(record.table_origins)
         imported = import_candidates(candidates, metadatas, seen)
     named = {candidate.file for candidate in candidates if candidate.named}
-    kept, left = _judge(imported, binds, judges, named, keep_new=keep_new)
+    kept, left = judge(imported, binds, judges, named, keep_new=keep_new)
     for table in left:
         table.metadata.remove(table)
     findings = [
         *seen.findings(),
-        *_about_tables(kept, left, imported, candidates, app),
-        *_about_failures(imported.failures, binds, judges),
-        *_about_sources(sources),
-        *_about_others(app, metadatas),
-        *_about_dangling(metadatas, seen),
+        *about_tables(kept, left, imported, candidates, app),
+        *about_failures(imported.failures, binds, judges),
+        *about_sources(sources),
+        *about_others(app, metadatas),
+        *about_dangling(metadatas, seen),
     ]
     discovery = Discovery(
         modules=tuple(_modules(binds, seen, {c.file: c for c in candidates})),
@@ -185,172 +174,6 @@ def _excluded(name: str, settings: Settings) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in settings.models_exclude)
 
 
-# -- judging ---------------------------------------------------------------------------------------
-
-
-def _judge(
-    imported: Imported,
-    binds: tuple[Bind, ...],
-    judges: _Judges,
-    named: set[Path],
-    *,
-    keep_new: bool,
-) -> tuple[list[Table], list[Table]]:
-    """Split what was imported into tables that are ours and tables that are left out."""
-    by_metadata = {id(bind.metadata): bind for bind in binds}
-    brought = list(imported.tables)
-    before = sum(len(bind.metadata.tables) for bind in binds) - len(brought)
-    kept = {
-        table
-        for table in brought
-        if keep_new or imported.tables[table] in named or judges.know(table, by_metadata[id(table.metadata)])
-    }
-    if not before and not kept:
-        kept = set(brought)
-    wanted = kept | {table for bind in binds for table in bind.metadata.tables.values()} - set(brought)
-    while more := {t for w in wanted for t in _referenced(w) if t in imported.tables} - kept:
-        kept |= more
-        wanted |= more
-    return [t for t in brought if t in kept], [t for t in brought if t not in kept]
-
-
-def _referenced(table: Table) -> Iterator[Table]:
-    return (key.column.table for key in table.foreign_keys if dangling_key(table) is None)
-
-
-# -- what there is to say --------------------------------------------------------------------------
-
-
-def _about_tables(
-    kept: list[Table],
-    left: list[Table],
-    imported: Imported,
-    candidates: list[Candidate],
-    app: Flask,
-) -> Iterator[Finding]:
-    home = getattr(sys.modules.get(app.import_name), "__file__", None) or app.import_name
-    for candidate in candidates:
-        ours = _names(table for table in kept if imported.tables[table] == candidate.file)
-        dead = _names(table for table in left if imported.tables[table] == candidate.file)
-        if ours and not candidate.named:
-            yield Finding(
-                code="unimported-model",
-                subject=candidate.module,
-                message=f"Nothing imports {candidate.module} when the app loads; it declares {ours}.",
-                hint=f"Add `import {candidate.module}` where the app is made ({home}).",
-                file=str(candidate.file),
-                line=candidate.line,
-            )
-        if dead:
-            yield Finding(
-                code="model-left-out",
-                subject=candidate.module,
-                message=f"{candidate.module} declares {dead}, which neither the app loads nor the "
-                "database or a revision has; left out.",
-                hint="If the app needs it, import it; else remove it. SCHEMAFLOW_MODELS = "
-                f'["{candidate.module}"] makes it count.',
-                file=str(candidate.file),
-                line=candidate.line,
-            )
-
-
-def _names(tables: Iterable[Table]) -> str:
-    return ", ".join(sorted(table.fullname for table in tables))
-
-
-def _about_failures(failures: list[Failure], binds: tuple[Bind, ...], judges: _Judges) -> Iterator[Finding]:
-    ours = {table.name for bind in binds for table in bind.metadata.tables.values()}
-    for failure in failures:
-        candidate = failure.candidate
-        needed = [n for n in candidate.names if n not in ours and judges.have_name(n)]
-        needed_text = f" The database has its table {', '.join(needed)}." if needed else ""
-        stops = bool(needed) or candidate.named
-        harmless = Severity.INFO if failure.again else Severity.WARNING
-        yield Finding(
-            code="table-declared-again" if failure.again else "broken-models-module",
-            subject=candidate.module,
-            severity=Severity.ERROR if stops else harmless,
-            message=f"{candidate.module} cannot be brought in: {failure.reason}.{needed_text}",
-            hint="Mend or remove the module, or exclude it: "
-            f'SCHEMAFLOW_MODELS_EXCLUDE = ["{candidate.module}"].',
-            file=failure.file,
-            line=failure.line,
-        )
-
-
-def _about_sources(sources: Sources) -> Iterator[Finding]:
-    for source in sources.declaring:
-        if source.left_out:
-            names = ", ".join(table.name or table.declared_by for table in source.tables)
-            yield Finding(
-                code="source-left-out",
-                subject=source.file.name,
-                severity=Severity.INFO,
-                message=f"It declares {names}, but is {source.left_out}; it was not looked at.",
-                hint="Name the module in SCHEMAFLOW_MODELS if its tables are the app's.",
-                file=str(source.file),
-                line=source.tables[0].line,
-            )
-    for broken in sources.unreadable:
-        yield Finding(
-            code="unreadable-source",
-            subject=broken.file.name,
-            message=f"It is not valid Python and was not looked at: {broken.reason}.",
-            file=str(broken.file),
-            line=broken.line,
-        )
-
-
-def _about_others(app: Flask, ours: list[MetaData]) -> Iterator[Finding]:
-    own = {id(metadata) for metadata in ours}
-    registered = registered_db(app)
-    of_registered = {id(metadata) for metadata in registered.metadatas.values()}
-    for metadata in metadata_with_tables():
-        if id(metadata) in own:
-            continue
-        place = holder_of(_sqlalchemy_with(metadata) or metadata)
-        module = sys.modules.get(place[0]) if place else None
-        file = getattr(module, "__file__", None)
-        if place is None or file is None or "site-packages" in file:
-            continue
-        unused = " of the registered db" if id(metadata) in of_registered else ""
-        yield Finding(
-            code="other-metadata",
-            subject=f"{place[0]}:{place[1]}",
-            message=f"{place[0]}:{place[1]}{unused} has {len(metadata.tables)} tables that are not "
-            "those of the registered db; they are not looked after.",
-            hint="If they belong to this app, declare them on the registered db.",
-            file=file,
-        )
-
-
-def _sqlalchemy_with(metadata: MetaData) -> SQLAlchemy | None:
-    for module in list(sys.modules.values()):
-        for value in list(getattr(module, "__dict__", {}).values()):
-            if issubclass(type(value), SQLAlchemy) and metadata in value.metadatas.values():
-                found: SQLAlchemy = value
-                return found
-    return None
-
-
-def _about_dangling(metadatas: list[MetaData], seen: LoadingRecord) -> Iterator[Finding]:
-    for metadata in metadatas:
-        for table in metadata.tables.values():
-            reason = dangling_key(table)
-            if reason is not None:
-                origin = seen.table_origins.get(table)
-                yield Finding(
-                    code="foreign-key-to-no-table",
-                    subject=table.fullname,
-                    severity=Severity.ERROR,
-                    message=f"{reason}.",
-                    hint="Import the module that declares it, or remove the foreign key; "
-                    "create_all() fails on it too.",
-                    file=origin.file if origin else None,
-                    line=origin.line if origin else None,
-                )
-
-
 # -- results ---------------------------------------------------------------------------------------
 
 
@@ -382,7 +205,7 @@ def _modules(
 def _check(
     discovery: Discovery,
     metadatas: list[MetaData],
-    judges: _Judges,
+    judges: Judges,
     roots: Iterable[Path],
     sources: Sources,
 ) -> None:
@@ -395,7 +218,7 @@ def _check(
         raise ModelsMissing(_no_tables(metadatas, judges, roots, sources), findings=discovery.findings)
 
 
-def _no_tables(metadatas: list[MetaData], judges: _Judges, roots: Iterable[Path], sources: Sources) -> str:
+def _no_tables(metadatas: list[MetaData], judges: Judges, roots: Iterable[Path], sources: Sources) -> str:
     own = {id(metadata) for metadata in metadatas}
     for other in metadata_with_tables():
         shared = sorted(name for name in other.tables if judges.have_name(name))

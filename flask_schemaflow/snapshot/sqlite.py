@@ -9,16 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .sqlite_text import (
-    Clause,
-    TableText,
-    UnreadableText,
-    element_of,
-    names_in,
-    normal_text,
-    read_index,
-    read_table,
-)
+from .sqlite_grammar import Clause, TableText, read_index, read_table
+from .sqlite_tokens import UnreadableText, element_of, names_in, normal_text
 from .structure import Object, Part, Snapshot
 
 if TYPE_CHECKING:

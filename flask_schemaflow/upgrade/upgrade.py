@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, DriftFound, UnadoptableState
-from ..matching import ambiguous, match_revision
+from ..errors import ConfigurationError, UnadoptableState
+from ..matching import revision_of
 from ..plan import Plan, make_plan
 from ..results import DatabaseResult, Progress, Result
 from ..session import database_exists
@@ -152,25 +152,8 @@ def _find_revisions(survey: Survey, options: UpgradeOptions, notify: Notify) -> 
     if not keys:
         return {}
     notify("Searching   which revision the structure of the database equals")
-    match = match_revision(
-        survey.migrations,
-        survey.revisions,
-        survey.binds,
-        {key: survey.ours(key) for key in keys},
-        survey.bookkeeping,
-        search_time=options.search_time,
-        accepted=frozenset((*options.accept, *survey.settings.accept)),
-    )
-    if len(match.equal) > 1:
-        raise UnadoptableState(ambiguous(match).message, findings=(ambiguous(match),))
-    if not match.equal:
-        findings = tuple(each for found in match.drift.values() for each in found)
-        raise DriftFound(
-            "The database was never adopted, and its structure is not that of any revision; the "
-            f"nearest is {match.nearest}. Mend the database, or adopt it by hand.",
-            findings=findings,
-        )
-    return dict.fromkeys(keys, match.equal[0])
+    accepted = frozenset((*options.accept, *survey.settings.accept))
+    return dict.fromkeys(keys, revision_of(survey, keys, search_time=options.search_time, accepted=accepted))
 
 
 def _make_plans(

@@ -1,142 +1,23 @@
-"""Read the text that SQLite keeps of a table, an index, a view or a trigger.
+"""Read ``CREATE TABLE`` and ``CREATE INDEX`` as SQLite's grammar says.
 
-SQLite has no normal form: ``sqlite_master`` holds what was typed. Two texts are the same here when their
-tokens are, by SQLite's own lexical rules: keyword case, white space, comments, identifier quotes and outer
-parentheses do not count, everything else does.
-(https://sqlite.org/lang_createtable.html, tokenize.c and parse.y in SQLite's source.)
+(https://sqlite.org/lang_createtable.html, parse.y in SQLite's source.)
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
-    |(?P<string>'(?:[^']|'')*')
-    |(?P<blob>[xX]'[0-9A-Fa-f]*')
-    |(?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])
-    |(?P<number>0[xX][0-9A-Fa-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
-    |(?P<word>[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*)
-    |(?P<operator>\|\||->>|->|<<|>>|<=|>=|==|!=|<>|.)""",
-    re.VERBOSE | re.DOTALL,
+from .sqlite_tokens import (
+    Token,
+    UnreadableText,
+    closing,
+    element_of,
+    render,
+    tokens_of,
+    unquoted,
+    without_outer_parentheses,
 )
-_SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-# Words that can never be a name without quotes (parse.y), and those that mean a value.
-RESERVED = frozenset(
-    """ADD ALL ALTER AND AS AUTOINCREMENT BETWEEN CASE CHECK COLLATE COMMIT CONSTRAINT CREATE CROSS
-    CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP DEFAULT DEFERRABLE DELETE DISTINCT DROP ELSE ESCAPE
-    EXCEPT EXISTS FALSE FOREIGN FROM FULL GROUP HAVING IN INDEX INNER INSERT INTERSECT INTO IS ISNULL
-    JOIN LEFT LIMIT NATURAL NOT NOTHING NOTNULL NULL ON OR ORDER OUTER PRIMARY REFERENCES RETURNING
-    RIGHT SELECT SET TABLE THEN TO TRANSACTION TRUE UNION UNIQUE UPDATE USING VALUES WHEN WHERE""".split()
-)
-# Keywords that parse.y lets stand for a name (%fallback ID …).
-_FALLBACK = frozenset(
-    """ABORT ACTION AFTER ALWAYS ANALYZE ASC ATTACH BEFORE BEGIN BY CASCADE CAST COLUMN CONFLICT CURRENT
-    DATABASE DEFERRED DESC DETACH DO EACH END EXCLUDE EXCLUSIVE EXPLAIN FAIL FILTER FIRST FOLLOWING FOR
-    GENERATED GLOB GROUPS IF IGNORE IMMEDIATE INDEXED INITIALLY INSTEAD KEY LAST LIKE MATCH MATERIALIZED
-    NO NULLS OF OFFSET OTHERS OVER PARTITION PLAN PRAGMA PRECEDING QUERY RAISE RANGE RECURSIVE REGEXP
-    REINDEX RELEASE RENAME REPLACE RESTRICT ROLLBACK ROW ROWS SAVEPOINT TEMP TEMPORARY TIES TRIGGER
-    UNBOUNDED VACUUM VIEW VIRTUAL WINDOW WITH WITHOUT""".split()
-)
-
-
-@dataclass(frozen=True)
-class Token:
-    """One token: ``kind`` as in the lexer, ``text`` in its normal form, ``raw`` as it was typed."""
-
-    kind: str
-    text: str
-    raw: str = field(default="", compare=False)
-
-    def is_word(self, *words: str) -> bool:
-        """Say whether it is one of these unquoted words, in any case."""
-        return self.kind == "word" and self.text.upper() in words
-
-
-class UnreadableText(Exception):
-    """A statement is not what SQLite's grammar says; it is compared as a whole then."""
-
-
-def tokens_of(text: str) -> list[Token]:
-    """Split a statement into tokens in their normal form, without spaces and comments."""
-    found = []
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or ""
-        if kind != "space":
-            found.append(_normal(kind, match[0]))
-    return found
-
-
-def _normal(kind: str, text: str) -> Token:
-    if kind == "quoted":
-        return Token("name", _unquoted(text), text)
-    if kind == "word" and text.upper() in RESERVED | _FALLBACK:
-        return Token(kind, text.upper(), text)
-    if kind in ("number", "blob"):
-        return Token(kind, text.lower(), text)
-    return Token(kind, text, text)
-
-
-def _unquoted(text: str) -> str:
-    if text[0] == "[":
-        return text[1:-1]
-    return text[1:-1].replace(text[0] * 2, text[0])
-
-
-def render(tokens: Iterable[Token]) -> str:
-    """Write tokens in the one way that equal token streams share."""
-    text, before = "", None
-    for token in tokens:
-        written = _written(token)
-        tight = before is None or written in (",", ")", ".", ";") or before.text in ("(", ".")
-        call = written == "(" and before is not None and _can_be_called(before)
-        text += written if tight or call else f" {written}"
-        before = token
-    return text
-
-
-def _written(token: Token) -> str:
-    if token.kind != "name":
-        return token.text
-    upper = token.text.upper()
-    if upper in _FALLBACK and _SIMPLE.match(token.text):
-        return upper
-    if _SIMPLE.match(token.text) and upper not in RESERVED:
-        return token.text
-    return '"' + token.text.replace('"', '""') + '"'
-
-
-def _can_be_called(token: Token) -> bool:
-    return token.kind == "name" or (token.kind == "word" and token.text not in RESERVED)
-
-
-def normal_text(text: str) -> str:
-    """Give a whole statement in its normal form."""
-    return render(tokens_of(text))
-
-
-def without_outer_parentheses(tokens: Sequence[Token]) -> Sequence[Token]:
-    """Take away pairs of parentheses that enclose everything."""
-    while len(tokens) >= 2 and tokens[0].text == "(" and _closing(tokens, 0) == len(tokens) - 1:
-        tokens = tokens[1:-1]
-    return tokens
-
-
-def _closing(tokens: Sequence[Token], start: int) -> int:
-    depth = 0
-    for position in range(start, len(tokens)):
-        token = tokens[position]
-        if token.kind == "operator":
-            depth += (token.text == "(") - (token.text == ")")
-            if depth == 0:
-                return position
-    raise UnreadableText("parentheses do not match")
-
-
-# -- CREATE TABLE ----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -214,13 +95,13 @@ class _Parser:
         token = self.next()
         if token.kind not in ("word", "name", "string"):
             raise UnreadableText(f"expected a name, found {token.text!r}")
-        return token.raw if token.kind == "word" else _unquoted(token.raw)
+        return token.raw if token.kind == "word" else unquoted(token.raw)
 
     def group(self) -> Sequence[Token]:
         """Take a parenthesised group and give what is inside."""
         if self.peek().text != "(":
             raise UnreadableText(f"expected (, found {self.peek().text!r}")
-        end = _closing(self.tokens, self.at)
+        end = closing(self.tokens, self.at)
         inside = self.tokens[self.at + 1 : end]
         self.at = end + 1
         return inside
@@ -425,11 +306,6 @@ def _element(tokens: Sequence[Token]) -> str:
     return render(without_outer_parentheses(tokens))
 
 
-def element_of(name: str) -> str:
-    """Give a column as it stands in the list of a key or an index."""
-    return render([Token("name", name)])
-
-
 def _list_of(names: Iterable[str]) -> str:
     return ", ".join(map(element_of, names))
 
@@ -466,8 +342,3 @@ def read_index(text: str) -> IndexText:
     if parser.take("WHERE"):
         where = render(without_outer_parentheses(parser.tokens[parser.at :]))
     return IndexText(unique, elements, where)
-
-
-def names_in(text: str) -> frozenset[str]:
-    """Give every name and word of a statement: what it may refer to."""
-    return frozenset(token.text for token in tokens_of(text) if token.kind in ("name", "word"))

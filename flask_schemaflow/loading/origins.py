@@ -1,0 +1,61 @@
+"""Where in the app something was done: the line that led there."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The place in the source where something was done or declared."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+_LIBRARY_FOLDERS = tuple(
+    f"{folder}{os.sep}"
+    for folder in (
+        *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        str(Path(__file__).parent.parent),
+    )
+)
+_LIBRARY_MARKS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", "<")
+
+
+def is_library(file: str) -> bool:
+    """Say whether a source file belongs to Python, an installed package or to us."""
+    return file.startswith(_LIBRARY_FOLDERS) or any(mark in file for mark in _LIBRARY_MARKS)
+
+
+def app_origin() -> Origin | None:
+    """Say which line of the app led here; None where only libraries are on the stack."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not is_library(frame.f_code.co_filename):
+            return Origin(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return None
+
+
+def origin_of_error(error: BaseException) -> Origin | None:
+    """Say which line of the app an exception came through last."""
+    origin = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if not is_library(file):
+            origin = Origin(file, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return origin
