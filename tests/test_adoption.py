@@ -363,6 +363,38 @@ def test_an_accepted_missing_index_is_not_in_the_baseline(project: Project) -> N
     assert "op.f('ix_user_b')" not in revisions(project)[0].read_text()
 
 
+def test_a_baseline_for_more_engines_says_where_it_was_only_proved_on_paper(shop: Project) -> None:
+    """Revisions for servers are compared statement by statement; what differs is under a check."""
+    models = shop.path / "shop" / "models" / "user.py"
+    kind = 'kind = db.Column(db.Enum("guest", "staff", name="user_kind"))'
+    models.write_text(models.read_text().replace("    name =", f"    {kind}\n    name ="))
+    database(shop).unlink()
+    shop.create_all(*MODELS)
+
+    ended = shop.adopt("--engine", "postgresql", "--engine", "mariadb")
+
+    assert ended.code == 0, ended.stderr
+    assert ended.document["proof"]["engines"] == ["sqlite", "mariadb (on paper)", "postgresql (on paper)"]
+    text = revisions(shop)[0].read_text()
+    assert text.count("CREATE TYPE user_kind") == 1
+    assert "if op.get_context().dialect.name == 'postgresql':\n        op.execute(\"CREATE TYPE" in text
+    assert "create_type=False" in text
+
+
+def test_what_is_accepted_is_made_only_where_the_database_is(shop: Project) -> None:
+    """Other engines get what the models say; only the one at hand has the difference."""
+    execute(database(shop), "ALTER TABLE user ADD COLUMN nickname TEXT")
+
+    ended = shop.adopt("--accept", "extra-column:user.nickname", "--engine", "postgresql")
+
+    assert ended.code == 0, ended.stderr
+    text = revisions(shop)[0].read_text()
+    here, _, there = text.partition("dialect.name == 'postgresql'")
+    assert "nickname TEXT" in here
+    assert "op.create_table(" in there
+    assert "nickname" not in there
+
+
 @pytest.mark.parametrize("wrong", ["everything", "extra-index", "drop-table:user"])
 def test_accepting_needs_a_code_and_a_subject(shop: Project, wrong: str) -> None:
     """There is no accepting of everything, and no unknown code."""

@@ -9,15 +9,20 @@ import pytest
 import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from zoo import CASES, SQLITE
+from zoo import CASES, MARIADB, POSTGRESQL, SQLITE
 
-from flask_schemaflow.baseline import Baseline, Target, draft_baseline
+from flask_schemaflow.baseline import Baseline, CannotRecord, Target, draft_baseline
 from flask_schemaflow.drift import find_drift
 from flask_schemaflow.snapshot import take_snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 
 ON_SQLITE = sorted(name for name, case in CASES.items() if SQLITE in case.engines)
+ON_SEVERAL = [name for name in ON_SQLITE if len(CASES[name].engines) > 1 and "that_asks" not in name]
+DIALECTS = {
+    POSTGRESQL: sa.make_url("postgresql+psycopg://").get_dialect()(),
+    MARIADB: sa.make_url("mariadb+pymysql://").get_dialect()(),
+}
 
 
 @pytest.fixture
@@ -78,6 +83,34 @@ def test_the_downgrade_leaves_nothing(name: str, connections: tuple[sa.Connectio
     run(baseline, "downgrade", fresh, metadata)
     assert master(fresh) == []
     run(baseline, "upgrade", fresh, metadata)
+
+
+@pytest.mark.parametrize("name", ON_SEVERAL)
+def test_a_baseline_for_several_engines_is_right_on_each(
+    name: str, connections: tuple[sa.Connection, ...]
+) -> None:
+    """It sends to each dialect what create_all sends, and SQLite gets what it would get alone."""
+    real, fresh, scratch = connections
+    metadata = CASES[name].metadata()
+    metadata.create_all(real)
+    real.commit()
+    targets = [Target(dialect=real.dialect, scratch=scratch)]
+    targets += [Target(dialect=DIALECTS[each]) for each in CASES[name].engines if each != SQLITE]
+
+    baseline = draft_baseline(metadata, targets)
+    run(baseline, "upgrade", fresh, metadata)
+
+    assert find_drift(take_snapshot(fresh), take_snapshot(real), "the baseline") == ()
+
+
+def test_an_event_that_asks_cannot_be_known_on_paper(connections: tuple[sa.Connection, ...]) -> None:
+    """What an event sends after it has asked the database is only known where there is one."""
+    metadata = CASES["ev_by_function_that_asks"].metadata()
+    targets = [Target(dialect=connections[2].dialect, scratch=connections[2])]
+    targets.append(Target(dialect=DIALECTS[POSTGRESQL]))
+
+    with pytest.raises(CannotRecord, match=r"events\.py:\d+: .* asks the database"):
+        draft_baseline(metadata, targets)
 
 
 def test_most_of_it_is_operations() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import create_engine
+from sqlalchemy import make_url
 
 from ..baseline import Baseline, Target, draft_baseline
 from ..drift import Drift, find_drift
@@ -115,11 +115,12 @@ def _draft(
         stack.enter_context(sealed())
         targets = [Target(dialect=bind.engine.dialect, scratch=scratch)]
         targets.extend(
-            Target(dialect=create_engine(_PAPER[family]).dialect) for family in _on_paper(survey, engines)
+            Target(dialect=make_url(_PAPER[family]).get_dialect()()) for family in _on_paper(survey, engines)
         )
         return draft_baseline(bind.metadata, targets, differing=accepted.get(bind.key, ()), real=snapshot)
 
 
+# The dialect alone is needed, not its driver.
 _PAPER = {
     "sqlite": "sqlite://",
     "postgresql": "postgresql+psycopg://",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import dialects as sa_dialects
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.util import generic_repr
+
+from .layout import write_call
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
-    from sqlalchemy.types import TypeEngine
 
 
 class CannotWriteType(Exception):
@@ -60,40 +63,73 @@ Spelling = tuple[str, set[str]]
 
 
 def _spellings(type_: TypeEngine[Any], targets: Sequence[Dialect]) -> Iterator[Spelling]:
-    plain, stored = Names(), Names()
-    with suppress(CannotWriteType):
-        if not _is_custom(type_):
-            yield _with_variants(type_, plain), plain.imports
-    with suppress(CannotWriteType):
-        yield _stored(type_, targets, stored), stored.imports
+    for spell in (_already_created, _with_variants, _stored):
+        names = Names()
+        with suppress(CannotWriteType):
+            yield spell(type_, targets, names), names.imports
 
 
-def _is_custom(type_: TypeEngine[Any]) -> bool:
-    return not type(type_).__module__.startswith("sqlalchemy.")
-
-
-def _with_variants(type_: TypeEngine[Any], names: Names) -> str:
+def _with_variants(type_: TypeEngine[Any], _targets: Sequence[Dialect], names: Names) -> str:
+    """Write a type of SQLAlchemy with the variants that it has."""
+    if not type(type_).__module__.startswith("sqlalchemy."):
+        raise CannotWriteType(repr(type_))
     code = _plain(type_, names)
     for dialect, variant in sorted(type_._variant_mapping.items()):
-        code += f".with_variant({_plain(variant, names)}, {dialect!r})"
+        code = _variant(code, _plain(variant, names), (dialect,))
     return code
 
 
 def _stored(type_: TypeEngine[Any], targets: Sequence[Dialect], names: Names) -> str:
     """Write what stores the type on the first target, and on the others as variants."""
     first, *others = targets
-    code = _plain(_storing(type_, first), names)
+    code = base = _plain(_storing(type_, first), names)
     for target in others:
         other = _plain(_storing(type_, target), Names())
-        if other != code.partition(".with_variant(")[0]:
+        if other != base:
             other = _plain(_storing(type_, target), names)
-            code += f".with_variant({other}, {target.name!r})"
+            code = _variant(code, other, names_of(target, targets))
     return code
+
+
+def _already_created(type_: TypeEngine[Any], targets: Sequence[Dialect], names: Names) -> str:
+    """Write a type that on PostgreSQL has a name of its own, and that a statement before has created."""
+    for target in targets:
+        if target.name == "postgresql":
+            code = _named_type(_storing(type_, target).dialect_impl(target), names)
+            others = [each for each in targets if each.name != "postgresql"]
+            return _variant(_stored(type_, others, names), code, ("postgresql",)) if others else code
+    raise CannotWriteType(repr(type_))
+
+
+def _named_type(type_: TypeEngine[Any], names: Names) -> str:
+    module = names.module("postgresql")
+    if isinstance(type_, sa.ARRAY):
+        dimensions = f", dimensions={type_.dimensions!r}" if type_.dimensions else ""
+        return f"{module}.ARRAY({_named_type(type_.item_type, names)}{dimensions})"
+    if isinstance(type_, postgresql.ENUM) and type_.native_enum:
+        parts = [*map(repr, type_.enums), f"name={str(type_.name)!r}"]
+    elif isinstance(type_, postgresql.DOMAIN):
+        parts = [repr(str(type_.name)), _plain(type_.data_type, names)]
+    else:
+        raise CannotWriteType(repr(type_))
+    parts += [f"schema={type_.schema!r}"] * bool(type_.schema)
+    return f"{module}.{type(type_).__name__}({', '.join(parts)}, create_type=False)"
+
+
+def _variant(code: str, other: str, dialects: Iterable[str]) -> str:
+    return write_call(f"{code}.with_variant", [other, *map(repr, dialects)])
+
+
+def names_of(dialect: Dialect, targets: Iterable[Dialect]) -> tuple[str, ...]:
+    """Give the names under which a dialect is met: a MariaDB server is reached by ``mysql://`` too."""
+    others = {target.name for target in targets if target.name != dialect.name}
+    names = (dialect.name, *({"mariadb", "mysql"} - {dialect.name}))
+    return names if dialect.name in ("mariadb", "mysql") and not others & set(names) else (dialect.name,)
 
 
 def _storing(type_: TypeEngine[Any], target: Dialect) -> TypeEngine[Any]:
     type_ = type_._variant_mapping.get(target.name, type_)
-    while isinstance(type_, TypeDecorator):
+    while isinstance(type_, TypeDecorator) and not isinstance(type_, sa.Interval):
         type_ = type_.load_dialect_impl(target)
         type_ = type_._variant_mapping.get(target.name, type_)
     return type_
@@ -101,24 +137,37 @@ def _storing(type_: TypeEngine[Any], target: Dialect) -> TypeEngine[Any]:
 
 def _plain(type_: TypeEngine[Any], names: Names) -> str:
     """Write one type without variants by its ``repr``, which SQLAlchemy makes an expression."""
-    module = type(type_).__module__
-    if _is_custom(type_):
-        raise CannotWriteType(repr(type_))
+    public = _public_class(type_)
     inner = getattr(type_, "item_type", None)
-    text = _repr(type_)
+    text = _repr(type_, public)
     if inner is not None:
-        text = text.replace(_repr(inner), _plain(inner, names), 1)
-    dialect = re.match(r"sqlalchemy\.dialects\.(\w+)", module)
-    if dialect is not None and hasattr(sa_dialects, dialect[1]):
-        return f"{names.module(dialect[1])}.{text}"
-    if not hasattr(sa, type(type_).__name__):
-        raise CannotWriteType(repr(type_))
-    return f"sa.{text}"
+        text = text.replace(_repr(inner, type(inner)), _plain(inner, names), 1)
+    dialect = _DIALECT.match(public.__module__)
+    return f"{names.module(dialect[1]) if dialect else 'sa'}.{text}"
 
 
-def _repr(type_: TypeEngine[Any]) -> str:
+_DIALECT = re.compile(r"sqlalchemy\.dialects\.(\w+)")
+
+
+def _public_class(type_: TypeEngine[Any]) -> type[TypeEngine[Any]]:
+    """Give the class itself or its nearest base that a revision can import."""
+    for cls in type(type_).mro():
+        dialect = _DIALECT.match(cls.__module__)
+        home = getattr(sa_dialects, dialect[1], None) if dialect else sa
+        if getattr(home, cls.__name__, None) is cls and issubclass(cls, TypeEngine):
+            found: type[TypeEngine[Any]] = cls
+            return found
+    raise CannotWriteType(repr(type_))
+
+
+def _repr(type_: TypeEngine[Any], cls: type[TypeEngine[Any]]) -> str:
+    """Write a type as if it were of this class."""
     copied = type_.copy() if hasattr(type_, "copy") else type_
-    text = repr(copied)
+    # SQLAlchemy 2.1 asks repr_struct() for it.
+    method = "repr_struct" if hasattr(TypeEngine, "repr_struct") else "__repr__"
+    has_own = getattr(cls, method) not in (getattr(TypeEngine, method), getattr(TypeDecorator, method))
+    text = str(getattr(cls, method)(copied)) if has_own else generic_repr(copied, to_inspect=cls)
+    text = cls.__name__ + text[text.find("(") :]
     # JSONB(astext_type=Text()) and the like name types without their module.
     return re.sub(r"(?<==)(Text|String|Integer)\(", r"sa.\1(", text)
 

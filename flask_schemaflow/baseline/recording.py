@@ -141,18 +141,18 @@ class OfflineOperations:
 
     def __init__(self, dialect: Dialect, metadata: MetaData) -> None:
         self.dialect = dialect
-        self._sent: list[Any] = []
-        connection = MockConnection(dialect, lambda element, *_: self._sent.append(element))
         # env.py passes the metadata too, and its naming convention names what a revision leaves unnamed.
-        context = MigrationContext(dialect, connection, {"target_metadata": metadata})  # type: ignore[arg-type]
-        self._op = Operations(context)
+        self._options = {"target_metadata": metadata}
 
     def run(self, code: str, namespace: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Give the statements that a piece of code sends; None where it fails."""
-        self._sent.clear()
+        sent: list[Any] = []
+        connection = MockConnection(self.dialect, lambda element, *_: sent.append(element))
+        # A context of its own: it remembers which enum types it has created.
+        context = MigrationContext(self.dialect, connection, self._options)  # type: ignore[arg-type]
         try:
-            exec(code, {**namespace, "op": self._op})
-            return tuple(compile_sql(element, self.dialect) for element in self._sent)
+            exec(code, {**namespace, "op": Operations(context)})
+            return tuple(compile_sql(element, self.dialect) for element in sent)
         except Exception:
             # Whatever goes wrong in a rendered operation: the statement itself is written instead.
             return None

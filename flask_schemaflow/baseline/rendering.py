@@ -11,12 +11,10 @@ from sqlalchemy.sql.elements import TextClause, conv, quoted_name
 from sqlalchemy.sql.functions import Function
 
 from .column_types import CannotWriteType, Names, write_type
+from .layout import write_call, write_long_call
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
-
-INDENT = "    "
-WIDTH = 88
 
 
 class CannotWrite(Exception):
@@ -61,7 +59,7 @@ class Writer:
         if table._prefixes:
             parts.append(f"prefixes={list(table._prefixes)!r}")
         parts.extend(f"{key}={value!r}" for key, value in sorted(table.kwargs.items()))
-        return _call("op.create_table", parts)
+        return write_long_call("op.create_table", parts)
 
     def create_index(self, index: sa.Index) -> str:
         """Write ``op.create_index``."""
@@ -74,7 +72,7 @@ class Writer:
         if index.table.schema:
             parts.append(f"schema={index.table.schema!r}")
         parts.extend(f"{key}={self._option(value)}" for key, value in index.kwargs.items())
-        return _call("op.create_index", parts)
+        return write_call("op.create_index", parts)
 
     def create_foreign_key(self, key: sa.ForeignKeyConstraint) -> str:
         """Write ``op.create_foreign_key``, for a key that can only be added when both tables are there."""
@@ -91,7 +89,7 @@ class Writer:
         if target.schema:
             parts.append(f"referent_schema={target.schema!r}")
         parts.extend(self._key_options(key))
-        return _call("op.create_foreign_key", parts)
+        return write_call("op.create_foreign_key", parts)
 
     # parts of a table
 
@@ -111,7 +109,7 @@ class Writer:
         if column.comment is not None:
             parts.append(f"comment={column.comment!r}")
         parts.extend(f"{key}={value!r}" for key, value in column.kwargs.items())
-        return _call("sa.Column", parts)
+        return write_call("sa.Column", parts)
 
     def _server_default(self, column: sa.Column[Any]) -> Iterator[str]:
         default = column.server_default
@@ -129,7 +127,7 @@ class Writer:
     def _default_value(self, value: Any) -> str:
         if isinstance(value, str):
             return repr(value)
-        if isinstance(value, Function) and not value.clauses.clauses and not value.packagenames:
+        if _is_plainwrite_call(value):
             return f"sa.func.{value.name}()"
         if isinstance(value, sa.True_ | sa.False_):
             return f"sa.{type(value).__name__.rstrip('_').lower()}()"
@@ -155,7 +153,7 @@ class Writer:
         self, name: str, constraint: sa.PrimaryKeyConstraint | sa.UniqueConstraint
     ) -> str:
         parts = [_name(column.name) for column in constraint.columns]
-        return _call(name, [*parts, *self._constraint_options(constraint)])
+        return write_call(name, [*parts, *self._constraint_options(constraint)])
 
     def _foreign_key(self, key: sa.ForeignKeyConstraint) -> str:
         targets = []
@@ -167,11 +165,11 @@ class Writer:
             targets.append(".".join(names))
         columns = _list(element.parent.name for element in key.elements)
         options = [*self._key_options(key), *self._name_option(key)]
-        return _call("sa.ForeignKeyConstraint", [columns, _list(targets), *options])
+        return write_call("sa.ForeignKeyConstraint", [columns, _list(targets), *options])
 
     def _check(self, check: sa.CheckConstraint) -> str:
         parts = [self._text(check.sqltext), *self._constraint_options(check)]
-        return _call("sa.CheckConstraint", parts)
+        return write_call("sa.CheckConstraint", parts)
 
     # options
 
@@ -240,6 +238,12 @@ def _is_plain(name: Any) -> bool:
     return isinstance(name, str) and not isinstance(name, conv)
 
 
+def _is_plainwrite_call(value: Any) -> bool:
+    """Say whether this is a function that is called by its name alone, as ``now()``."""
+    is_call = isinstance(value, Function) and hasattr(value, "clauses")
+    return is_call and not value.clauses.clauses and not value.packagenames
+
+
 def escape_binds(sql: str) -> str:
     """Escape what ``sa.text()`` would take for a bind parameter."""
     return TextClause._bind_params_regex.sub(lambda match: f"\\{match[0]}", sql)
@@ -247,8 +251,8 @@ def escape_binds(sql: str) -> str:
 
 def write_execute(sql: str) -> Iterator[str]:
     """Write a statement as it is, in ways that are tried in turn: a text, then a ``DDL`` object."""
-    yield _call("op.execute", [_lines(escape_binds(sql))])
-    yield _call("op.execute", [_call("sa.DDL", [_lines(sql.replace("%", "%%"))])])
+    yield write_call("op.execute", [_lines(escape_binds(sql))])
+    yield write_call("op.execute", [write_call("sa.DDL", [_lines(sql.replace("%", "%%"))])])
 
 
 def _lines(text: str) -> str:
@@ -271,14 +275,3 @@ def _identity_options(identity: sa.Identity) -> Iterator[tuple[str, Any]]:
     for option in "always start increment minvalue maxvalue nominvalue nomaxvalue cycle cache".split():
         value = getattr(identity, option, None)
         yield option, value if value or option in ("start", "minvalue", "maxvalue") else None
-
-
-def _call(function: str, parts: Sequence[str]) -> str:
-    """Write a call on one line where it fits, else an argument a line."""
-    line = f"{function}({', '.join(parts)})"
-    fits = len(line) <= WIDTH and "\n" not in line
-    if fits and function != "op.create_table":
-        return line
-    body = ",\n".join(parts).replace("\n", f"\n{INDENT}")
-    comma = "," if len(parts) > 1 else ""
-    return f"{function}(\n{INDENT}{body}{comma}\n)"
