@@ -1,12 +1,13 @@
 # make demo   adopt the example app's databases, nothing else needed
 # make test   the whole suite
 # make check  lint, types, import contracts
+# make coverage  the whole suite, and which lines and branches it does not reach
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check clean
+.PHONY: demo test check coverage clean
 
 demo: $(VENV)/installed
 	$(BIN)/python example_app/demo.py
@@ -30,6 +31,14 @@ $(VENV)/installed: $(BIN)/python setup.cfg pyproject.toml
 $(VENV)/installed-for-tests: $(BIN)/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/installed
+
+coverage: export COVERAGE_PROCESS_START := $(CURDIR)/pyproject.toml
+coverage: export COVERAGE_FILE := $(CURDIR)/.coverage
+coverage: $(VENV)/installed-for-tests
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

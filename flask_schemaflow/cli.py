@@ -31,7 +31,7 @@ from .loading import (
     guarded_loading,
     origin_of_error,
 )
-from .report import to_json, to_text
+from .report import to_json, to_text, verdict
 from .results import Result
 
 if TYPE_CHECKING:
@@ -177,8 +177,9 @@ def _place(origin: object) -> str:
 
 
 def _say(line: str) -> None:
+    """Write a line to stderr; click takes its colour away where that is no terminal."""
     with contextlib.suppress(OSError):
-        click.echo(line, err=True)
+        click.echo(line, err=True, color=None if _is_colour_welcome() else False)
 
 
 @contextmanager
@@ -205,29 +206,26 @@ def _stdout_kept() -> Iterator[IO[str] | None]:
 
 
 def _show(result: Result, stdout: IO[str] | None, *, as_json: bool, verbose: bool) -> None:
-    lines = [to_json(result)] if as_json else [f"{x}\n" for x in to_text(result, verbose=verbose)]
     if stdout is not None:
+        text = to_json(result) if as_json else _text(result, stdout, verbose=verbose)
         try:
-            stdout.write("".join(lines))
+            stdout.write(text)
             stdout.flush()
         except (OSError, ValueError) as error:
             if getattr(error, "errno", errno.EPIPE) != errno.EPIPE:
                 raise
             # Nobody reads any more; what was done is done, and the exit code says it.
             _point_at_nothing(stdout)
-    label = _LABELS.get(result.exit_code, "")
-    _say(f"{label}{result.message}")
+    _say(verdict(result))
 
 
-_LABELS = {
-    ExitCode.UNEXPECTED: "Error: ",
-    ExitCode.USAGE: "Error: ",
-    ExitCode.REFUSED: "Refused: ",
-    ExitCode.BUSY: "Busy: ",
-    ExitCode.UNDONE: "Undone: ",
-    ExitCode.BROKEN: "Broken: ",
-    ExitCode.UNVERIFIED: "Unverified: ",
-}
+def _text(result: Result, stdout: IO[str], *, verbose: bool) -> str:
+    lines = to_text(result, verbose=verbose, colour=stdout.isatty() and _is_colour_welcome())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _is_colour_welcome() -> bool:
+    return not os.environ.get("NO_COLOR")
 
 
 def _point_at_nothing(stdout: IO[str]) -> None:

@@ -404,6 +404,24 @@ def test_accepting_needs_a_code_and_a_subject(shop: Project, wrong: str) -> None
     assert "say CODE:SUBJECT" in ended.verdict
 
 
+def test_arguments_reach_env_py(shop: Project) -> None:
+    """``-x`` is there in a custom env.py, as with ``flask db upgrade -x``."""
+    registered(shop)
+    assert shop.flask("db", "init").code == 0
+    env = shop.path / "migrations" / "env.py"
+    env.write_text(
+        "import sys\nfrom alembic import context as running\n"
+        "print('asked for', running.get_x_argument(as_dictionary=True), file=sys.stderr)\n" + env.read_text()
+    )
+
+    ended = shop.adopt("-x", "tenant=blue", "--x-arg", "dry=yes")
+
+    assert ended.code == 0, ended.stderr
+    assert "asked for {'tenant': 'blue', 'dry': 'yes'}" in ended.stderr
+    ended = shop.safe_upgrade("-x", "tenant=red")
+    assert ended.code == 0
+
+
 def test_tables_of_others_are_listed_and_left_alone(shop: Project) -> None:
     """A table that no model and no revision has is foreign: told, not compared, not in the baseline."""
     execute(database(shop), "CREATE TABLE spatial_ref_sys (srid INTEGER)")

@@ -129,7 +129,6 @@ def _create_all_calls(calls: tuple[SourceCall, ...]) -> list[Finding]:
                 Finding(
                     code=f"calls-{name.replace('_', '-')}",
                     subject=call.called,
-                    severity=Severity.INFO,
                     message=f"The source calls {call.called}().",
                     hint=_CALL_HINTS[name],
                     file=str(call.file),

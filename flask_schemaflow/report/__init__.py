@@ -1,6 +1,6 @@
 """Turn results into text for people and one JSON document for machines."""
 
 from .json_document import to_json
-from .text import to_text
+from .text import to_text, verdict
 
-__all__ = ["to_json", "to_text"]
+__all__ = ["to_json", "to_text", "verdict"]

@@ -6,21 +6,48 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from ..errors import ExitCode
 from ..findings import Finding, Severity
 
 if TYPE_CHECKING:
     from ..results import Result
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+_COLOURS = {"error": "red", "warning": "yellow"}
+_LABELS = {
+    ExitCode.UNEXPECTED: "Error: ",
+    ExitCode.USAGE: "Error: ",
+    ExitCode.REFUSED: "Refused: ",
+    ExitCode.BUSY: "Busy: ",
+    ExitCode.UNDONE: "Undone: ",
+    ExitCode.BROKEN: "Broken: ",
+    ExitCode.UNVERIFIED: "Unverified: ",
+}
 WIDTH = 11
 
 
-def to_text(result: Result, *, verbose: bool) -> tuple[str, ...]:
+def to_text(result: Result, *, verbose: bool, colour: bool = False) -> tuple[str, ...]:
     """Give the lines of a result, without the verdict.
 
     :param verbose: also modules and findings that are for information.
+    :param colour: mark findings by their weight.
     """
-    return tuple(_lines(result, verbose=verbose))
+    lines = _lines(result, verbose=verbose)
+    return tuple(_coloured(line) if colour else line for line in lines)
+
+
+def verdict(result: Result) -> str:
+    """Give the last line: what the database is now."""
+    label = _LABELS.get(result.exit_code, "")
+    return click.style(f"{label}{result.message}", fg="red" if label else "green")
+
+
+def _coloured(line: str) -> str:
+    label, text = line[:WIDTH], line[WIDTH:]
+    colour = _COLOURS.get(label.strip())
+    return line if colour is None else click.style(label, fg=colour) + text
 
 
 def _lines(result: Result, *, verbose: bool) -> Iterator[str]:
@@ -33,7 +60,7 @@ def _lines(result: Result, *, verbose: bool) -> Iterator[str]:
             where = f" ({step.bind or 'default'})" if several else ""
             yield _line("would run", f"{step.revision} {step.title}{where}")
     yield from _findings(result.findings, verbose=verbose)
-    yield from result.details
+    yield from map(_near, result.details)
 
 
 def _findings(findings: Iterable[Finding], *, verbose: bool) -> Iterator[str]:
