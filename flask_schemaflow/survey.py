@@ -95,6 +95,12 @@ class Survey(Project):
         assert snapshot is not None
         return only_ours(snapshot, self.states[key])
 
+    def is_unchanged(self, key: BindKey, now: Look) -> bool:
+        """Say whether a later look at a database shows the same version rows and the same tables of ours."""
+        assert now.snapshot is not None
+        same_structure = only_ours(now.snapshot, self.states[key]) == self.ours(key)
+        return same_structure and now.versions == self.looks[key].versions
+
 
 def only_ours(snapshot: Snapshot, state: DatabaseState) -> Snapshot:
     """Keep our tables and what belongs to them."""

@@ -404,6 +404,59 @@ def test_accepting_needs_a_code_and_a_subject(shop: Project, wrong: str) -> None
     assert "say CODE:SUBJECT" in ended.verdict
 
 
+MEANWHILE = """
+import subprocess
+import sys
+from pathlib import Path
+
+file = Path("instance/shop.db").resolve()
+change = f"import sqlite3; sqlite3.connect({str(file)!r}).execute({STATEMENT!r}).connection.commit()"
+subprocess.run([sys.executable, "-c", change], check=False)
+"""
+
+
+def changing_meanwhile(shop: Project, statement: str) -> None:
+    """Let another process change the database whenever env.py runs, after the first look at it."""
+    registered(shop)
+    if not (shop.path / "migrations").exists():
+        assert shop.flask("db", "init").code == 0
+    env = shop.path / "migrations" / "env.py"
+    env.write_text(f"STATEMENT = {statement!r}\n{MEANWHILE}\n{env.read_text()}")
+
+
+def test_a_database_that_changes_while_it_is_adopted_is_not_stamped(shop: Project) -> None:
+    """The structure is read again in the transaction that stamps; no file is left either."""
+    changing_meanwhile(shop, "ALTER TABLE user ADD COLUMN sudden TEXT")
+
+    ended = shop.adopt()
+
+    assert ended.code == 3
+    assert "was changed by somebody else meanwhile. Nothing was written" in ended.verdict
+    assert revisions(shop) == []
+    assert "alembic_version" not in str(reading_tables(database(shop)))
+
+
+def test_a_database_that_changes_while_its_revision_is_searched_is_not_stamped(shop: Project) -> None:
+    """Both commands look again under the lock."""
+    assert shop.adopt().code == 0
+    for stored in (shop.path / "migrations" / "snapshots").iterdir():
+        stored.unlink()
+    execute(database(shop), "DROP TABLE alembic_version")
+    changing_meanwhile(shop, "CREATE INDEX sudden ON user (name)")
+
+    for command in (shop.safe_upgrade, shop.adopt):
+        ended = command()
+        assert ended.code == 3
+        assert "was changed by somebody else" in ended.verdict
+        assert "alembic_version" not in str(reading_tables(database(shop)))
+        execute(database(shop), "DROP INDEX sudden")
+
+
+def reading_tables(file: Path) -> list[str]:
+    with reading(file) as connection:
+        return [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
+
+
 def test_arguments_reach_env_py(shop: Project) -> None:
     """``-x`` is there in a custom env.py, as with ``flask db upgrade -x``."""
     registered(shop)

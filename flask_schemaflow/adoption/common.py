@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, Refused
 from ..session import HeldTransaction, held_transaction
-from ..survey import Look, Notify, Survey, only_ours, read_look
+from ..survey import Notify, Survey, read_look
 from ..versions import write_version
 
 if TYPE_CHECKING:
@@ -88,19 +88,12 @@ def unchanged_databases(survey: Survey, keys: Iterable[BindKey]) -> Iterator[dic
         }
         for key, transaction in held.items():
             now = read_look(transaction.connection, survey.version_tables[key])
-            if not _is_same(survey, key, now):
+            if not survey.is_unchanged(key, now):
                 raise Refused(
                     f"{binds[key].target} was changed by somebody else meanwhile. Nothing was "
                     "written; run this again."
                 )
         yield held
-
-
-def _is_same(survey: Survey, key: BindKey, now: Look) -> bool:
-    assert now.snapshot is not None
-    return now.versions == survey.looks[key].versions and only_ours(
-        now.snapshot, survey.states[key]
-    ) == survey.ours(key)
 
 
 def stamp(

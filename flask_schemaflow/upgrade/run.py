@@ -161,6 +161,11 @@ def _created_files(run: Run) -> Iterator[None]:
 def _check_unchanged(run: Run, held: Mapping[BindKey, HeldTransaction]) -> None:
     for key, transaction in held.items():
         now = read_look(transaction.connection, run.survey.version_tables[key])
+        if key in run.stamps and not run.survey.is_unchanged(key, now):
+            raise Refused(
+                f"{run.progress.databases[key].target} was changed by somebody else while its revision was "
+                "looked for. Nothing was written; run this again."
+            )
         if now.versions != run.survey.looks[key].versions:
             raise Refused(
                 f"{run.progress.databases[key].target} was migrated by somebody else meanwhile "
