@@ -27,7 +27,7 @@ class Drift(Finding):
 def find_drift(expected: Snapshot, actual: Snapshot, source: str) -> tuple[Drift, ...]:
     """Say in what ``actual`` differs from ``expected``; nothing structural means that they are equal.
 
-    A constraint without a name in ``expected`` equals one of any name. Read-only.
+    A constraint that nobody named in ``expected`` equals one of any name. Read-only.
 
     :param source: what gave ``expected``, for the messages: "the models", "revision 1a2b".
     """
@@ -64,7 +64,7 @@ def is_equal(drift: Iterable[Drift]) -> bool:
 
 def _compare_objects(wanted: Object, there: Object) -> Iterator[_Difference]:
     yield from _compare_facts(wanted.kind, wanted.facts, there.facts, wanted, None)
-    kinds = sorted({part.kind for part in (*wanted.parts, *there.parts)}, key=_KIND_ORDER.index)
+    kinds = sorted({part.kind for part in (*wanted.parts, *there.parts)}, key=_rank)
     for kind in kinds:
         pairs = _pair(
             [part for part in wanted.parts if part.kind == kind],
@@ -81,6 +81,11 @@ def _compare_objects(wanted: Object, there: Object) -> Iterator[_Difference]:
 
 
 _KIND_ORDER = "column primary-key unique foreign-key check exclude index trigger policy".split()
+
+
+def _rank(kind: str) -> tuple[int, str]:
+    return (_KIND_ORDER.index(kind) if kind in _KIND_ORDER else len(_KIND_ORDER), kind)
+
 
 Pair = tuple[Part | None, Part | None]
 
@@ -121,7 +126,7 @@ _AGREEMENTS: tuple[Callable[[Part, Part], bool], ...] = (
 
 
 def _compare_names(left: Part, right: Part, table: Object) -> Iterator[_Difference]:
-    if left.name is not None and left.name != right.name:
+    if left.named and left.name is not None and left.name != right.name:
         yield _Difference("changed", f"{left.kind}-name", table, left, left.name, right.name)
 
 

@@ -139,7 +139,12 @@ def _apply(before: Snapshot, changes: Mapping[str, Any]) -> Snapshot:
 
 def _without_surroundings(each: Object) -> Object:
     parts = tuple(
-        replace(part, facts={k: v for k, v in part.facts.items() if (part.kind, k) not in SURROUNDINGS})
+        replace(
+            part,
+            name=part.name if part.named else None,
+            named=True,
+            facts={k: v for k, v in part.facts.items() if (part.kind, k) not in SURROUNDINGS},
+        )
         for part in each.parts
     )
     facts = {k: v for k, v in each.facts.items() if (each.kind, k) not in SURROUNDINGS}
@@ -156,7 +161,9 @@ def _object_to_json(each: Object) -> dict[str, Any]:
 
 def _part_to_json(part: Part) -> dict[str, Any]:
     document: dict[str, Any] = {"kind": part.kind, "facts": dict(part.facts)}
-    return document if part.name is None else document | {"name": part.name}
+    if part.name is not None:
+        document["name"] = part.name
+    return document if part.named else document | {"named": False}
 
 
 def _dumped(document: Any) -> str:
@@ -170,6 +177,12 @@ def _object_from_json(document: Mapping[str, Any]) -> Object:
         schema=document.get("schema"),
         facts=document["facts"],
         parts=tuple(
-            Part(kind=part["kind"], name=part.get("name"), facts=part["facts"]) for part in document["parts"]
+            Part(
+                kind=part["kind"],
+                name=part.get("name"),
+                named=part.get("named", True),
+                facts=part["facts"],
+            )
+            for part in document["parts"]
         ),
     )

@@ -21,12 +21,14 @@ SURROUNDINGS = frozenset({("table", "comment"), ("column", "comment"), ("column"
 class Part:
     """A part of a table: ``kind`` is column, primary-key, unique, foreign-key, check, index, trigger.
 
-    ``name`` is None where nobody gave one; it equals any name then. A fact that is absent has the
-    engine's default. ``definition`` is how the engine itself would write it, for messages only.
+    ``name`` is None where there is none, and ``named`` false where the engine made it up: it equals any
+    name then. A fact that is absent has the engine's default. ``definition`` is how the engine itself
+    would write it, for messages only.
     """
 
     kind: str
     name: str | None
+    named: bool = True
     facts: Facts = field(default_factory=dict)
     definition: str = field(default="", compare=False)
 
