@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from .drift import Drift, find_drift, is_equal
 from .errors import DriftFound, Refused, UnadoptableState
 from .findings import Finding, Severity
 from .proof import replay
-from .revisions import Revision, parse_source
+from .revisions import Revision, does_nothing, lineage
+from .survey import only_ours
 
 if TYPE_CHECKING:
     from .snapshot import Snapshot
@@ -33,8 +33,7 @@ def revision_of(
     :raises UnadoptableState: several have it and change rows between them.
     :raises DriftFound: none has it; the findings are the differences from the nearest.
     """
-    real = {key: survey.ours(key) for key in keys}
-    match = _match(survey, real, search_time, accepted)
+    match = _match(survey, tuple(keys), search_time, accepted)
     if len(match.equal) > 1:
         finding = _ambiguous(match.equal)
         raise UnadoptableState(f"{finding.message} {finding.hint}", findings=(finding,))
@@ -61,11 +60,11 @@ class _Match:
     drift: Mapping[BindKey, tuple[Drift, ...]]
 
 
-def _match(
-    survey: Survey, real: Mapping[BindKey, Snapshot], search_time: float, accepted: frozenset[str]
-) -> _Match:
+def _match(survey: Survey, keys: tuple[BindKey, ...], search_time: float, accepted: frozenset[str]) -> _Match:
     """Replay all revisions on scratch in one pass and compare each structure with the real one."""
     made: dict[str, dict[BindKey, Snapshot]] = {}
+    by_id = {revision.id: revision for revision in survey.revisions}
+    ran: dict[BindKey, set[str]] = {}
     end = time.monotonic() + search_time
 
     def observe(key: BindKey, revision: str, snapshot: Snapshot) -> None:
@@ -74,29 +73,38 @@ def _match(
                 f"The search for the revision took longer than {search_time:g} seconds "
                 f"(reached {revision}). Give it more with --search-time."
             )
-        made.setdefault(revision, {})[key] = snapshot
+        ran.setdefault(key, set()).add(revision)
+        if ran[key] == lineage([revision], by_id):  # else another branch is in it too
+            made.setdefault(revision, {})[key] = snapshot
 
-    replay(survey.migrations, survey.binds, "heads", survey.bookkeeping, required=real, observe=observe)
-    drifts = {
-        revision: {
-            key: tuple(
-                each
-                for each in find_drift(snapshots[key], real[key], f"revision {revision}")
-                if each.key not in accepted
-            )
-            for key in real
-        }
-        for revision, snapshots in made.items()
-        if snapshots.keys() >= real.keys()
-    }
+    replay(survey.migrations, survey.binds, "heads", survey.bookkeeping, required=keys, observe=observe)
+    whole = {revision: each for revision, each in made.items() if each.keys() >= set(keys)}
+    drifts = _compare(survey, keys, whole, accepted)
     equal = tuple(r for r, drift in drifts.items() if all(map(is_equal, drift.values())))
     nearest = min(reversed(drifts), key=lambda r: _distance(drifts[r]), default=None)
-    chosen = _choose(equal, {revision.id: revision for revision in survey.revisions})
+    chosen = _choose(equal, by_id)
     return _Match(
         equal=(chosen,) if chosen else equal,
         nearest=nearest,
         drift=drifts[nearest] if nearest is not None and not equal else {},
     )
+
+
+def _compare(
+    survey: Survey,
+    keys: tuple[BindKey, ...],
+    made: Mapping[str, Mapping[BindKey, Snapshot]],
+    accepted: frozenset[str],
+) -> dict[str, dict[BindKey, tuple[Drift, ...]]]:
+    """Compare the databases with each revision; a table that any revision makes is ours."""
+    drifts: dict[str, dict[BindKey, tuple[Drift, ...]]] = {revision: {} for revision in made}
+    for key in keys:
+        every = [snapshots[key] for snapshots in made.values()]
+        ours, real = survey.states[key].ours_with(*every), survey.ours(key, *every)
+        for revision, snapshots in made.items():
+            found = find_drift(only_ours(snapshots[key], ours), real, f"revision {revision}")
+            drifts[revision][key] = tuple(each for each in found if each.key not in accepted)
+    return drifts
 
 
 def _distance(drift: Mapping[BindKey, tuple[Drift, ...]]) -> int:
@@ -108,24 +116,7 @@ def _choose(equal: tuple[str, ...], by_id: Mapping[str, Revision]) -> str | None
     if not equal:
         return None
     later = equal[1:]
-    return equal[-1] if all(_does_nothing(by_id[revision]) for revision in later) else None
-
-
-def _does_nothing(revision: Revision) -> bool:
-    """Say whether ``upgrade`` is nothing but ``pass`` and a docstring. Read-only."""
-    tree = parse_source(revision.file, revision.file.read_text(encoding="utf-8"))
-    functions = [
-        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("upgrade")
-    ]
-    others = [n for n in tree.body if isinstance(n, ast.Expr) and not isinstance(n.value, ast.Constant)]
-    return bool(functions) and not others and all(map(_is_empty, functions))
-
-
-def _is_empty(function: ast.FunctionDef) -> bool:
-    return all(
-        isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        for node in function.body
-    )
+    return equal[-1] if all(does_nothing(by_id[revision]) for revision in later) else None
 
 
 def _ambiguous(equal: tuple[str, ...]) -> Finding:
@@ -135,5 +126,5 @@ def _ambiguous(equal: tuple[str, ...]) -> Finding:
         severity=Severity.ERROR,
         message="These revisions leave the same structure and change rows between them, so the "
         f"structure cannot tell which one the database is at: {', '.join(equal)}.",
-        hint="Say which with --restamp REV.",
+        hint="Say which it is with `flask db stamp REV`.",
     )

@@ -13,13 +13,14 @@ from .migrations import Migrations, RevisionFailed, run_environment
 from .revisions import TableName
 from .scratch import scratch_databases
 from .session import AppSessionUsed
-from .snapshot import Snapshot, take_snapshot
+from .snapshot import Snapshot, read_stored, take_snapshot
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
     from sqlalchemy.engine import Connection
 
     from .discovery import Bind
+    from .survey import Survey
 
 BindKey = str | None
 
@@ -49,7 +50,7 @@ Observe = Callable[[BindKey, str, Snapshot], None]
 def replay(
     migrations: Migrations,
     binds: Iterable[Bind],
-    target: str,
+    target: str | tuple[str, ...],
     bookkeeping: Mapping[BindKey, frozenset[TableName]],
     *,
     required: Iterable[BindKey],
@@ -60,6 +61,7 @@ def replay(
     Never touches the real databases: any connection that a revision opens to them is refused.
 
     :param binds: all databases of the app.
+    :param target: a revision, or several on different branches.
     :param bookkeeping: version tables, which are left out.
     :param required: the databases that ``env.py`` has to cover.
     :param observe: called with bind key, revision and structure after each revision.
@@ -78,7 +80,9 @@ def replay(
 
     with scratch_databases({bind.key: bind.engine for bind in binds}) as scratches:
         try:
-            run_environment(migrations, scratches, steps, on_apply=applied, required=tuple(required))
+            run_environment(
+                migrations, scratches, steps, on_apply=applied, on_scratch=True, required=tuple(required)
+            )
         except RevisionFailed as failure:
             raise _refusal(failure) from failure
         return {key: _snapshot(connection, bookkeeping[key]) for key, connection in scratches.items()}
@@ -104,6 +108,32 @@ def prove(
         snapshots=made,
         engines=tuple(sorted({bind.family for bind in binds if bind.key in real})),
     )
+
+
+def structure_at(
+    survey: Survey, keys: Iterable[BindKey], versions: tuple[str, ...], *, use_stored: bool = True
+) -> dict[BindKey, Snapshot]:
+    """Give what these databases have at these revisions: the stored structure, else made on scratch.
+
+    Never touches the real databases.
+
+    :param versions: one revision, or several on different branches, or none.
+    :param use_stored: else the revisions run in any case.
+    :raises Refused: it is not stored, and a revision cannot run on scratch.
+    """
+    binds = {bind.key: bind for bind in survey.binds}
+    wanted = tuple(keys)
+    if not versions:
+        return {key: Snapshot(family=binds[key].family) for key in wanted}
+    found: dict[BindKey, Snapshot] = {}
+    if len(versions) == 1 and use_stored:
+        for family in {binds[key].family for key in wanted}:
+            stored = read_stored(survey.migrations.directory, survey.revisions, versions[0], family)
+            found.update(stored or {})
+    if not found.keys() >= set(wanted):
+        target = versions[0] if len(versions) == 1 else versions
+        found = replay(survey.migrations, survey.binds, target, survey.bookkeeping, required=wanted)
+    return {key: found[key] for key in wanted}
 
 
 def _snapshot(connection: Connection, without: frozenset[TableName]) -> Snapshot:

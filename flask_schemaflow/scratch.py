@@ -45,7 +45,7 @@ def scratch_databases(
 @contextmanager
 def _sqlite_in_memory(engine: Engine) -> Iterator[Connection]:
     def create() -> sqlite3.Connection:
-        return driver_connect(":memory:", check_same_thread=False)
+        return driver_connect(":memory:", sqlite3.Connection, check_same_thread=False)
 
     connection = connect_with(engine, create, app_listeners=True)
     raw: Any = connection.connection.dbapi_connection

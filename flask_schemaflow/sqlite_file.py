@@ -9,10 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from .errors import Busy, ConfigurationError
@@ -20,8 +24,11 @@ from .errors import Busy, ConfigurationError
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-# Our own way to files, whatever stands in the place of ``sqlite3.connect`` while something is guarded.
-driver_connect = sqlite3.connect
+_original_connect = sqlite3.connect
+Driver = TypeVar("Driver", bound=sqlite3.Connection)
+
+_ours = threading.local()
+_watching: list[Callable[[Any], None]] = []
 
 BUSY_SECONDS = 5.0
 
@@ -30,6 +37,40 @@ _READING_PRAGMAS = frozenset(
     """table_xinfo table_info table_list index_list index_info index_xinfo foreign_key_list
     foreign_key_check integrity_check quick_check query_only""".split()
 )
+
+
+def driver_connect(database: str | Path, factory: type[Driver], **options: Any) -> Driver:
+    """Open a database as ``sqlite3.connect`` does, past everything that guards it."""
+    _ours.opening = True
+    try:
+        return _original_connect(database, factory=factory, **options)
+    finally:
+        _ours.opening = False
+
+
+@contextmanager
+def opens_watched(opened: Callable[[Any], None]) -> Iterator[None]:
+    """Call ``opened`` with the name of every database that is opened inside the block, but for ours.
+
+    It sees each way there is, ``sqlite3.Connection(…)`` too, and stops it by raising. It is called in the
+    thread that opens (https://docs.python.org/3/library/sqlite3.html: the audit event sqlite3.connect).
+    """
+    _watch_audit_events()
+    _watching.append(opened)
+    try:
+        yield
+    finally:
+        _watching.remove(opened)
+
+
+@cache
+def _watch_audit_events() -> None:
+    def audit(event: str, args: tuple[Any, ...]) -> None:
+        if event == "sqlite3.connect" and _watching and not getattr(_ours, "opening", False):
+            for opened in tuple(_watching):
+                opened(args[0])
+
+    sys.addaudithook(audit)  # for as long as the process lives
 
 
 def file_of_name(name: str | bytes | os.PathLike[str], *, uri: bool) -> Path | None:
@@ -71,8 +112,9 @@ def open_readonly(path: Path) -> sqlite3.Connection:
 
     A read-only connection to a WAL database leaves ``-wal`` and ``-shm`` files behind where there were none
     (seen on SQLite 3.40), so a file without them is opened for writing and only read; where it cannot be
-    written, read-only, and as immutable if that fails. A hot journal has to be rolled back before anything
-    can be read. Setting pragmas are ignored by an authorizer. Read-only.
+    written, read-only, and as immutable if that fails and nothing is left in its ``-wal``. A hot journal has
+    to be rolled back before anything can be read. It is in one transaction until it is closed: an authorizer
+    ignores whatever begins or ends one, and setting pragmas. Read-only.
     """
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     if writable and not Path(f"{path}-wal").exists():
@@ -80,14 +122,19 @@ def open_readonly(path: Path) -> sqlite3.Connection:
     try:
         return _open(path, "mode=ro")
     except sqlite3.OperationalError:
-        if writable or Path(f"{path}-journal").exists():
+        if writable or Path(f"{path}-journal").exists() or _has_content(Path(f"{path}-wal")):
             raise
         return _open(path, "immutable=1")
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
     connection = driver_connect(
         f"file:{quote(str(path))}?{mode}",
+        sqlite3.Connection,
         uri=True,
         timeout=BUSY_SECONDS,
         isolation_level=None,
@@ -95,6 +142,7 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     )
     try:
         connection.execute("PRAGMA query_only=ON")
+        connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM sqlite_master")
     except BaseException:
         connection.close()
@@ -105,7 +153,8 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 def _ignore_settings(action: int, name: str | None, value: str | None, *_: str | None) -> int:
     sets = action == sqlite3.SQLITE_PRAGMA and value is not None and name not in _READING_PRAGMAS
-    return sqlite3.SQLITE_IGNORE if sets else sqlite3.SQLITE_OK
+    ends = action == sqlite3.SQLITE_TRANSACTION
+    return sqlite3.SQLITE_IGNORE if sets or ends else sqlite3.SQLITE_OK
 
 
 def replace_driver_connect(connect: Callable[..., Any]) -> None:
@@ -130,7 +179,7 @@ def copy_file(source: Path, target: Path, *, seconds: float = 60.0) -> None:
             raise Busy(f"{source} stays locked by another process; it could not be copied.")
 
     reading = open_readonly(source)
-    writing = driver_connect(target)
+    writing = driver_connect(target, sqlite3.Connection)
     try:
         reading.backup(writing, pages=4096, progress=give_up, sleep=0.05)
     finally:
@@ -141,7 +190,7 @@ def copy_file(source: Path, target: Path, *, seconds: float = 60.0) -> None:
 def copy_structure(source: Path, target: Path) -> None:
     """Copy tables, indexes, views and triggers, without a row; the source is only read."""
     reading = open_readonly(source)
-    writing = driver_connect(target, isolation_level=None)
+    writing = driver_connect(target, sqlite3.Connection, isolation_level=None)
     try:
         statements = reading.execute(
             "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' "

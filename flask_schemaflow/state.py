@@ -35,7 +35,8 @@ class DatabaseState:
     """What one database is, and why.
 
     ``versions`` are the rows of the version table, None where there is no such table. ``ours`` and
-    ``foreign`` split the tables that the database has; ``expected`` are all tables of ours, there or not.
+    ``foreign`` split the tables that the database has; ``expected`` are all tables of ours, there or not;
+    ``never_ours`` are patterns of names that are foreign whatever else says.
     """
 
     state: State
@@ -44,6 +45,11 @@ class DatabaseState:
     foreign: frozenset[TableName]
     expected: frozenset[TableName]
     heads: tuple[str, ...]
+    never_ours: tuple[str, ...] = ()
+
+    def ours_with(self, *made: Snapshot) -> frozenset[TableName]:
+        """Give the tables of ours, counting in those that revisions or models made on scratch."""
+        return _not_foreign(self.expected.union(*map(table_names, made)), self.never_ours)
 
     @property
     def revision(self) -> str | None:
@@ -76,11 +82,7 @@ def table_names(snapshot: Snapshot | None) -> frozenset[TableName]:
 
 def classify(facts: Facts) -> DatabaseState:
     """Judge a database by its version rows, its tables and the revisions at hand. Read-only."""
-    expected = frozenset(
-        name
-        for name in facts.in_models | facts.in_revisions
-        if not any(fnmatchcase(name.name, pattern) for pattern in facts.never_ours)
-    )
+    expected = _not_foreign(facts.in_models | facts.in_revisions, facts.never_ours)
     tables = facts.tables - facts.bookkeeping
     ours = tables & expected
     foreign = tables - expected
@@ -92,6 +94,13 @@ def classify(facts: Facts) -> DatabaseState:
         foreign=foreign,
         expected=expected,
         heads=heads,
+        never_ours=facts.never_ours,
+    )
+
+
+def _not_foreign(names: frozenset[TableName], never_ours: tuple[str, ...]) -> frozenset[TableName]:
+    return frozenset(
+        name for name in names if not any(fnmatchcase(name.name, pattern) for pattern in never_ours)
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .config import Settings, read_settings
 from .discovery import Bind, Discovery, discover, find_binds, registered_db
 from .migrations import Folder, Migrations, open_migrations, run_environment
-from .revisions import Revision, TableName, tables_in
+from .revisions import Revision, TableName, concerns, tables_in
 from .scratch import scratch_databases
 from .session import database_exists, reading_connection
 from .snapshot import Snapshot, take_snapshot
@@ -85,26 +85,25 @@ class Survey(Project):
     @property
     def relevant(self) -> tuple[Bind, ...]:
         """The binds that have, or should have, tables of ours or a revision."""
-        return tuple(
-            bind for bind in self.binds if self.states[bind.key].expected or self.states[bind.key].versions
-        )
+        return tuple(bind for bind in self.binds if self._is_relevant(bind.key))
 
-    def ours(self, key: BindKey) -> Snapshot:
-        """Give the real structure of our tables in one database."""
+    def _is_relevant(self, key: BindKey) -> bool:
+        state = self.states[key]
+        return bool(state.expected or state.versions) or any(concerns(each, key) for each in self.revisions)
+
+    def ours(self, key: BindKey, *made: Snapshot) -> Snapshot:
+        """Give the real structure of our tables in one database.
+
+        :param made: what revisions or models made on scratch; tables in it are ours too.
+        """
         snapshot = self.looks[key].snapshot
         assert snapshot is not None
-        return only_ours(snapshot, self.states[key])
-
-    def is_unchanged(self, key: BindKey, now: Look) -> bool:
-        """Say whether a later look at a database shows the same version rows and the same tables of ours."""
-        assert now.snapshot is not None
-        same_structure = only_ours(now.snapshot, self.states[key]) == self.ours(key)
-        return same_structure and now.versions == self.looks[key].versions
+        return only_ours(snapshot, self.states[key].ours_with(*made))
 
 
-def only_ours(snapshot: Snapshot, state: DatabaseState) -> Snapshot:
+def only_ours(snapshot: Snapshot, ours: Iterable[TableName]) -> Snapshot:
     """Keep our tables and what belongs to them."""
-    return snapshot.of_tables((name.schema, name.name) for name in state.expected)
+    return snapshot.of_tables((name.schema, name.name) for name in ours)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +216,9 @@ def _version_tables(migrations: Migrations, binds: tuple[Bind, ...]) -> dict[Bin
     tables = {bind.key: version_table_of_migrate(migrations) for bind in binds}
     if migrations.folder is Folder.COMPLETE and migrations.environment_names_version_table:
         with scratch_databases({bind.key: bind.engine for bind in binds}) as scratches:
-            configured = run_environment(migrations, scratches, lambda *_: [], dont_mutate=True, required=())
+            configured = run_environment(
+                migrations, scratches, lambda *_: [], dont_mutate=True, on_scratch=True, required=()
+            )
         for key, found in configured.items():
             tables[key] = VersionTable(
                 name=found.version_table,

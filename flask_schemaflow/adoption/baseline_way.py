@@ -73,7 +73,7 @@ def _structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
     """Give what ``create_all`` makes, by running it on scratch. Never touches the real database."""
     with scratch_database(bind.engine) as scratch, sealed():
         bind.metadata.create_all(scratch, checkfirst=False)
-        return only_ours(take_snapshot(scratch), survey.states[bind.key])
+        return only_ours(take_snapshot(scratch), survey.states[bind.key].expected)
 
 
 def _accepted_drift(
@@ -156,6 +156,7 @@ def _configured(staging: Migrations, survey: Survey) -> dict[BindKey, Configured
             scratches,
             lambda *_: [],
             dont_mutate=True,
+            on_scratch=True,
             required=[bind.key for bind in survey.relevant],
         )
 

@@ -88,7 +88,7 @@ def unchanged_databases(survey: Survey, keys: Iterable[BindKey]) -> Iterator[dic
         }
         for key, transaction in held.items():
             now = read_look(transaction.connection, survey.version_tables[key])
-            if not survey.is_unchanged(key, now):
+            if now != survey.looks[key]:
                 raise Refused(
                     f"{binds[key].target} was changed by somebody else meanwhile. Nothing was "
                     "written; run this again."

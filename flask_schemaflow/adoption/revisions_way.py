@@ -9,10 +9,10 @@ from ..drift import Drift, find_drift
 from ..errors import DriftFound
 from ..interrupts import uninterrupted
 from ..matching import revision_of
-from ..proof import replay
+from ..proof import structure_at
 from ..results import ProofResult
-from ..snapshot import Snapshot, read_stored
 from ..state import State
+from ..survey import only_ours
 from .common import Adoption, BindKey, stamp, unchanged_databases
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ def confirm_revision(adoption: Adoption) -> None:
     }
     stopping: list[Drift] = []
     for key, versions in adopted.items():
-        made = _structure_at(survey, key, versions)
-        found = find_drift(made, survey.ours(key), f"revision {versions[0]}")
+        made = structure_at(survey, [key], versions)[key]
+        expected = only_ours(made, survey.states[key].ours_with(made))
+        found = find_drift(expected, survey.ours(key, made), f"revision {versions[0]}")
         _, stops = adoption.split(found)
         adoption.progress.findings.extend(each for each in found if each not in stops)
         adoption.progress.update(key, verified=not stops)
@@ -77,16 +78,6 @@ def confirm_revision(adoption: Adoption) -> None:
 
 def _said(adopted: Mapping[BindKey, tuple[str, ...]]) -> str:
     return ", ".join(sorted({version for versions in adopted.values() for version in versions}))
-
-
-def _structure_at(survey: Survey, key: BindKey, versions: tuple[str, ...]) -> Snapshot:
-    bind = next(each for each in survey.binds if each.key == key)
-    if len(versions) == 1:
-        stored = read_stored(survey.migrations.directory, survey.revisions, versions[0], bind.family)
-        if stored is not None and key in stored:
-            return stored[key]
-    target = versions[0] if len(versions) == 1 else "heads"
-    return replay(survey.migrations, survey.binds, target, survey.bookkeeping, required=[key])[key]
 
 
 def _families(survey: Survey, keys: object) -> tuple[str, ...]:

@@ -2,14 +2,15 @@
 
 ``env.py`` may open engines as it likes: while it runs, what it gets from ``Engine.connect`` is a loan of
 the prepared connection, which it can neither close nor commit; ``context.configure`` then gets the
-prepared connection itself. While a revision runs, ``Engine.connect`` raises: a revision that goes its own
-way would deadlock with the migration, or commit behind its back.
+prepared connection itself. While a revision is imported or runs, ``Engine.connect`` raises: a revision
+that goes its own way would deadlock with the migration, or commit behind its back.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging.config
+import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -26,6 +27,8 @@ from ..session import AppSessionUsed, engines_replaced, target_of
 from ..sqlite_file import file_of_url
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from alembic.runtime.migration import MigrationContext, RevisionStep
 
     from .folder import Migrations
@@ -75,16 +78,22 @@ class _Run:
     prepared: Mapping[BindKey, Connection]
     steps_for: StepsFor
     on_apply: OnApply | None
+    on_scratch: bool
     configured: dict[BindKey, Configured] = field(default_factory=dict)
     current: BindKey = None
     running: str | None = None
     failure: RevisionFailed | None = None
 
-    def bind_of(self, engine: Engine) -> BindKey:
+    @property
+    def engines(self) -> Mapping[BindKey, Engine]:
         engines: Mapping[BindKey, Engine] = self.migrations.app.extensions["migrate"].db.engines
-        for key, own in engines.items():
-            if key in self.prepared and (own is engine or _same_target(own, engine)):
-                return key
+        return engines
+
+    def bind_of(self, engine: Engine) -> BindKey:
+        for is_same in (operator.is_, _same_target):
+            for key, own in self.engines.items():
+                if key in self.prepared and is_same(own, engine):
+                    return key
         raise EnvironmentFailed(
             f"{self.migrations.script_location / 'env.py'} connects to "
             f"{target_of(engine)}, which is no database of this app."
@@ -93,11 +102,15 @@ class _Run:
     def connect(self, engine: Engine) -> LentConnection:
         if self.running is not None:
             raise AppSessionUsed(
-                f"revision {self.running} opens its own connection to {target_of(engine)}; it must "
+                f"{self.running} opens its own connection to {target_of(engine)}; it must "
                 "use op.get_bind() instead of db.session, db.engine or an engine of its own"
             )
         key = self.bind_of(engine)
         return LentConnection(self.prepared[key], key)
+
+    def may_open(self, file: Path) -> bool:
+        own = {file_of_url(each.url) for each in self.engines.values() if each.dialect.name == "sqlite"}
+        return self.running is None and not self.on_scratch and file not in own
 
     def configure(self, context: EnvironmentContext, *args: Any, **options: Any) -> None:
         original = type(context).configure
@@ -125,7 +138,12 @@ class _Run:
         self.configured[key] = _configured(context, options)
 
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
-        for step in self.steps_for(self.current, heads, context):
+        self.running = "a revision, while it is imported,"
+        try:
+            steps = list(self.steps_for(self.current, heads, context))
+        finally:
+            self.running = None
+        for step in steps:
             step.migration_fn = self.watched(step)
             yield step
 
@@ -133,7 +151,7 @@ class _Run:
         function, revision = step.migration_fn, step.revision.revision
 
         def run(**kwargs: Any) -> None:
-            self.running = revision
+            self.running = f"revision {revision}"
             try:
                 function(**kwargs)
             except Exception as error:
@@ -156,6 +174,7 @@ def run_environment(
     *,
     on_apply: OnApply | None = None,
     dont_mutate: bool = False,
+    on_scratch: bool = False,
     required: Iterable[BindKey] | None = None,
 ) -> dict[BindKey, Configured]:
     """Run ``env.py`` once and let it run the steps that ``steps_for`` gives for each database.
@@ -168,11 +187,12 @@ def run_environment(
     :param on_apply: called with bind key, revision and connection after each revision, before its
         transaction ends.
     :param dont_mutate: not even an empty version table is created.
+    :param on_scratch: SQLite files, which are none of the prepared ones, stay closed to everybody.
     :param required: the databases that ``env.py`` has to cover; all prepared ones by default.
     :raises RevisionFailed: a revision raised.
     :raises EnvironmentFailed: ``env.py`` itself failed, or left a database out.
     """
-    run = _Run(migrations, prepared, steps_for, on_apply)
+    run = _Run(migrations, prepared, steps_for, on_apply, on_scratch)
     config = migrations.config
     config.attributes["connection"] = LentConnection(prepared[None], None) if None in prepared else None
     script = migrations.script_directory
@@ -182,7 +202,7 @@ def run_environment(
     with (
         _logging_left_alone(),
         _shared_arguments_restored(migrations),
-        engines_replaced(run.connect, lambda: run.running is None),
+        engines_replaced(run.connect, run.may_open),
         redirect_stdout(sys.stderr),
         context,
     ):

@@ -15,7 +15,7 @@ from flask_migrate import Migrate
 from flask_migrate import cli as migrate_cli
 
 from ..errors import ConfigurationError
-from ..revisions import Revision, heads_of, read_revisions
+from ..revisions import Revision, circle_in, read_revisions
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -155,10 +155,10 @@ def _check_parents(revisions: tuple[Revision, ...]) -> None:
                     f"{revision.file} follows revision {parent!r}, which no file has. "
                     "Restore the missing file from version control."
                 )
-    if revisions and not heads_of(revisions):
+    circle = circle_in(revisions)
+    if circle:
         raise ConfigurationError(
-            "The revisions follow one another in a circle: "
-            f"{', '.join(revision.id for revision in revisions)}. Correct a down_revision."
+            f"The revisions follow one another in a circle: {', '.join(circle)}. Correct a down_revision."
         )
 
 

@@ -7,30 +7,29 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..drift import Drift, find_drift
-from ..errors import Broken, Refused, SchemaFlowError, Undone
-from ..findings import Finding, Severity
+from ..errors import Busy, Undone
 from ..interrupts import uninterrupted
-from ..migrations import RevisionFailed, run_environment
-from ..proof import replay
-from ..revisions import TableName
+from ..migrations import run_environment
 from ..scratch import scratch_database
 from ..session import HeldTransaction, database_exists, held_transaction, sqlite_path
-from ..snapshot import Snapshot, read_stored, take_snapshot
 from ..state import State
-from ..survey import Notify, Survey, look_at, only_ours, read_look
+from ..survey import Notify, Survey, read_look
 from ..versions import write_version
+from .failure import told
+from .verdicts import done, nothing_to_do
+from .verification import Expected, drift_before, verify
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from alembic.runtime.migration import MigrationContext, RevisionStep
     from sqlalchemy.engine import Connection
 
-    from ..discovery import Bind
-    from ..plan import Plan, Step
+    from ..plan import Plan
     from ..results import Progress
 
 BindKey = str | None
-Expected = Mapping[str | None, Snapshot] | None
+Held = Mapping[BindKey, HeldTransaction]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,124 +61,142 @@ class Run:
     notify: Notify
 
 
-# -- what must come out ----------------------------------------------------------------------------
-
-
-def expected_structure(run: Run) -> Expected:
-    """Give the structure that the target revision makes: the stored one, else made on scratch.
-
-    None where there is no way to know it.
-
-    :raises Refused: there is none, and ``--require-proof`` was said.
-    """
-    survey, plans = run.survey, run.plans
-    target = next(iter(plans.values())).target
-    expected: dict[BindKey, Snapshot] = {}
-    for family in {bind.family for bind in survey.relevant}:
-        stored = read_stored(survey.migrations.directory, survey.revisions, target, family)
-        expected.update(stored or {})
-    if expected.keys() >= plans.keys():
-        return expected
-    try:
-        return replay(survey.migrations, survey.binds, target, survey.bookkeeping, required=tuple(plans))
-    except Refused as error:
-        if run.options.require_proof:
-            raise
-        run.progress.findings.extend(error.findings)
-        run.progress.findings.append(
-            Finding(
-                code="structure-will-not-be-checked",
-                subject=target,
-                message=f"The revisions cannot be run on a scratch database: {error.message}",
-                hint="Say --require-proof to refuse instead.",
-            )
-        )
-        return None
-
-
-# -- the run ---------------------------------------------------------------------------------------
-
-
 def migrate(run: Run, expected: Expected) -> None:
     """Run all plans inside one held transaction for each database, verify, and commit.
 
+    :raises Busy: somebody else writes, or migrated meanwhile; nothing was changed by this run.
     :raises Undone: it failed; everything was rolled back.
     :raises Broken: it failed, and the databases are not as they were.
     """
-    survey = run.survey
-    with _created_files(run), ExitStack() as stack:
+    committed: list[BindKey] = []
+    with _files_made(run) as made, ExitStack() as stack:
         held = {
             bind.key: stack.enter_context(held_transaction(bind.engine, app_listeners=True))
-            for bind in survey.relevant
+            for bind in run.survey.relevant
         }
-        _check_unchanged(run, held)
-        prepared: dict[BindKey, Connection] = {
-            bind.key: held[bind.key].connection
-            if bind.key in held
-            else stack.enter_context(scratch_database(bind.engine))
-            for bind in survey.binds
-        }
-        before = {key: _drift(run, key, each.connection, expected) for key, each in held.items()}
+        made.keep_only_empty()
+        if _is_done_already(run, held):
+            run.progress.ending = ("nothing-to-do", nothing_to_do(run.plans))
+            return
         try:
-            _stamp_found(run, held)
-            _run_steps(run, prepared)
-            _verify(run, held, before, expected)
+            _work(run, held, expected, stack)
             with uninterrupted():
-                _commit(run, held, checked=expected is not None)
+                _commit(run, held, committed)
+                outcome = "upgraded" if expected is not None else "upgraded-unchecked"
+                verdict = done(run.plans, run.stamps, checked=expected is not None)
+                run.progress.ending = (outcome, verdict)
         except BaseException as error:
+            if run.progress.ending is not None:
+                return
+            if not committed:
+                made.remove()
             stack.close()
-            raise _told(run, error) from error
+            raise told(run, error, committed) from error
 
 
-def _commit(run: Run, held: Mapping[BindKey, HeldTransaction], *, checked: bool) -> None:
+def _work(run: Run, held: Held, expected: Expected, stack: ExitStack) -> None:
+    prepared: dict[BindKey, Connection] = {
+        bind.key: held[bind.key].connection
+        if bind.key in held
+        else stack.enter_context(scratch_database(bind.engine))
+        for bind in run.survey.binds
+    }
+    before = {key: drift_before(run, key, each.connection, expected) for key, each in held.items()}
+    for key, revision in run.stamps.items():
+        _write_version(run, held[key].connection, key, revision)
+    _run_steps(run, held, prepared)
+    for bind in run.survey.relevant:
+        verify(run, bind, held[bind.key].connection, before[bind.key], expected)
+
+
+def _commit(run: Run, held: Held, committed: list[BindKey]) -> None:
     for key, transaction in held.items():
         transaction.commit()
-        _note_done(run, key)
-    outcome = "upgraded" if checked else "upgraded-unchecked"
-    run.progress.ending = (outcome, _verdict(run, checked=checked))
+        committed.append(key)
+        plan = run.plans[key]
+        is_newest = (plan.target,) == run.survey.states[key].heads
+        run.progress.update(
+            key,
+            state_after=(State.CURRENT if is_newest else State.BEHIND).value,
+            revision_after=plan.target,
+            applied=tuple(step.revision for step in plan.steps),
+        )
+
+
+# -- before ----------------------------------------------------------------------------------------
+
+
+class _MadeFiles:
+    """SQLite files that were not there and are made for this run.
+
+    They are taken away again only while we hold them: another process may wait for the same file, and it
+    sees afterwards that the file is gone.
+    """
+
+    def __init__(self) -> None:
+        self.files: list[Path] = []
+
+    def keep_only_empty(self) -> None:
+        """Forget those in which somebody else wrote before we held them."""
+        self.files = [file for file in self.files if file.stat().st_size == 0]
+
+    def remove(self) -> None:
+        """Take them away."""
+        for file in self.files:
+            file.unlink(missing_ok=True)
 
 
 @contextmanager
-def _created_files(run: Run) -> Iterator[None]:
-    """Make SQLite files that are not there, and take them away again if it fails."""
-    made = []
+def _files_made(run: Run) -> Iterator[_MadeFiles]:
+    made = _MadeFiles()
     for bind in run.survey.relevant:
         if bind.engine.dialect.name == "sqlite" and not database_exists(bind.engine):
             file = sqlite_path(bind.engine)
             if not file.exists():
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.touch()
-                made.append(file)
-    try:
-        yield
-    except BaseException:
-        for file in made:
-            file.unlink(missing_ok=True)
-        raise
+                made.files.append(file)
+    yield made
 
 
-def _check_unchanged(run: Run, held: Mapping[BindKey, HeldTransaction]) -> None:
-    for key, transaction in held.items():
-        now = read_look(transaction.connection, run.survey.version_tables[key])
-        if key in run.stamps and not run.survey.is_unchanged(key, now):
-            raise Refused(
-                f"{run.progress.databases[key].target} was changed by somebody else while its revision was "
-                "looked for. Nothing was written; run this again."
+def _is_done_already(run: Run, held: Held) -> bool:
+    """Say whether another process did the same meanwhile.
+
+    :raises Busy: another process did something else.
+    """
+    now = {key: read_look(each.connection, run.survey.version_tables[key]) for key, each in held.items()}
+    changed = [
+        key
+        for key, look in now.items()
+        if look.versions != run.survey.looks[key].versions
+        or (key in run.stamps and look != run.survey.looks[key])
+    ]
+    if not changed:
+        return False
+    if all(look.versions == (run.plans[key].target,) for key, look in now.items()):
+        for key, look in now.items():
+            run.progress.update(
+                key, state_after=State.CURRENT.value, revision_after=(look.versions or ("",))[0]
             )
-        if now.versions != run.survey.looks[key].versions:
-            raise Refused(
-                f"{run.progress.databases[key].target} was migrated by somebody else meanwhile "
-                f"(it is at {', '.join(now.versions or ()) or 'no revision'} now). Run this again."
-            )
+        return True
+    key = changed[0]
+    what = "migrated" if now[key].versions != run.survey.looks[key].versions else "changed"
+    raise Busy(
+        f"{run.progress.databases[key].target} was {what} by somebody else meanwhile "
+        f"(it is at {', '.join(now[key].versions or ()) or 'no revision'} now). Nothing was written; run "
+        "this again."
+    )
 
 
-def _stamp_found(run: Run, held: Mapping[BindKey, HeldTransaction]) -> None:
-    for key, revision in run.stamps.items():
-        table = run.survey.version_tables[key]
-        write_version(held[key].connection, revision, table=table.name, schema=table.schema, pk=table.pk)
+# -- the revisions ---------------------------------------------------------------------------------
 
 
-def _run_steps(run: Run, prepared: Mapping[BindKey, Connection]) -> None:
+def _write_version(run: Run, connection: Connection, key: BindKey, revision: str) -> None:
+    table = run.survey.version_tables[key]
+    write_version(connection, revision, table=table.name, schema=table.schema, pk=table.pk)
+
+
+def _run_steps(run: Run, held: Held, prepared: Mapping[BindKey, Connection]) -> None:
     def steps(key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
         if key not in run.plans:
             return []
@@ -189,130 +206,14 @@ def _run_steps(run: Run, prepared: Mapping[BindKey, Connection]) -> None:
     titles = {step.revision: step.title for plan in run.plans.values() for step in plan.steps}
 
     def applied(key: BindKey, revision: str, _connection: Connection) -> None:
-        if key in run.plans:
-            where = f" ({key or 'default'})" if len(run.plans) > 1 else ""
-            run.notify(f"Applied     {revision} {titles.get(revision, '')}{where}")
+        if key not in run.plans:
+            return
+        if held[key].rollbacks():
+            raise Undone(
+                f"revision {revision} rolls back, which would undo the revisions before it as well; take "
+                "that out, or use a savepoint (begin_nested())."
+            )
+        where = f" ({key or 'default'})" if len(run.plans) > 1 else ""
+        run.notify(f"Applied     {revision} {titles.get(revision, '')}{where}")
 
     run_environment(run.survey.migrations, prepared, steps, on_apply=applied, required=tuple(run.plans))
-
-
-def _drift(run: Run, key: BindKey, connection: Connection, expected: Expected) -> tuple[Drift, ...]:
-    if expected is None:
-        return ()
-    source = f"revision {run.plans[key].target}"
-    return find_drift(expected[key], _structure(run, key, connection), source)
-
-
-def _structure(run: Run, key: BindKey, connection: Connection) -> Snapshot:
-    without = run.survey.bookkeeping[key]
-    snapshot = only_ours(take_snapshot(connection), run.survey.states[key])
-    return snapshot.where(lambda each: TableName(each.schema, each.name) not in without)
-
-
-def _verify(
-    run: Run,
-    held: Mapping[BindKey, HeldTransaction],
-    before: Mapping[BindKey, tuple[Drift, ...]],
-    expected: Expected,
-) -> None:
-    """Compare each database with what its revisions say; what differed before already is reported only.
-
-    :raises Undone: a difference is new; nothing is committed yet.
-    """
-    for key, transaction in held.items():
-        known = {each.key for each in before[key]}
-        drift = _drift(run, key, transaction.connection, expected)
-        found = [each for each in drift if each.structural]
-        new = tuple(each for each in found if each.key not in known)
-        run.progress.findings.extend(each for each in found if each.key in known)
-        if new:
-            raise Undone(
-                f"The revisions ran, but the structure is not what they say: {new[0].message}",
-                findings=new,
-            )
-        run.progress.update(key, verified=None if expected is None else not found)
-
-
-def _note_done(run: Run, key: BindKey) -> None:
-    plan = run.plans[key]
-    run.progress.update(
-        key,
-        state_after=State.CURRENT.value,
-        revision_after=plan.target,
-        applied=tuple(step.revision for step in plan.steps),
-    )
-
-
-# -- failure ---------------------------------------------------------------------------------------
-
-
-def _told(run: Run, error: BaseException) -> SchemaFlowError:
-    """Read the databases again after the rollback, and say what they are.
-
-    Refusals and settings that stopped the run before it wrote keep their meaning.
-    """
-    changed = [bind.target for bind in run.survey.relevant if not _is_as_before(run, bind)]
-    where = ", ".join(each.revision_before or "no revision" for each in run.progress.databases.values())
-    finding, cause = _cause(error)
-    if changed:
-        return Broken(
-            f"{cause} {', '.join(changed)} is not as it was before. Restore it from a backup.",
-            findings=finding,
-        )
-    if isinstance(error, SchemaFlowError) and not isinstance(error, Undone):
-        return error
-    return Undone(f"{cause} Everything was undone; the database is at {where}.", findings=finding)
-
-
-def _is_as_before(run: Run, bind: Bind) -> bool:
-    return look_at(bind, run.survey.version_tables[bind.key]) == run.survey.looks[bind.key]
-
-
-def _cause(error: BaseException) -> tuple[tuple[Finding, ...], str]:
-    if isinstance(error, SchemaFlowError):
-        return error.findings, error.message
-    if isinstance(error, KeyboardInterrupt):
-        return (), "Interrupted while revisions ran."
-    if isinstance(error, RevisionFailed):
-        finding = Finding(
-            code="revision-failed",
-            subject=error.revision,
-            severity=Severity.ERROR,
-            message=str(error),
-            revision=error.revision,
-            file=error.file,
-            line=error.line,
-        )
-        where = f"{finding.place}: " if finding.place else ""
-        return (finding,), f"{where}{error}."
-    return (), f"{type(error).__name__}: {error}."
-
-
-# -- verdicts --------------------------------------------------------------------------------------
-
-
-def targets_of(plans: Mapping[BindKey, Plan]) -> str:
-    """Name the revisions that the plans end at."""
-    return ", ".join(sorted({plan.target for plan in plans.values()})) or "no revision"
-
-
-def would(plans: Mapping[BindKey, Plan], stamps: Mapping[BindKey, str]) -> str:
-    """Say what would be done."""
-    steps = [step for plan in plans.values() for step in plan.steps]
-    first = f"Would stamp {', '.join(sorted(set(stamps.values())))}, then run " if stamps else "Would run "
-    return f"{first}{_list(steps)}."
-
-
-def _list(steps: list[Step]) -> str:
-    names = ", ".join(dict.fromkeys(step.revision for step in steps))
-    return f"{names}" if names else "nothing"
-
-
-def _verdict(run: Run, *, checked: bool) -> str:
-    steps = {step.revision for step in run.progress.plan}
-    stamped = f"Adopted at {', '.join(sorted(set(run.stamps.values())))} by proof; " if run.stamps else ""
-    unchecked = "" if checked else " The structure was not checked."
-    count = f"{len(steps)} revision" + ("s" if len(steps) != 1 else "")
-    ran = f"upgraded to {targets_of(run.plans)}, {count}" if steps else "no revision was pending"
-    text = f"{stamped}{ran}.{unchecked}"
-    return text[0].upper() + text[1:]

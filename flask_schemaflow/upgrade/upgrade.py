@@ -14,7 +14,9 @@ from ..session import database_exists
 from ..state import State
 from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
 from .fast_path import is_at_head
-from .run import Run, UpgradeOptions, expected_structure, migrate, targets_of, would
+from .run import Run, UpgradeOptions, migrate
+from .verdicts import nothing_to_do, would
+from .verification import expected_structure
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -50,7 +52,7 @@ def safe_upgrade(
     progress = Progress("db-safe-upgrade")
     with progress.told_on_failure(), app.app_context():
         project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
-        _begin(progress, project.binds, options)
+        _note_targets(progress, project.binds)
         at_head = is_at_head(project, options.revision) if project.revisions else None
         if at_head is not None:
             _end_early(progress, at_head)
@@ -73,13 +75,14 @@ def _end_early(progress: Progress, at_head: Mapping[BindKey, str]) -> None:
 
 def _upgrade(survey: Survey, options: UpgradeOptions, progress: Progress, notify: Notify) -> None:
     _note_states(progress, survey)
+    _check_there(survey, options)
     _refuse_states(survey, options)
     stamps = _find_revisions(survey, options, notify)
     plans = _make_plans(survey, stamps, options)
     progress.plan = tuple(step for plan in plans.values() for step in plan.steps)
     run = Run(survey, options, progress, plans, stamps, notify)
     if not progress.plan and not stamps:
-        progress.ending = ("nothing-to-do", f"Nothing to do: at {targets_of(plans)} already.")
+        progress.ending = ("nothing-to-do", nothing_to_do(plans))
         return
     expected = expected_structure(run)
     if options.dry_run:
@@ -88,12 +91,14 @@ def _upgrade(survey: Survey, options: UpgradeOptions, progress: Progress, notify
         migrate(run, expected)
 
 
-def _begin(progress: Progress, binds: tuple[Bind, ...], options: UpgradeOptions) -> None:
+def _note_targets(progress: Progress, binds: tuple[Bind, ...]) -> None:
     for bind in binds:
         progress.databases[bind.key] = DatabaseResult(bind=bind.key, engine=bind.family, target=bind.target)
-    for bind in binds:
-        wanted = bool(bind.metadata.tables) or bind.key is None
-        if wanted and not options.create and not database_exists(bind.engine):
+
+
+def _check_there(survey: Survey, options: UpgradeOptions) -> None:
+    for bind in survey.relevant:
+        if not options.create and not database_exists(bind.engine):
             raise ConfigurationError(
                 f"There is no database at {bind.target}. Check SQLALCHEMY_DATABASE_URI, or say "
                 "--create to make a new one."
