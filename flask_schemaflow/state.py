@@ -48,8 +48,9 @@ class DatabaseState:
     never_ours: tuple[str, ...] = ()
 
     def ours_with(self, *made: Snapshot) -> frozenset[TableName]:
-        """Give the tables of ours, counting in those that revisions or models made on scratch."""
-        return _not_foreign(self.expected.union(*map(table_names, made)), self.never_ours)
+        """Give the names that are ours, counting in whatever revisions or models made on scratch."""
+        names = {TableName(each.schema, each.name) for snapshot in made for each in snapshot.objects}
+        return _not_foreign(self.expected | names, self.never_ours)
 
     @property
     def revision(self) -> str | None:

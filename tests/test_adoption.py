@@ -444,9 +444,9 @@ def test_a_database_that_changes_while_its_revision_is_searched_is_not_stamped(s
     execute(database(shop), "DROP TABLE alembic_version")
     changing_meanwhile(shop, "CREATE INDEX sudden ON user (name)")
 
-    for command in (shop.safe_upgrade, shop.adopt):
+    for command, code in ((shop.safe_upgrade, 4), (shop.adopt, 3)):
         ended = command()
-        assert ended.code == 3
+        assert ended.code == code
         assert "was changed by somebody else" in ended.verdict
         assert "alembic_version" not in str(reading_tables(database(shop)))
         execute(database(shop), "DROP INDEX sudden")
