@@ -23,7 +23,7 @@ from flask.cli import NoAppException, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
 from .errors import ConfigurationError, ExitCode, Interrupted, SchemaFlowError
-from .interrupts import STOPPING
+from .interrupts import STOPPING, forget_goal, is_goal_reached, note_goal_reached
 from .loading import (
     GUARD_LINE,
     LoadingRecord,
@@ -74,7 +74,7 @@ def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) ->
     threads = set(threading.enumerate())
     with _stdout_kept() as stdout, command_running(), _Stop() as stop:
         result = _result(command, info, work, stop)
-        stop.too_late = True
+        note_goal_reached()  # or failed: either way only the telling is left
         _show(result, stdout, as_json=as_json, verbose=verbose)
     _leave(result.exit_code, threads)
 
@@ -239,14 +239,14 @@ def _point_at_nothing(stdout: IO[str]) -> None:
 class _Stop:
     """Turns SIGINT and SIGTERM into KeyboardInterrupt while it is entered, so that everything is undone.
 
-    ``arrived`` are the signals that came; ``too_late`` says that the result is there and none counts any
-    more. An interrupt inside a callback of the driver or a destructor is swallowed there, or comes out as
-    another error; so the next step raises again.
+    ``arrived`` are the signals that came; none counts any more when the goal is reached. An interrupt inside
+    a callback of the driver or a destructor is swallowed there, or comes out as another error; so the next
+    step raises again.
     """
 
     def __init__(self) -> None:
         self.arrived: list[int] = []
-        self.too_late = False
+        forget_goal()
         self._before: list[tuple[int, Any]] = []
 
     def __enter__(self) -> _Stop:
@@ -261,12 +261,12 @@ class _Stop:
 
     def _interrupt(self, number: int, _frame: FrameType | None) -> None:
         self.arrived.append(number)
-        if not self.too_late:
+        if not is_goal_reached():
             raise KeyboardInterrupt
 
     def say(self, line: str) -> None:
         """Tell a step, unless the command was to stop."""
-        if self.arrived:
+        if self.arrived and not is_goal_reached():
             raise KeyboardInterrupt
         _say(line)
 

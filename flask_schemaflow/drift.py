@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from .errors import ConfigurationError
 from .findings import Finding, Severity
 from .snapshot import SURROUNDINGS, Facts, Object, Part, Snapshot
 
@@ -55,6 +56,22 @@ class _Difference:
     expected: str | None = None
     actual: str | None = None
     structural: bool = True
+
+
+def check_accepted(accepted: Iterable[str], *further_codes: str) -> None:
+    """Check that what a person wants to let pass is something that can pass.
+
+    :param further_codes: codes that can pass besides those of differences.
+    :raises ConfigurationError: one is not ``CODE:SUBJECT``, or its code is none of these.
+    """
+    for each in accepted:
+        code, _, subject = each.partition(":")
+        if not subject or not (code.startswith(("missing-", "extra-", "changed-")) or code in further_codes):
+            others = f" or of {', '.join(further_codes)}" if further_codes else ""
+            raise ConfigurationError(
+                f"--accept {each}: say CODE:SUBJECT with the code of a difference{others}, for example "
+                "extra-index:user.ix_user_email."
+            )
 
 
 def is_equal(drift: Iterable[Drift]) -> bool:

@@ -12,6 +12,24 @@ from types import FrameType
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
+_goal_reached = threading.Event()
+
+
+def note_goal_reached() -> None:
+    """Say that what a command was to do is done: only its result is left to be told."""
+    _goal_reached.set()
+
+
+def is_goal_reached() -> bool:
+    """Say whether the running command has done what it was to do."""
+    return _goal_reached.is_set()
+
+
+def forget_goal() -> None:
+    """Begin a command."""
+    _goal_reached.clear()
+
+
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Let nothing stop the block; what arrives meanwhile is dropped, since the work is then done.

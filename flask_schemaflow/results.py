@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import ExitCode, Interrupted, SchemaFlowError
+from .interrupts import note_goal_reached
 
 if TYPE_CHECKING:
     from .discovery import Discovery
@@ -90,6 +91,11 @@ class Progress:
     def update(self, bind: str | None, **changes: object) -> None:
         """Note something of one database."""
         self.databases[bind] = replace(self.databases[bind], **changes)  # type: ignore[arg-type]
+
+    def end(self, outcome: str, message: str) -> None:
+        """Note that the goal is reached, with which verdict; nothing stops the command any more."""
+        self.ending = (outcome, message)
+        note_goal_reached()
 
     def reached(self) -> Result:
         """Give the result of a flow that reached its goal."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from .config import Settings, read_settings
 from .discovery import Bind, Discovery, discover, find_binds, registered_db
+from .errors import ConfigurationError
 from .migrations import Folder, Migrations, open_migrations, run_environment
 from .revisions import Revision, TableName, concerns, tables_in
 from .scratch import scratch_databases
-from .session import database_exists, reading_connection
+from .session import database_exists, is_same_database, reading_connection
 from .snapshot import Snapshot, take_snapshot
 from .state import DatabaseState, Facts, classify, table_names
 from .versions import DEFAULT_TABLE, read_versions
@@ -82,14 +85,31 @@ class Survey(Project):
         """The tables that are no structure, by bind key."""
         return {key: table.tables for key, table in self.version_tables.items()}
 
-    @property
+    @cached_property
     def relevant(self) -> tuple[Bind, ...]:
         """The binds that have, or should have, tables of ours or a revision."""
-        return tuple(bind for bind in self.binds if self._is_relevant(bind.key))
+        found: list[Bind] = []
+        for bind in self.binds:
+            elsewhere = any(is_same_database(bind.engine, other.engine) for other in found)
+            if self._is_relevant(bind.key) and not (elsewhere and not self.states[bind.key].expected):
+                found.append(bind)
+        return tuple(found)
 
     def _is_relevant(self, key: BindKey) -> bool:
         state = self.states[key]
         return bool(state.expected or state.versions) or any(concerns(each, key) for each in self.revisions)
+
+    def check_distinct(self) -> None:
+        """Check that no two binds lead to one database.
+
+        :raises ConfigurationError: they do; it has one version table, for the revisions of one of them.
+        """
+        for one, other in combinations(self.relevant, 2):
+            if is_same_database(one.engine, other.engine):
+                raise ConfigurationError(
+                    f"The binds {one.label} and {other.label} are the same database, {one.target}, which can "
+                    "have one version table only. Give the models of both one bind key."
+                )
 
     def ours(self, key: BindKey, *made: Snapshot) -> Snapshot:
         """Give the real structure of our tables in one database.
@@ -178,13 +198,15 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
         )
         for bind in binds
     }
-    return Survey(
+    survey = Survey(
         **vars(project),
         version_tables=version_tables,
         looks=looks,
         states=states,
         discovery=discovery,
     )
+    survey.check_distinct()
+    return survey
 
 
 def look_at(bind: Bind, version_table: VersionTable) -> Look:

@@ -7,7 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, Refused
+from ..drift import check_accepted
+from ..errors import Refused
 from ..session import HeldTransaction, held_transaction
 from ..survey import Notify, Survey, read_look
 from ..versions import write_version
@@ -45,7 +46,7 @@ class Adoption:
 
     def end(self, outcome: str, message: str) -> None:
         """Say that the goal is reached, and with which verdict."""
-        self.progress.ending = (outcome, message)
+        self.progress.end(outcome, message)
 
     @property
     def accepted(self) -> frozenset[str]:
@@ -57,13 +58,7 @@ class Adoption:
 
         :raises ConfigurationError: it is not ``CODE:SUBJECT``, or no code of a difference.
         """
-        for each in self.options.accept:
-            code, _, subject = each.partition(":")
-            if not subject or not code.startswith(("missing-", "extra-", "changed-")):
-                raise ConfigurationError(
-                    f"--accept {each}: say CODE:SUBJECT with the code of a difference, for example "
-                    "extra-index:user.ix_user_email."
-                )
+        check_accepted(self.options.accept)
 
     def split(self, drift: Iterable[Drift]) -> tuple[list[Drift], list[Drift]]:
         """Split structural differences into accepted and stopping ones."""

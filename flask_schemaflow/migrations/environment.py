@@ -23,7 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ..errors import ConfigurationError, SchemaFlowError
 from ..loading import origin_of_error
-from ..session import AppSessionUsed, engines_replaced, target_of
+from ..session import AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class _Run:
         return engines
 
     def bind_of(self, engine: Engine) -> BindKey:
-        for is_same in (operator.is_, _same_target):
+        for is_same in (operator.is_, is_same_database):
             for key, own in self.engines.items():
                 if key in self.prepared and is_same(own, engine):
                     return key
@@ -234,15 +234,6 @@ def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
             f"{origin or run.migrations.script_location / 'env.py'}: env.py failed with "
             f"{describe_error(error)}"
         ) from error
-
-
-def _same_target(own: Engine, other: Engine) -> bool:
-    if own.dialect.name == "sqlite" and other.dialect.name == "sqlite":
-        return file_of_url(own.url) == file_of_url(other.url)
-    parts = ("host", "port", "database")
-    return own.dialect.name == other.dialect.name and all(
-        getattr(own.url, part) == getattr(other.url, part) for part in parts
-    )
 
 
 def _configured(context: EnvironmentContext, options: Mapping[str, Any]) -> Configured:

@@ -76,7 +76,7 @@ def migrate(run: Run, expected: Expected) -> None:
         }
         made.keep_only_empty()
         if _is_done_already(run, held):
-            run.progress.ending = ("nothing-to-do", nothing_to_do(run.plans))
+            run.progress.end("nothing-to-do", nothing_to_do(run.plans))
             return
         try:
             _work(run, held, expected, stack)
@@ -84,7 +84,7 @@ def migrate(run: Run, expected: Expected) -> None:
                 _commit(run, held, committed)
                 outcome = "upgraded" if expected is not None else "upgraded-unchecked"
                 verdict = done(run.plans, run.stamps, checked=expected is not None)
-                run.progress.ending = (outcome, verdict)
+                run.progress.end(outcome, verdict)
         except BaseException as error:
             if run.progress.ending is not None:
                 return

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..drift import check_accepted
 from ..errors import ConfigurationError, UnadoptableState
 from ..matching import revision_of
 from ..plan import Plan, make_plan
@@ -49,6 +50,7 @@ def safe_upgrade(
     :param notify: gets a line for each step.
     :raises SchemaFlowError: it was refused, or failed; ``exit_code`` says what the database is now.
     """
+    check_accepted(options.accept, NOT_OURS)
     progress = Progress("db-safe-upgrade")
     with progress.told_on_failure(), app.app_context():
         project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
@@ -70,7 +72,7 @@ def _end_early(progress: Progress, at_head: Mapping[BindKey, str]) -> None:
             revision_before=head,
             revision_after=head,
         )
-    progress.ending = ("nothing-to-do", f"Nothing to do: at {next(iter(at_head.values()))} already.")
+    progress.end("nothing-to-do", f"Nothing to do: at {next(iter(at_head.values()))} already.")
 
 
 def _upgrade(survey: Survey, options: UpgradeOptions, progress: Progress, notify: Notify) -> None:
@@ -82,11 +84,11 @@ def _upgrade(survey: Survey, options: UpgradeOptions, progress: Progress, notify
     progress.plan = tuple(step for plan in plans.values() for step in plan.steps)
     run = Run(survey, options, progress, plans, stamps, notify)
     if not progress.plan and not stamps:
-        progress.ending = ("nothing-to-do", nothing_to_do(plans))
+        progress.end("nothing-to-do", nothing_to_do(plans))
         return
     expected = expected_structure(run)
     if options.dry_run:
-        progress.ending = ("planned", would(plans, stamps))
+        progress.end("planned", would(plans, stamps))
     else:
         migrate(run, expected)
 
@@ -127,9 +129,7 @@ def _refuse_states(survey: Survey, options: UpgradeOptions) -> None:
     for bind in survey.relevant:
         state = survey.states[bind.key]
         reason = _REASONS.get(state.state)
-        accepted = f"{state.state.value}:{bind.label}" in options.accept or (
-            state.state is State.NOT_OURS and f"not-our-database:{bind.label}" in options.accept
-        )
+        accepted = state.state is State.NOT_OURS and f"{NOT_OURS}:{bind.label}" in _accepted(survey, options)
         if reason is not None and not accepted:
             rows = ", ".join(state.versions or ())
             heads = " ".join(state.heads)
@@ -138,6 +138,11 @@ def _refuse_states(survey: Survey, options: UpgradeOptions) -> None:
             )
 
 
+def _accepted(survey: Survey, options: UpgradeOptions) -> frozenset[str]:
+    return frozenset((*options.accept, *survey.settings.accept))
+
+
+NOT_OURS = "not-our-database"
 _REASONS = {
     State.BRANCHED: "the revisions have several heads ({heads}). Join them: flask db merge {heads}",
     State.TORN: "the version table has rows that exclude one another ({rows}). Delete the wrong ones.",
@@ -157,8 +162,8 @@ def _find_revisions(survey: Survey, options: UpgradeOptions, notify: Notify) -> 
     if not keys:
         return {}
     notify("Searching   which revision the structure of the database equals")
-    accepted = frozenset((*options.accept, *survey.settings.accept))
-    return dict.fromkeys(keys, revision_of(survey, keys, search_time=options.search_time, accepted=accepted))
+    revision = revision_of(survey, keys, search_time=options.search_time, accepted=_accepted(survey, options))
+    return dict.fromkeys(keys, revision)
 
 
 def _make_plans(

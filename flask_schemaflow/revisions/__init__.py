@@ -1,0 +1,22 @@
+"""Read revision files as text, without importing them: ids, parents, titles, tables."""
+
+from .files import Revision, parse_source, read_revision, read_revisions
+from .graph import circle_in, heads_of, lineage, parents_first
+from .sources import TableName, concerns, does_nothing, mentions_app_session, source_hash, tables_in
+
+__all__ = [
+    "Revision",
+    "TableName",
+    "circle_in",
+    "concerns",
+    "does_nothing",
+    "heads_of",
+    "lineage",
+    "mentions_app_session",
+    "parents_first",
+    "parse_source",
+    "read_revision",
+    "read_revisions",
+    "source_hash",
+    "tables_in",
+]

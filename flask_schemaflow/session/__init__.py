@@ -1,0 +1,27 @@
+"""The connections on which we work: one that only reads, and one that holds a single transaction.
+
+They share the app's dialect, so that what its engine options say of values holds, and run the app's own
+connect listeners where revisions need them.
+"""
+
+from .explaining import explained
+from .holding import HeldTransaction, held_transaction
+from .reading import connect_with, reading_connection
+from .replacing import AppSessionUsed, engines_replaced, sealed
+from .targets import database_exists, family_of, is_same_database, sqlite_path, target_of
+
+__all__ = [
+    "AppSessionUsed",
+    "HeldTransaction",
+    "connect_with",
+    "database_exists",
+    "engines_replaced",
+    "explained",
+    "family_of",
+    "held_transaction",
+    "is_same_database",
+    "reading_connection",
+    "sealed",
+    "sqlite_path",
+    "target_of",
+]

@@ -1,0 +1,158 @@
+"""A transaction that only we can end."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..errors import Busy, ConfigurationError
+from ..sqlite_file import check_file, driver_connect
+from .explaining import explained
+from .reading import close, connect_with
+from .targets import sqlite_path, target_of, way_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection, Engine
+
+
+@dataclass
+class HeldTransaction:
+    """A connection inside a transaction that nobody but :meth:`commit` can end well.
+
+    ``rollbacks`` counts how often somebody inside tried to roll back, which did nothing.
+    """
+
+    connection: Connection
+    commit: Callable[[], None]
+    rollbacks: Callable[[], int]
+
+
+@contextmanager
+def held_transaction(engine: Engine, *, app_listeners: bool, wait: float = 5.0) -> Iterator[HeldTransaction]:
+    """Open a transaction that writes, and hold it against everything that runs inside.
+
+    SQLite: ``BEGIN IMMEDIATE`` with foreign keys off; ``BEGIN``, commits and rollbacks from inside do
+    nothing, ``ATTACH`` and ``DETACH`` are refused. Left without :meth:`HeldTransaction.commit`,
+    everything is rolled back.
+
+    :param wait: seconds to wait for another writer, and for readers when it commits.
+    :raises Busy: another process is writing, or (on commit) reading; nothing was changed.
+    """
+    with explained(engine), way_for(engine, _HOLDING)(engine, app_listeners, wait) as held:
+        yield held
+
+
+class _HeldConnection(sqlite3.Connection):
+    """A driver connection whose transaction is ours: a commit or rollback from inside does nothing."""
+
+    held = False
+    rollbacks = 0
+
+    def commit(self) -> None:
+        if not self.held:
+            super().commit()
+
+    def rollback(self) -> None:
+        if self.held:
+            self.rollbacks += 1
+        else:
+            super().rollback()
+
+    def guard(self, action: int, what: str | None, *_: str | None) -> int:
+        """Answer SQLite's authorizer; an ignored BEGIN, COMMIT or ROLLBACK compiles to nothing."""
+        if not self.held:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_TRANSACTION:
+            self.rollbacks += what == "ROLLBACK"
+            return sqlite3.SQLITE_IGNORE
+        return sqlite3.SQLITE_DENY if action in _LEAVES else sqlite3.SQLITE_OK
+
+
+_LEAVES = (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH)
+
+
+@contextmanager
+def _hold_sqlite(engine: Engine, app_listeners: bool, wait: float) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
+    file = sqlite_path(engine)
+    check_file(file)
+    if not os.access(file, os.W_OK) or not os.access(file.parent, os.W_OK):
+        raise ConfigurationError(f"{file} and its folder must be writable for this.")
+
+    def create() -> _HeldConnection:
+        made = driver_connect(
+            f"file:{quote(str(file))}?mode=rw",
+            _HeldConnection,
+            uri=True,
+            timeout=wait,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        if not app_listeners:
+            made.set_authorizer(_ignore_pragmas)
+        return made
+
+    before = _identity(file)
+    connection = connect_with(engine, create, app_listeners=app_listeners)
+    raw: Any = connection.connection.dbapi_connection
+
+    def commit() -> None:
+        with explained(engine):
+            _end(raw, raw.commit)
+
+    try:
+        _begin(raw, file)
+        if _identity(file) != before:
+            # Whoever had the lock before us took the file away, or put another in its place.
+            raise Busy(f"{target_of(engine)} was replaced by another process meanwhile; try again.")
+        raw.held = True
+        yield HeldTransaction(connection, commit, lambda: raw.rollbacks)
+    finally:
+        # An interrupt makes SQLAlchemy close the connection, which rolls back as well.
+        with suppress(sqlite3.ProgrammingError):
+            _end(raw, raw.rollback)
+        close(connection)
+
+
+def _begin(raw: _HeldConnection, file: Path) -> None:
+    raw.set_authorizer(_allow_all)
+    if raw.in_transaction:  # a listener of the app's began one
+        raw.rollback()
+    raw.execute("PRAGMA foreign_keys=OFF")
+    if raw.execute("PRAGMA foreign_keys").fetchone() != (0,):
+        raise ConfigurationError(f"Foreign keys of {file} cannot be switched off.")
+    raw.execute("BEGIN IMMEDIATE")
+    raw.set_authorizer(raw.guard)
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = file.stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
+def _allow_all(*_: object) -> int:
+    return sqlite3.SQLITE_OK  # Python 3.10 cannot take an authorizer away
+
+
+def _ignore_pragmas(action: int, _name: str | None, value: str | None, *_: str | None) -> int:
+    ignored = action == sqlite3.SQLITE_PRAGMA and value is not None
+    return sqlite3.SQLITE_IGNORE if ignored else sqlite3.SQLITE_OK
+
+
+def _end(raw: _HeldConnection, how: Callable[[], None]) -> None:
+    raw.held = False
+    try:
+        how()
+    finally:
+        raw.held = raw.in_transaction
+
+
+_HOLDING: dict[str, Callable[..., Any]] = {"sqlite": _hold_sqlite}

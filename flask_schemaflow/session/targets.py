@@ -1,0 +1,87 @@
+"""Which database an engine leads to, in words and as a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError
+from ..sqlite_file import check_file, file_of_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from typing import TypeVar
+
+    from sqlalchemy.engine import Dialect, Engine
+
+    Way = TypeVar("Way", bound=Callable[..., object])
+
+
+def target_of(engine: Engine) -> str:
+    """Name the database for people: no password, a SQLite file by its absolute path."""
+    file = file_of_url(engine.url) if engine.dialect.name == "sqlite" else None
+    if file is not None:
+        return f"sqlite:///{file}"
+    if engine.dialect.name == "sqlite":
+        return "sqlite (in memory)"
+    return engine.url.render_as_string(hide_password=True)
+
+
+def family_of(dialect: Dialect) -> str:
+    """Say which engine family it is: sqlite, postgresql, mariadb or mysql."""
+    return "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
+
+
+def sqlite_path(engine: Engine) -> Path:
+    """Give the file of a SQLite engine.
+
+    :raises ConfigurationError: it is in memory, so that nothing can be kept.
+    """
+    file = file_of_url(engine.url)
+    if file is None:
+        raise ConfigurationError(
+            "The app's database is SQLite in memory, which is gone when the command ends. Set "
+            "SQLALCHEMY_DATABASE_URI to the real database."
+        )
+    return file
+
+
+def database_exists(engine: Engine) -> bool:
+    """Say whether there is a database to look at, without making one. Read-only.
+
+    A SQLite file that is missing or has zero bytes is none; whether a server's database is there is
+    found out by connecting.
+
+    :raises ConfigurationError: the file cannot be a database.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    file = sqlite_path(engine)
+    if not file.exists():
+        return False
+    check_file(file)
+    return file.stat().st_size > 0
+
+
+def is_same_database(one: Engine, other: Engine) -> bool:
+    """Say whether two engines lead to one database, as far as their URLs tell."""
+    if one.dialect.name == "sqlite" and other.dialect.name == "sqlite":
+        return file_of_url(one.url) == file_of_url(other.url) is not None
+    parts = ("host", "port", "database", "query")
+    return one.dialect.name == other.dialect.name and all(
+        getattr(one.url, part) == getattr(other.url, part) for part in parts
+    )
+
+
+def way_for(engine: Engine, ways: Mapping[str, Way]) -> Way:
+    """Choose by the engine's dialect.
+
+    :raises ConfigurationError: there is no way for it.
+    """
+    way = ways.get(engine.dialect.name)
+    if way is None:
+        raise ConfigurationError(
+            f"{target_of(engine)} is a {engine.dialect.name} database; this version works on "
+            f"{', '.join(ways)} only."
+        )
+    return way
