@@ -6,9 +6,11 @@ import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -323,6 +325,24 @@ def flask_without_privileges(project: Project, *arguments: str) -> subprocess.Co
         preexec_fn=unprivileged(),
         check=False,
     )
+
+
+def test_changes_in_a_wal_that_cannot_be_read_are_not_left_out(filled: Project) -> None:
+    """Where only the main file can be read, and the rest is in its -wal, nothing is said at all."""
+    file = filled.path / "instance" / "shop.db"
+    with closing(sqlite3.connect(file)) as writer:
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("CREATE TABLE in_wal (a)")
+        writer.commit()
+        Path(f"{file}-shm").unlink()
+        file.parent.chmod(0o555)
+        try:
+            ended = flask_without_privileges(filled, "db-adopt", "--dry-run")
+        finally:
+            file.parent.chmod(0o755)
+
+    assert ended.returncode == 2, ended.stderr
+    assert "cannot be read" in ended.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("what", ["file", "folder", "project"])
