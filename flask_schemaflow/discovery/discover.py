@@ -89,7 +89,7 @@ def discover(
     with guarded_loading(every_thread=every_thread, servers_too=True) as seen:
         if record is not None:
             seen.table_origins.update(record.table_origins)
-        imported = import_candidates(candidates, metadatas, seen)
+        imported = import_candidates(candidates, binds, seen)
     named = {candidate.file for candidate in candidates if candidate.named}
     kept, left = judge(imported, binds, judges, named, keep_new=keep_new)
     for table in left:
@@ -145,7 +145,7 @@ def _named_candidates(sources: Sources, loaded: LoadedCode, settings: Settings) 
         for name in matches:
             source = declaring.get(name)
             if source is None:
-                yield Candidate(module=name, file=Path(), names=(), line=1, named=True)
+                yield Candidate(module=name, file=Path(), tables=(), line=1, named=True)
             elif source.file not in loaded.files and not _excluded(name, settings):
                 yield _candidate(name, source, named=True)
 
@@ -164,7 +164,7 @@ def _candidate(name: str, source: SourceFile, *, named: bool) -> Candidate:
     return Candidate(
         module=name,
         file=source.file,
-        names=tuple(table.name for table in source.tables if table.name),
+        tables=tuple(table for table in source.tables if table.name),
         line=source.tables[0].line,
         named=named,
     )
