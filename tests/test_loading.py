@@ -87,6 +87,44 @@ def test_nothing_reaches_a_database_that_is_there(project: Project, way: str) ->
     assert all(each["file"].endswith("shop.py") for each in ended.findings() if each["code"] in kinds)
 
 
+NAMED_BY_A_SETTING = {
+    "SCHEMAFLOW_METADATA": "models:db.metadata",
+    "SCHEMAFLOW_MODELS": "past.models",
+}
+
+
+@pytest.mark.parametrize("setting", NAMED_BY_A_SETTING)
+def test_what_only_a_setting_names_is_kept_away_too(project: Project, setting: str) -> None:
+    """A module or package that is imported for a setting cannot reach the database either."""
+    on_load(project, "pass").create_all()
+    writes = "import sqlite3\nsqlite3.connect('instance/shop.db').execute('CREATE TABLE x (a)').connection.commit()\n"
+    project.write("past/__init__.py", writes)
+    project.write("past/models.py", "")
+    project.write("models.py", f"{writes}from shop import db\n")
+    (file,) = project.databases()
+    before = file.read_bytes()
+
+    ended = project.adopt("--dry-run", **{f"FLASK_{setting}": NAMED_BY_A_SETTING[setting]})
+
+    assert ended.code == 0, ended.stderr
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("setting", NAMED_BY_A_SETTING)
+@pytest.mark.parametrize("fails", ["raise KeyError('no')", "import sys; sys.exit('no')"])
+def test_what_only_a_setting_names_may_fail(project: Project, setting: str, fails: str) -> None:
+    """A module that fails when it is imported for a setting is named with its line."""
+    on_load(project, "pass").create_all()
+    project.write("past/__init__.py", f"\n{fails}\n")
+    project.write("models.py", f"\n{fails}\n")
+
+    ended = project.adopt("--dry-run", **{f"FLASK_{setting}": NAMED_BY_A_SETTING[setting]})
+
+    assert ended.code == 2, ended.stderr
+    assert setting in ended.verdict
+    assert ".py:2" in ended.verdict or ".py:1" in ended.verdict
+
+
 @pytest.mark.parametrize("way", [way for way in WAYS if "create_all" in WAYS[way]])
 def test_no_database_is_made_where_there_is_none(project: Project, way: str) -> None:
     """An app that creates its tables while it loads finds none afterwards."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 
-from ..errors import ConfigurationError
-from ..loading import origin_of_error
+from ..errors import ConfigurationError, SchemaFlowError
+from ..loading import guarded_loading, origin_of_error
 from ..session import family_of, target_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def find_binds(
 ) -> tuple[Bind, ...]:
     """Pair each engine of the app with its metadata, the default database first. Read-only.
 
-    Needs an application context.
+    Needs an application context. What the import string names is imported as in :mod:`..loading`.
 
     :param metadata: replaces the default database's metadata.
     :param import_string: the same as ``module:attribute``, and wins.
@@ -100,10 +100,13 @@ def find_binds(
 def _import_metadata(import_string: str) -> MetaData:
     module, _, path = import_string.partition(":")
     try:
-        value: Any = contextvars.copy_context().run(importlib.import_module, module)
-        for name in path.split(".") if path else ():
-            value = getattr(value, name)
-    except Exception as error:
+        with guarded_loading(every_thread=False, servers_too=True):
+            value: Any = contextvars.copy_context().run(importlib.import_module, module)
+            for name in path.split(".") if path else ():
+                value = getattr(value, name)
+    except SchemaFlowError:
+        raise
+    except (Exception, SystemExit) as error:
         origin = origin_of_error(error)
         raise ConfigurationError(
             f"SCHEMAFLOW_METADATA = {import_string!r} cannot be imported: "
