@@ -449,6 +449,11 @@ def test_an_empty_folder_is_used(filled: Project) -> None:
     [
         ("LOKC_WAIT", "1", "Did you mean FLASK_SCHEMAFLOW_LOCK_WAIT"),
         ("RETRIES", "many", "must be a whole number"),
+        (
+            "LOCK_WAIT",
+            "5",
+            "SCHEMAFLOW_LOCK_WAIT is set, and this version of flask-schemaflow does not honour",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", COMMANDS)
@@ -465,6 +470,15 @@ def test_a_wrong_option_is_clicks_own_error(filled: Project) -> None:
 
     assert ended.code == 2
     assert "No such option" in ended.stderr
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_seconds_are_a_number_that_ends(filled: Project, seconds: str) -> None:
+    """What is no number of seconds is a usage error too."""
+    ended = filled.flask("db-adopt", "--search-time", seconds)
+
+    assert ended.code == 2
+    assert "--search-time" in ended.stderr
 
 
 def test_no_password_is_ever_shown(shop: Project) -> None:
