@@ -196,7 +196,7 @@ def parents_first(ids: Iterable[str], by_id: Mapping[str, Revision]) -> list[Rev
 
 
 def tables_in(revisions: Iterable[Revision], bind_key: str | None = None) -> frozenset[TableName]:
-    """Say which tables the revisions create or rename to, dropped ones included. Read-only.
+    """Say which tables, and views in SQL, the revisions make or rename to, even if dropped. Read-only.
 
     :param bind_key: where a revision has a function for each database (``upgrade_<bind>``, as Flask-Migrate's
         multi-database template writes), only that of this bind counts.
@@ -208,7 +208,7 @@ def tables_in(revisions: Iterable[Revision], bind_key: str | None = None) -> fro
             if isinstance(node, ast.Call):
                 names.update(_tables_in_call(node))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names.update(TableName(None, match) for match in _CREATE_TABLE.findall(node.value))
+                names.update(TableName(None, match) for match in _CREATED.findall(node.value))
     return frozenset(names)
 
 
@@ -220,8 +220,9 @@ def _nodes_for(tree: ast.Module, bind_key: str | None) -> Iterator[ast.AST]:
     return (node for root in functions or [tree] for node in ast.walk(root))
 
 
-_CREATE_TABLE = re.compile(
-    r"\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?[\"`\[]?(\w+)[\"`\]]?(?!\s*\.)", re.IGNORECASE
+_CREATED = re.compile(
+    r"\bCREATE\s+(?:(?:VIRTUAL\s+)?TABLE|VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?[\"`\[]?(\w+)[\"`\]]?(?!\s*\.)",
+    re.IGNORECASE,
 )
 _POSITION_OF_NAME = {"create_table": 0, "rename_table": 1}
 

@@ -486,6 +486,111 @@ def test_tables_of_others_are_listed_and_left_alone(shop: Project) -> None:
     assert "spatial_ref_sys" not in revisions(shop)[0].read_text()
 
 
+EVENTS_APP = """
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+app = Flask(__name__)
+app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"
+app.config["SCHEMAFLOW_FOREIGN_TABLES"] = {foreign!r}
+db = SQLAlchemy(app)
+
+
+class Post(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    title = db.Column(db.String(50))
+
+
+class Old(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+
+
+for statement in {statements!r}:
+    sa.event.listen(db.metadata, "after_create", sa.DDL(statement))
+"""
+
+MADE_BY_EVENTS = {
+    "a full-text table with its triggers": [
+        "CREATE VIRTUAL TABLE post_words USING fts5(title, content='post', content_rowid='id')",
+        "CREATE TRIGGER post_ai AFTER INSERT ON post BEGIN "
+        "INSERT INTO post_words(rowid, title) VALUES (new.id, new.title); END",
+    ],
+    "a helper table": [
+        "CREATE TABLE settings (name TEXT PRIMARY KEY)",
+        "CREATE INDEX ix_s ON settings (name)",
+    ],
+    "a view over none of our tables": ["CREATE VIEW today AS SELECT date('now') AS today"],
+    "a view over a helper table": [
+        "CREATE TABLE settings (name TEXT PRIMARY KEY)",
+        "CREATE VIEW names AS SELECT name FROM settings",
+    ],
+}
+
+
+def events_app(project: Project, statements: list[str], foreign: list[str]) -> Project:
+    """Make an app whose create_all() sends these statements too."""
+    project.write("app.py", EVENTS_APP.format(statements=statements, foreign=foreign))
+    return project
+
+
+@pytest.mark.parametrize("what", MADE_BY_EVENTS)
+def test_what_only_events_make_is_ours(project: Project, what: str) -> None:
+    """Whatever create_all() makes is in the baseline, though no metadata has it."""
+    events_app(project, MADE_BY_EVENTS[what], []).create_all()
+    before = project.contents()
+
+    ended = project.adopt()
+
+    assert ended.code == 0, ended.stderr
+    assert project.contents() == before
+    assert ended.findings("foreign-table") == []
+    again = project.adopt()
+    assert (again.code, again.document["outcome"]) == (0, "already-adopted"), again.stderr
+    adopted = database(project).rename(project.path / "instance" / "adopted")
+    ended = project.safe_upgrade("--create")
+    assert ended.code == 0, ended.stderr
+    assert same_structure(database(project), adopted)
+
+
+@pytest.mark.parametrize("what", MADE_BY_EVENTS)
+def test_what_only_events_make_is_compared(project: Project, what: str) -> None:
+    """A database that lacks what create_all() makes differs from the models."""
+    events_app(project, [], []).create_all()
+    events_app(project, MADE_BY_EVENTS[what], [])
+
+    ended = project.adopt()
+
+    assert ended.code == 3
+    assert "The database differs from the models" in ended.verdict
+    assert ended.findings()[0]["code"].startswith("missing-")
+
+
+def test_a_mapped_table_that_a_setting_calls_foreign_is_left_out(project: Project) -> None:
+    """SCHEMAFLOW_FOREIGN_TABLES wins over the models: not compared, not in the baseline."""
+    events_app(project, [], ["ol*"]).create_all()
+    execute(database(project), "ALTER TABLE old ADD COLUMN by_hand TEXT")
+
+    ended = project.adopt()
+
+    assert ended.code == 0, ended.stderr
+    text = revisions(project)[0].read_text()
+    assert "'post'" in text
+    assert "'old'" not in text
+    assert project.adopt().document["outcome"] == "already-adopted"
+
+
+def test_models_that_create_all_cannot_make_are_refused(project: Project) -> None:
+    """create_all() that fails on an empty database is the app's error, with its reason."""
+    events_app(project, [], []).create_all()
+    events_app(project, ["CREATE TABLE broken (nothing"], [])
+
+    ended = project.adopt()
+
+    assert ended.code == 3
+    assert "create_all() fails on an empty database: OperationalError: near" in ended.verdict
+
+
 # -- other states ----------------------------------------------------------------------------------
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sqlalchemy import make_url
 
-from ..baseline import Baseline, Target, draft_baseline
+from ..baseline import Baseline, Tables, Target, create_all_on, draft_baseline
 from ..drift import Drift, find_drift
 from ..errors import DriftFound, ProofFailed
 from ..findings import Finding
@@ -33,8 +34,8 @@ from ..scratch import scratch_database, scratch_databases
 from ..session import sealed
 from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path, take_snapshot
 from ..state import State
-from ..survey import Survey, VersionTable, only_ours
-from .common import Adoption, BindKey, stamp, unchanged_databases
+from ..survey import Survey, VersionTable
+from .common import Adoption, BindKey, names_in, stamp, unchanged_databases
 
 if TYPE_CHECKING:
     from ..discovery import Bind
@@ -42,10 +43,12 @@ if TYPE_CHECKING:
 
 def write_baseline(adoption: Adoption) -> None:
     """Write the baseline of what is there, proved on scratch, and stamp the databases that have it."""
-    survey, options, progress = adoption.survey, adoption.options, adoption.progress
     adoption.check_accepted()
-    unmanaged = [b for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
-    wanted = {bind.key: _structure_of_models(bind, survey) for bind in survey.relevant}
+    binds = adoption.survey.relevant
+    wanted = {bind.key: _structure_of_models(bind, adoption.survey) for bind in binds}
+    adoption = _with_made(adoption, wanted)
+    survey, options, progress = adoption.survey, adoption.options, adoption.progress
+    unmanaged = [b for b in binds if survey.states[b.key].state is State.UNMANAGED]
     accepted = _accepted_drift(adoption, unmanaged, wanted)
     drafts = {bind.key: _draft(bind, survey, options.engines, accepted) for bind in survey.relevant}
     progress.findings.extend(_about_rows(drafts))
@@ -72,8 +75,35 @@ def write_baseline(adoption: Adoption) -> None:
 def _structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
     """Give what ``create_all`` makes, by running it on scratch. Never touches the real database."""
     with scratch_database(bind.engine) as scratch, sealed():
-        bind.metadata.create_all(scratch, checkfirst=False)
-        return only_ours(take_snapshot(scratch), survey.states[bind.key])
+        create_all_on(bind.metadata, scratch, _tables_of(bind, survey))
+        return take_snapshot(scratch)
+
+
+def _tables_of(bind: Bind, survey: Survey) -> Tables:
+    """Give the tables of the models without those that a setting calls foreign; None for all."""
+    patterns = survey.settings.foreign_tables
+    tables = bind.metadata.tables.values()
+    ours = [each for each in tables if not any(fnmatchcase(each.name, pattern) for pattern in patterns)]
+    return ours if len(ours) < len(tables) else None
+
+
+def _with_made(adoption: Adoption, made: Mapping[BindKey, Snapshot]) -> Adoption:
+    """Count as ours whatever ``create_all`` makes: what an event makes is in no metadata."""
+    survey, progress = adoption.survey, adoption.progress
+    states = dict(survey.states)
+    for key, snapshot in made.items():
+        names = names_in(snapshot)
+        labels = {each.label for each in snapshot.objects}
+        states[key] = replace(
+            states[key],
+            expected=states[key].expected | names,
+            ours=states[key].ours | (states[key].foreign & names),
+            foreign=states[key].foreign - names,
+        )
+        progress.findings[:] = [
+            each for each in progress.findings if each.code != "foreign-table" or each.subject not in labels
+        ]
+    return replace(adoption, survey=replace(survey, states=states))
 
 
 def _accepted_drift(
@@ -117,7 +147,13 @@ def _draft(
         targets.extend(
             Target(dialect=make_url(_PAPER[family]).get_dialect()()) for family in _on_paper(survey, engines)
         )
-        return draft_baseline(bind.metadata, targets, differing=accepted.get(bind.key, ()), real=snapshot)
+        return draft_baseline(
+            bind.metadata,
+            targets,
+            tables=_tables_of(bind, survey),
+            differing=accepted.get(bind.key, ()),
+            real=snapshot,
+        )
 
 
 # The dialect alone is needed, not its driver.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, Refused
+from ..revisions import TableName
 from ..session import HeldTransaction, held_transaction
 from ..survey import Notify, Survey, read_look
 from ..versions import write_version
@@ -15,6 +16,7 @@ from ..versions import write_version
 if TYPE_CHECKING:
     from ..drift import Drift
     from ..results import Progress
+    from ..snapshot import Snapshot
     from ..state import State
 
 BindKey = str | None
@@ -70,6 +72,11 @@ class Adoption:
         structural = [each for each in drift if each.structural]
         accepted = [each for each in structural if each.key in self.accepted]
         return accepted, [each for each in structural if each.key not in self.accepted]
+
+
+def names_in(snapshot: Snapshot) -> frozenset[TableName]:
+    """Give the names of everything in a structure, views and what is no table too."""
+    return frozenset(TableName(each.schema, each.name) for each in snapshot.objects)
 
 
 @contextmanager

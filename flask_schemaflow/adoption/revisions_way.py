@@ -13,7 +13,7 @@ from ..proof import replay
 from ..results import ProofResult
 from ..snapshot import Snapshot, read_stored
 from ..state import State
-from .common import Adoption, BindKey, stamp, unchanged_databases
+from .common import Adoption, BindKey, names_in, stamp, unchanged_databases
 
 if TYPE_CHECKING:
     from ..survey import Survey
@@ -53,7 +53,7 @@ def confirm_revision(adoption: Adoption) -> None:
     stopping: list[Drift] = []
     for key, versions in adopted.items():
         made = _structure_at(survey, key, versions)
-        found = find_drift(made, survey.ours(key), f"revision {versions[0]}")
+        found = find_drift(made, _ours_and(survey, key, made), f"revision {versions[0]}")
         _, stops = adoption.split(found)
         adoption.progress.findings.extend(each for each in found if each not in stops)
         adoption.progress.update(key, verified=not stops)
@@ -77,6 +77,14 @@ def confirm_revision(adoption: Adoption) -> None:
 
 def _said(adopted: Mapping[BindKey, tuple[str, ...]]) -> str:
     return ", ".join(sorted({version for versions in adopted.values() for version in versions}))
+
+
+def _ours_and(survey: Survey, key: BindKey, made: Snapshot) -> Snapshot:
+    """Give the real structure of our tables and of what the revisions make."""
+    snapshot = survey.looks[key].snapshot
+    assert snapshot is not None
+    names = survey.states[key].expected | names_in(made)
+    return snapshot.of_tables((name.schema, name.name) for name in names)
 
 
 def _structure_at(survey: Survey, key: BindKey, versions: tuple[str, ...]) -> Snapshot:
