@@ -336,6 +336,21 @@ def test_an_accepted_difference_is_in_the_baseline(shop: Project) -> None:
     assert same_structure(database(shop), adopted)
 
 
+@pytest.mark.parametrize("name", ["user names", "select", "100%", 'say "hi"', "a:b"])
+def test_an_accepted_view_of_any_name_is_dropped_again(shop: Project, name: str) -> None:
+    """The downgrade of a baseline drops a view whose name needs quotes."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    execute(database(shop), f"CREATE VIEW {quoted} AS SELECT name FROM user")
+    registered(shop)
+
+    ended = shop.adopt("--accept", f"extra-view:{name}")
+
+    assert ended.code == 0, ended.stderr
+    ended = shop.flask("db", "downgrade", "base")
+    assert ended.code == 0, ended.stderr
+    assert reading_tables(database(shop)) == ["alembic_version", "sqlite_autoindex_alembic_version_1"]
+
+
 def test_an_accepted_missing_index_is_not_in_the_baseline(project: Project) -> None:
     """An index that only the models have, accepted, is left to a later revision."""
     project.write(
