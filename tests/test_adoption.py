@@ -595,6 +595,24 @@ def test_a_mapped_table_that_a_setting_calls_foreign_is_left_out(project: Projec
     assert project.adopt().document["outcome"] == "already-adopted"
 
 
+def test_a_table_that_is_spelled_otherwise_is_the_same_table(project: Project) -> None:
+    """SQLite ignores the case of names: nothing differs, and the baseline makes what is there."""
+    events_app(project, [], []).create_all()
+    execute(
+        database(project),
+        "ALTER TABLE old RENAME TO old_",
+        "ALTER TABLE old_ RENAME TO OLD",
+        "ALTER TABLE OLD ADD COLUMN by_hand TEXT",
+    )
+
+    ended = project.adopt("--accept", "extra-column:old.by_hand")
+
+    assert ended.code == 0, ended.stderr
+    assert ended.findings("foreign-table") == []
+    assert 'CREATE TABLE "OLD"' in revisions(project)[0].read_text()
+    assert project.adopt("--accept", "extra-column:old.by_hand").document["outcome"] == "already-adopted"
+
+
 def test_models_that_create_all_cannot_make_are_refused(project: Project) -> None:
     """create_all() that fails on an empty database is the app's error, with its reason."""
     events_app(project, [], []).create_all()

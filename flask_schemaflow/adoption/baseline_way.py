@@ -29,7 +29,7 @@ from ..migrations import (
 )
 from ..proof import Proof, prove
 from ..results import ProofResult
-from ..revisions import read_revision, source_hash
+from ..revisions import TableName, read_revision, source_hash
 from ..scratch import scratch_database, scratch_databases
 from ..session import sealed
 from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path, take_snapshot
@@ -50,7 +50,7 @@ def write_baseline(adoption: Adoption) -> None:
     survey, options, progress = adoption.survey, adoption.options, adoption.progress
     unmanaged = [b for b in binds if survey.states[b.key].state is State.UNMANAGED]
     accepted = _accepted_drift(adoption, unmanaged, wanted)
-    drafts = {bind.key: _draft(bind, survey, options.engines, accepted) for bind in survey.relevant}
+    drafts = {b.key: _draft(b, survey, options.engines, wanted[b.key], accepted) for b in binds}
     progress.findings.extend(_about_rows(drafts))
     several = any(bind.key is not None for bind in survey.relevant)
     with staging_area(survey.migrations, several_databases=several) as staging:
@@ -92,14 +92,16 @@ def _with_made(adoption: Adoption, made: Mapping[BindKey, Snapshot]) -> Adoption
     survey, progress = adoption.survey, adoption.progress
     states = dict(survey.states)
     for key, snapshot in made.items():
-        names = names_in(snapshot)
-        labels = {each.label for each in snapshot.objects}
+        state, names = states[key], names_in(snapshot)
+        there = survey.looks[key].snapshot or snapshot
+        ours = names_in(there.of_tables((name.schema, name.name) for name in names))
         states[key] = replace(
-            states[key],
-            expected=states[key].expected | names,
-            ours=states[key].ours | (states[key].foreign & names),
-            foreign=states[key].foreign - names,
+            state,
+            expected=state.expected | names,
+            ours=state.ours | (state.foreign & ours),
+            foreign=state.foreign - ours,
         )
+        labels = {each.label for each in there.objects if TableName(each.schema, each.name) in ours}
         progress.findings[:] = [
             each for each in progress.findings if each.code != "foreign-table" or each.subject not in labels
         ]
@@ -137,6 +139,7 @@ def _draft(
     bind: Bind,
     survey: Survey,
     engines: tuple[str, ...],
+    wanted: Snapshot,
     accepted: Mapping[BindKey, list[Drift]],
 ) -> Baseline:
     snapshot = survey.looks[bind.key].snapshot
@@ -152,7 +155,7 @@ def _draft(
             targets,
             tables=_tables_of(bind, survey),
             differing=accepted.get(bind.key, ()),
-            real=snapshot,
+            real=snapshot.respelled(like=wanted) if snapshot is not None else None,
         )
 
 

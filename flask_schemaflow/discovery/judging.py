@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..revisions import TableName
+from ..snapshot import folded
 from .importing import Declared, Imported, dangling_key
 
 if TYPE_CHECKING:
@@ -28,8 +29,12 @@ class Judges:
 
     def know(self, table: Table, bind: Bind) -> bool:
         """Say whether this database or a revision has the table."""
-        name = TableName(table.schema, table.name)
-        return name in self.in_revisions or name in self.in_database.get(bind.key, frozenset())
+
+        def same(each: TableName) -> TableName:
+            return TableName(each.schema, folded(each.name, bind.family))
+
+        known = self.in_revisions | self.in_database.get(bind.key, frozenset())
+        return same(TableName(table.schema, table.name)) in set(map(same, known))
 
     def miss(self, table: DeclaredTable, declared: Declared) -> bool:
         """Say whether any of them has a table of the source that is not declared."""
