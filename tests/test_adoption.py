@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from projects import Project, reading, same_structure, versions_of
 
+from flask_schemaflow.revisions import read_revision, read_revisions
+from flask_schemaflow.snapshot import read_stored
+
 SHOP = "discovery/models_package_that_imports_nothing"
 MODELS = ("shop.models.user", "shop.models.order")
 
@@ -186,38 +189,58 @@ def test_the_file_is_written_through_the_projects_own_template(shop: Project) ->
     assert written.read_text().startswith('# house style\n"""How it began\n')
 
 
-def test_a_post_write_hook_runs_on_the_file(shop: Project) -> None:
-    """Formatters of alembic.ini run on the baseline in its place."""
+def with_hook(shop: Project, script: str | None) -> Project:
+    """Let a shell script run on each new revision; none is there for None."""
     registered(shop)
     assert shop.flask("db", "init").code == 0
+    program = shop.path / "hook.sh"
+    if script is not None:
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
     ini = shop.path / "migrations" / "alembic.ini"
-    hook = "\n[post_write_hooks]\nhooks = note\nnote.type = exec\nnote.executable = {}\nnote.options = REVISION_SCRIPT_FILENAME\n"
-    program = shop.path / "note.sh"
-    program.write_text('#!/bin/sh\necho "# formatted" >> "$1"\n')
-    program.chmod(0o755)
-    ini.write_text(ini.read_text() + hook.format(program))
+    hook = f"\n[post_write_hooks]\nhooks = a\na.type = exec\na.executable = {program}\na.options = REVISION_SCRIPT_FILENAME\n"
+    ini.write_text(ini.read_text() + hook)
+    return shop
+
+
+@pytest.mark.parametrize("script", ['echo "# formatted" >> "$1"', 'echo "formatted = True" >> "$1"'])
+def test_a_post_write_hook_runs_on_the_file(shop: Project, script: str) -> None:
+    """Formatters of alembic.ini run on the baseline, and the stored snapshot is that of what they leave."""
+    with_hook(shop, script)
 
     assert shop.adopt().code == 0
 
-    assert revisions(shop)[0].read_text().endswith("# formatted\n")
+    (baseline,) = revisions(shop)
+    assert "formatted" in baseline.read_text().splitlines()[-1]
+    folder = shop.path / "migrations"
+    stored = read_stored(folder, read_revisions([folder / "versions"]), read_revision(baseline).id, "sqlite")
+    assert stored is not None
 
 
-def test_a_post_write_hook_that_breaks_the_file_leaves_nothing(shop: Project) -> None:
-    """A hook that changes what the baseline does is found by a second proof; the file goes again."""
-    registered(shop)
-    assert shop.flask("db", "init").code == 0
-    ini = shop.path / "migrations" / "alembic.ini"
-    program = shop.path / "break.sh"
-    program.write_text("#!/bin/sh\nsed -i \"s/'orders'/'oders'/\" \"$1\"\n")
-    program.chmod(0o755)
-    hook = f"\n[post_write_hooks]\nhooks = a\na.type = exec\na.executable = {program}\na.options = REVISION_SCRIPT_FILENAME\n"
-    ini.write_text(ini.read_text() + hook)
+SPOILING = {
+    "changes what it does": ("sed -i \"s/'orders'/'oders'/\" \"$1\"", 3, "does not rebuild the database"),
+    "leaves no Python": ('echo "def (" >> "$1"', 2, "hook of alembic.ini spoilt the revision: .* is not valid Python"),
+    "leaves no text": ("printf '\\377' > \"$1\"", 2, "hook of alembic.ini spoilt the revision"),
+    "takes the id away": ('sed -i "s/^revision = .*//" "$1"', 2, "hook of alembic.ini spoilt the revision"),
+    "changes the id": ("sed -i \"s/^revision = .*/revision = 'x'/\" \"$1\"", 2, "changed the revision id"),
+    "moves the file": ('mv "$1" "$1.new.py"', 2, "hook of alembic.ini moved or removed"),
+    "removes the file": ('rm "$1"', 2, "hook of alembic.ini moved or removed"),
+    "is not there": (None, 2, "hook of alembic.ini cannot run: .*hook.sh: No such file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SPOILING)
+def test_a_post_write_hook_that_spoils_the_file_leaves_nothing(shop: Project, what: str) -> None:
+    """A hook that does more than format ends the command with one clear message; the file goes again."""
+    script, code, says = SPOILING[what]
+    with_hook(shop, script)
     before = shop.files()
 
     ended = shop.adopt()
 
-    assert ended.code == 3, ended.stderr
-    assert {k: v for k, v in shop.files().items() if "__pycache__" not in k} == before
+    assert ended.code == code, ended.stderr
+    assert re.search(says, ended.verdict), ended.verdict
+    assert shop.files() == before
 
 
 @pytest.mark.parametrize(

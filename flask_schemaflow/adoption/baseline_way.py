@@ -273,10 +273,9 @@ def _write_and_stamp(
     wanted: Mapping[BindKey, Snapshot],
 ) -> None:
     project = adoption.survey.migrations
-    files = _stored_snapshots(adoption.survey, staged, proof)
     with unchanged_databases(adoption.survey, [bind.key for bind in unmanaged]) as held:
         adoption.notify(f"Writing     {staged.target}")
-        written = write_staged(staged, project, files)
+        written = write_staged(staged, project, lambda: _stored_snapshots(adoption.survey, staged, proof))
         try:
             if source_hash(staged.target.read_text(encoding="utf-8")) != source_hash(staged.source):
                 # A post-write hook changed more than the layout.
@@ -291,8 +290,8 @@ def _write_and_stamp(
 
 
 def _stored_snapshots(survey: Survey, staged: StagedRevision, proof: Proof) -> dict[Path, str]:
-    assert staged.migrations.version_folder is not None
-    (chain,) = chain_hashes([read_revision(staged.path)]).values()
+    """Write the snapshots, with the hash of the revision as it is in its place."""
+    (chain,) = chain_hashes([read_revision(staged.target)]).values()
     files = {}
     for family in {bind.family for bind in survey.relevant}:
         snapshots = {b.key: proof.snapshots[b.key] for b in survey.relevant if b.family == family}
