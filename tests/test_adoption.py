@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -440,6 +441,72 @@ def test_accepting_needs_a_code_and_a_subject(shop: Project, wrong: str) -> None
 
     assert ended.code == 2
     assert "say CODE:SUBJECT" in ended.verdict
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--rev-id", each] for each in ("head", "base", "a b", "", "../x", "a@b", "a+1", "a-1", "x" * 33)),
+        *(["-m", each] for each in ('say """hi"""', "two\nlines", "c:\\x")),
+    ],
+)
+def test_an_id_or_title_that_alembic_cannot_have_is_refused(shop: Project, arguments: list[str]) -> None:
+    """What would make a revision that nobody can run or name is refused before anything is drafted."""
+    before = shop.files()
+
+    ended = shop.adopt(*arguments)
+
+    assert ended.code == 2, ended.stderr
+    assert {"-m": "--message"}.get(arguments[0], arguments[0]) in ended.verdict
+    assert shop.files() == before
+
+
+def test_an_unknown_engine_in_python_is_named(shop: Project) -> None:
+    """AdoptOptions is checked like the options at the terminal."""
+    shop.python(
+        """
+        from shop import create_app
+        from flask_schemaflow import AdoptOptions, ConfigurationError, adopt
+        try:
+            adopt(create_app(), AdoptOptions(engines=("oracle",)))
+        except ConfigurationError as error:
+            assert "--engine oracle" in error.message
+        else:
+            raise AssertionError
+        """
+    )
+
+
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_a_temporary_folder_behind_a_link(shop: Project, has_folder: bool) -> None:
+    """Where TMPDIR is a symbolic link, as on macOS, everything works as elsewhere."""
+    if has_folder:
+        registered(shop)
+        assert shop.flask("db", "init").code == 0
+    real = shop.path.parent / "real"
+    real.mkdir()
+    link = shop.path.parent / "link"
+    link.symlink_to(real)
+
+    ended = shop.adopt(TMPDIR=str(link))
+
+    assert ended.code == 0, ended.stderr
+    assert list(real.iterdir()) == []
+
+
+@pytest.mark.parametrize("lost", ["chain", "server", "databases", "format"])
+def test_a_stored_snapshot_that_is_not_whole_is_named(shop: Project, lost: str) -> None:
+    """A snapshot file that lacks something is named, with what to do."""
+    adopted_shop(shop)
+    (stored,) = (shop.path / "migrations" / "snapshots").iterdir()
+    document = json.loads(stored.read_text())
+    del document[lost]
+    stored.write_text(json.dumps(document))
+
+    ended = shop.adopt()
+
+    assert ended.code == 2, ended.stderr
+    assert f"{stored} is not a readable snapshot (KeyError: '{lost}'). Remove it" in ended.verdict
 
 
 MEANWHILE = """

@@ -53,6 +53,7 @@ WAYS = {
     "own tables": "db.session.execute(sa.text('CREATE TABLE extra (a)')); db.session.commit()",
     "the driver itself": "c = sqlite3.connect(file); c.execute('DROP TABLE IF EXISTS user'); c.commit(); c.close()",
     "the driver by a URI": "c = sqlite3.connect(f'file:{{file}}?mode=rwc', uri=True); c.execute('CREATE TABLE x (a)')",
+    "the driver with a keyword": "c = sqlite3.connect(database=file); c.execute('CREATE TABLE x (a)'); c.close()",
     "an engine of its own": "sa.create_engine(f'sqlite:///{{file}}').connect().exec_driver_sql('CREATE TABLE x (a)')",
     "a connection left open": "globals().update(kept=db.engine.connect()); kept.exec_driver_sql('CREATE TABLE x (a)')",
 }

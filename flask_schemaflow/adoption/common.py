@@ -1,4 +1,4 @@
-"""What both ways of adopting share: the options, the stamp, and what may differ."""
+"""What both ways of adopting share: the stamp, and what may differ."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, Refused
+from ..errors import Refused
 from ..revisions import TableName
 from ..session import HeldTransaction, held_transaction
 from ..survey import Notify, Survey, read_look
@@ -18,22 +18,9 @@ if TYPE_CHECKING:
     from ..results import Progress
     from ..snapshot import Snapshot
     from ..state import State
+    from .options import AdoptOptions
 
 BindKey = str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdoptOptions:
-    """What ``db-adopt`` was asked for; ``search_time`` is in seconds."""
-
-    directory: str | None = None
-    x_args: tuple[str, ...] = ()
-    message: str = "baseline"
-    revision_id: str | None = None
-    accept: tuple[str, ...] = ()
-    engines: tuple[str, ...] = ()
-    dry_run: bool = False
-    search_time: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -53,19 +40,6 @@ class Adoption:
     def accepted(self) -> frozenset[str]:
         """The accepted differences, each ``CODE:SUBJECT``, of options and settings."""
         return frozenset((*self.options.accept, *self.survey.settings.accept))
-
-    def check_accepted(self) -> None:
-        """Check that what is accepted can be accepted at all.
-
-        :raises ConfigurationError: it is not ``CODE:SUBJECT``, or no code of a difference.
-        """
-        for each in self.options.accept:
-            code, _, subject = each.partition(":")
-            if not subject or not code.startswith(("missing-", "extra-", "changed-")):
-                raise ConfigurationError(
-                    f"--accept {each}: say CODE:SUBJECT with the code of a difference, for example "
-                    "extra-index:user.ix_user_email."
-                )
 
     def split(self, drift: Iterable[Drift]) -> tuple[list[Drift], list[Drift]]:
         """Split structural differences into accepted and stopping ones."""

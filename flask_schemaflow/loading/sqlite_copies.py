@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import tempfile
 import threading
@@ -24,7 +23,16 @@ COPY_CONTENT_UP_TO = 256 * 1024 * 1024  # bytes; a larger file is copied without
 @contextmanager
 def sqlite_copies(record: LoadingRecord, applies: Applies) -> Iterator[None]:
     """Replace ``sqlite3.connect`` by one that opens copies, and remove them after the block."""
-    folder = Path(tempfile.mkdtemp(prefix="schemaflow-loading-"))
+    # A context manager: whatever interrupts from here on, the folder goes again.
+    with (
+        tempfile.TemporaryDirectory(prefix="schemaflow-loading-", ignore_cleanup_errors=True) as name,
+        _connect_replaced(record, applies, Path(name).resolve()),
+    ):
+        yield
+
+
+@contextmanager
+def _connect_replaced(record: LoadingRecord, applies: Applies, folder: Path) -> Iterator[None]:
     copies: dict[Path, Path] = {}
     lock = threading.RLock()
     original = sqlite3.connect
@@ -55,7 +63,6 @@ def sqlite_copies(record: LoadingRecord, applies: Applies) -> Iterator[None]:
         # Whoever kept a reference to the replaced function gets the original's behaviour from now on.
         active = False
         replace_driver_connect(original)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fill_copy(file: Path, target: Path, record: LoadingRecord) -> None:
