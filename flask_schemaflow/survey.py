@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .config import Settings, read_settings
-from .discovery import Bind, Discovery, discover, find_binds, registered_db
+from .discovery import Bind, Discovery, discover, find_binds, refuse_in_memory, registered_db
 from .migrations import Folder, Migrations, open_migrations, run_environment
 from .revisions import Revision, TableName, tables_in
 from .scratch import scratch_databases
@@ -179,13 +179,15 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
         )
         for bind in binds
     }
-    return Survey(
+    survey = Survey(
         **vars(project),
         version_tables=version_tables,
         looks=looks,
         states=states,
         discovery=discovery,
     )
+    refuse_in_memory(survey.relevant)
+    return survey
 
 
 def look_at(bind: Bind, version_table: VersionTable) -> Look:
