@@ -420,6 +420,14 @@ def test_a_baseline_for_more_engines_says_where_it_was_only_proved_on_paper(shop
     assert "create_type=False" in text
 
 
+def test_the_text_tells_which_engines_were_proved_on_paper(shop: Project) -> None:
+    """Who reads the text learns it like who reads the document; without other engines nothing is said."""
+    more = shop.flask("db-adopt", "--dry-run", "--engine", "postgresql", "--engine", "mariadb")
+
+    assert "on paper    mariadb, postgresql: compared statement by statement" in more.stdout
+    assert "on paper" not in shop.flask("db-adopt", "--dry-run").stdout
+
+
 def test_what_is_accepted_is_made_only_where_the_database_is(shop: Project) -> None:
     """Other engines get what the models say; only the one at hand has the difference."""
     execute(database(shop), "ALTER TABLE user ADD COLUMN nickname TEXT")
