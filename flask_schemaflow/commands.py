@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +41,21 @@ _OUTPUT = _options(
 _ACCEPT = click.option(
     "--accept", multiple=True, metavar="CODE:SUBJECT", help="Let one finding pass. Repeatable."
 )
+
+
+class _Seconds(click.FloatRange):
+    """A number of seconds that ends: neither ``inf`` nor ``nan``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
+
 _SEARCH_TIME = click.option(
     "--search-time",
-    type=click.FloatRange(min=0),
+    type=_Seconds(min=0),
     default=300.0,
     show_default=True,
     metavar="SECONDS",

@@ -7,6 +7,7 @@ An option wins over ``FLASK_SCHEMAFLOW_X`` in the environment (text, read here),
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -53,13 +54,36 @@ class Settings:
     release: str | None = None
 
 
+# Settings that this version reads and does nothing with; what honours one takes it out of here.
+NOT_YET_HONOURED = frozenset(
+    """fail_on small_table_rows database_uri scratch_uri lock_wait lock_timeout statement_timeout wait
+    retries backup backup_dir backup_keep backup_max_bytes backup_command create_all history
+    release""".split()
+)
+
+
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
     """Read all settings of an app.
 
     :param config: the app's ``config``.
     :param environment: the process environment.
-    :raises ConfigurationError: a key is unknown or a value has the wrong type; the message names the
-        key, where it was set, and the nearest known key.
+    :raises ConfigurationError: a key is unknown, a value has the wrong type, or this version does not
+        honour it; the message names the key, and where an unknown one was set also the nearest known key.
+    """
+    settings = read_every_setting(config, environment)
+    for field in fields(Settings):
+        if field.name in NOT_YET_HONOURED and getattr(settings, field.name) != field.default:
+            key = f"{PREFIX}{field.name.upper()}"
+            raise ConfigurationError(
+                f"{key} is set, and this version of flask-schemaflow does not honour it yet. Remove it."
+            )
+    return settings
+
+
+def read_every_setting(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Read all settings of an app, those too that this version does not honour yet.
+
+    :raises ConfigurationError: a key is unknown or a value has the wrong type.
     """
     values: dict[str, Any] = {}
     for source, where, is_text in (
@@ -79,7 +103,7 @@ def _read_value(key: str, name: str, value: Any, where: str) -> Any:
     expected, reader = _READERS[name]
     try:
         return reader(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         shown = value if isinstance(value, str | int | float | bool) else type(value).__name__
         if name.endswith("_uri"):
             shown = type(value).__name__
@@ -113,7 +137,7 @@ def _number(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
         if isinstance(value, bool):
             raise TypeError
         number = convert(value)
-        if number < 0 or (not isinstance(value, str) and number != value):
+        if number < 0 or not math.isfinite(number) or (not isinstance(value, str) and number != value):
             raise ValueError
         return number
 

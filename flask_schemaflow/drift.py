@@ -33,7 +33,7 @@ def find_drift(expected: Snapshot, actual: Snapshot, source: str) -> tuple[Drift
     :param source: what gave ``expected``, for the messages: "the models", "revision 1a2b".
     """
     wanted = {each.key: each for each in expected.objects}
-    there = {each.key: each for each in actual.objects}
+    there = {each.key: each for each in actual.respelled(like=expected).objects}
     found: list[_Difference] = []
     for key in sorted(wanted.keys() | there.keys(), key=str):
         if key not in there:

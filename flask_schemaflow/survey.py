@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from .config import Settings, read_settings
-from .discovery import Bind, Discovery, discover, find_binds, registered_db
+from .discovery import Bind, Discovery, discover, find_binds, refuse_in_memory, registered_db
 from .errors import ConfigurationError
 from .migrations import Folder, Migrations, open_migrations, run_environment
 from .revisions import Revision, TableName, concerns, tables_in
@@ -205,6 +205,7 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
         states=states,
         discovery=discovery,
     )
+    refuse_in_memory(survey.relevant)
     survey.check_distinct()
     return survey
 

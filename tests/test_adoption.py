@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from projects import Project, reading, same_structure, versions_of
+
+from flask_schemaflow.revisions import read_revision, read_revisions
+from flask_schemaflow.snapshot import read_stored
 
 SHOP = "discovery/models_package_that_imports_nothing"
 MODELS = ("shop.models.user", "shop.models.order")
@@ -186,38 +190,58 @@ def test_the_file_is_written_through_the_projects_own_template(shop: Project) ->
     assert written.read_text().startswith('# house style\n"""How it began\n')
 
 
-def test_a_post_write_hook_runs_on_the_file(shop: Project) -> None:
-    """Formatters of alembic.ini run on the baseline in its place."""
+def with_hook(shop: Project, script: str | None) -> Project:
+    """Let a shell script run on each new revision; none is there for None."""
     registered(shop)
     assert shop.flask("db", "init").code == 0
+    program = shop.path / "hook.sh"
+    if script is not None:
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
     ini = shop.path / "migrations" / "alembic.ini"
-    hook = "\n[post_write_hooks]\nhooks = note\nnote.type = exec\nnote.executable = {}\nnote.options = REVISION_SCRIPT_FILENAME\n"
-    program = shop.path / "note.sh"
-    program.write_text('#!/bin/sh\necho "# formatted" >> "$1"\n')
-    program.chmod(0o755)
-    ini.write_text(ini.read_text() + hook.format(program))
+    hook = f"\n[post_write_hooks]\nhooks = a\na.type = exec\na.executable = {program}\na.options = REVISION_SCRIPT_FILENAME\n"
+    ini.write_text(ini.read_text() + hook)
+    return shop
+
+
+@pytest.mark.parametrize("script", ['echo "# formatted" >> "$1"', 'echo "formatted = True" >> "$1"'])
+def test_a_post_write_hook_runs_on_the_file(shop: Project, script: str) -> None:
+    """Formatters of alembic.ini run on the baseline, and the stored snapshot is that of what they leave."""
+    with_hook(shop, script)
 
     assert shop.adopt().code == 0
 
-    assert revisions(shop)[0].read_text().endswith("# formatted\n")
+    (baseline,) = revisions(shop)
+    assert "formatted" in baseline.read_text().splitlines()[-1]
+    folder = shop.path / "migrations"
+    stored = read_stored(folder, read_revisions([folder / "versions"]), read_revision(baseline).id, "sqlite")
+    assert stored is not None
 
 
-def test_a_post_write_hook_that_breaks_the_file_leaves_nothing(shop: Project) -> None:
-    """A hook that changes what the baseline does is found by a second proof; the file goes again."""
-    registered(shop)
-    assert shop.flask("db", "init").code == 0
-    ini = shop.path / "migrations" / "alembic.ini"
-    program = shop.path / "break.sh"
-    program.write_text("#!/bin/sh\nsed -i \"s/'orders'/'oders'/\" \"$1\"\n")
-    program.chmod(0o755)
-    hook = f"\n[post_write_hooks]\nhooks = a\na.type = exec\na.executable = {program}\na.options = REVISION_SCRIPT_FILENAME\n"
-    ini.write_text(ini.read_text() + hook)
+SPOILING = {
+    "changes what it does": ("sed -i \"s/'orders'/'oders'/\" \"$1\"", 3, "does not rebuild the database"),
+    "leaves no Python": ('echo "def (" >> "$1"', 2, "hook of alembic.ini spoilt the revision: .* is not valid Python"),
+    "leaves no text": ("printf '\\377' > \"$1\"", 2, "hook of alembic.ini spoilt the revision"),
+    "takes the id away": ('sed -i "s/^revision = .*//" "$1"', 2, "hook of alembic.ini spoilt the revision"),
+    "changes the id": ("sed -i \"s/^revision = .*/revision = 'x'/\" \"$1\"", 2, "changed the revision id"),
+    "moves the file": ('mv "$1" "$1.new.py"', 2, "hook of alembic.ini moved or removed"),
+    "removes the file": ('rm "$1"', 2, "hook of alembic.ini moved or removed"),
+    "is not there": (None, 2, "hook of alembic.ini cannot run: .*hook.sh: No such file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SPOILING)
+def test_a_post_write_hook_that_spoils_the_file_leaves_nothing(shop: Project, what: str) -> None:
+    """A hook that does more than format ends the command with one clear message; the file goes again."""
+    script, code, says = SPOILING[what]
+    with_hook(shop, script)
     before = shop.files()
 
     ended = shop.adopt()
 
-    assert ended.code == 3, ended.stderr
-    assert {k: v for k, v in shop.files().items() if "__pycache__" not in k} == before
+    assert ended.code == code, ended.stderr
+    assert re.search(says, ended.verdict), ended.verdict
+    assert shop.files() == before
 
 
 @pytest.mark.parametrize(
@@ -336,6 +360,21 @@ def test_an_accepted_difference_is_in_the_baseline(shop: Project) -> None:
     assert same_structure(database(shop), adopted)
 
 
+@pytest.mark.parametrize("name", ["user names", "select", "100%", 'say "hi"', "a:b"])
+def test_an_accepted_view_of_any_name_is_dropped_again(shop: Project, name: str) -> None:
+    """The downgrade of a baseline drops a view whose name needs quotes."""
+    quoted = '"' + name.replace('"', '""') + '"'
+    execute(database(shop), f"CREATE VIEW {quoted} AS SELECT name FROM user")
+    registered(shop)
+
+    ended = shop.adopt("--accept", f"extra-view:{name}")
+
+    assert ended.code == 0, ended.stderr
+    ended = shop.flask("db", "downgrade", "base")
+    assert ended.code == 0, ended.stderr
+    assert reading_tables(database(shop)) == ["alembic_version", "sqlite_autoindex_alembic_version_1"]
+
+
 def test_an_accepted_missing_index_is_not_in_the_baseline(project: Project) -> None:
     """An index that only the models have, accepted, is left to a later revision."""
     project.write(
@@ -381,6 +420,14 @@ def test_a_baseline_for_more_engines_says_where_it_was_only_proved_on_paper(shop
     assert "create_type=False" in text
 
 
+def test_the_text_tells_which_engines_were_proved_on_paper(shop: Project) -> None:
+    """Who reads the text learns it like who reads the document; without other engines nothing is said."""
+    more = shop.flask("db-adopt", "--dry-run", "--engine", "postgresql", "--engine", "mariadb")
+
+    assert "on paper    mariadb, postgresql: compared statement by statement" in more.stdout
+    assert "on paper" not in shop.flask("db-adopt", "--dry-run").stdout
+
+
 def test_what_is_accepted_is_made_only_where_the_database_is(shop: Project) -> None:
     """Other engines get what the models say; only the one at hand has the difference."""
     execute(database(shop), "ALTER TABLE user ADD COLUMN nickname TEXT")
@@ -402,6 +449,72 @@ def test_accepting_needs_a_code_and_a_subject(shop: Project, wrong: str) -> None
 
     assert ended.code == 2
     assert "say CODE:SUBJECT" in ended.verdict
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--rev-id", each] for each in ("head", "base", "a b", "", "../x", "a@b", "a+1", "a-1", "x" * 33)),
+        *(["-m", each] for each in ('say """hi"""', "two\nlines", "c:\\x")),
+    ],
+)
+def test_an_id_or_title_that_alembic_cannot_have_is_refused(shop: Project, arguments: list[str]) -> None:
+    """What would make a revision that nobody can run or name is refused before anything is drafted."""
+    before = shop.files()
+
+    ended = shop.adopt(*arguments)
+
+    assert ended.code == 2, ended.stderr
+    assert {"-m": "--message"}.get(arguments[0], arguments[0]) in ended.verdict
+    assert shop.files() == before
+
+
+def test_an_unknown_engine_in_python_is_named(shop: Project) -> None:
+    """AdoptOptions is checked like the options at the terminal."""
+    shop.python(
+        """
+        from shop import create_app
+        from flask_schemaflow import AdoptOptions, ConfigurationError, adopt
+        try:
+            adopt(create_app(), AdoptOptions(engines=("oracle",)))
+        except ConfigurationError as error:
+            assert "--engine oracle" in error.message
+        else:
+            raise AssertionError
+        """
+    )
+
+
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_a_temporary_folder_behind_a_link(shop: Project, has_folder: bool) -> None:
+    """Where TMPDIR is a symbolic link, as on macOS, everything works as elsewhere."""
+    if has_folder:
+        registered(shop)
+        assert shop.flask("db", "init").code == 0
+    real = shop.path.parent / "real"
+    real.mkdir()
+    link = shop.path.parent / "link"
+    link.symlink_to(real)
+
+    ended = shop.adopt(TMPDIR=str(link))
+
+    assert ended.code == 0, ended.stderr
+    assert list(real.iterdir()) == []
+
+
+@pytest.mark.parametrize("lost", ["chain", "server", "databases", "format"])
+def test_a_stored_snapshot_that_is_not_whole_is_named(shop: Project, lost: str) -> None:
+    """A snapshot file that lacks something is named, with what to do."""
+    adopted_shop(shop)
+    (stored,) = (shop.path / "migrations" / "snapshots").iterdir()
+    document = json.loads(stored.read_text())
+    del document[lost]
+    stored.write_text(json.dumps(document))
+
+    ended = shop.adopt()
+
+    assert ended.code == 2, ended.stderr
+    assert f"{stored} is not a readable snapshot (KeyError: '{lost}'). Remove it" in ended.verdict
 
 
 MEANWHILE = """
@@ -484,6 +597,129 @@ def test_tables_of_others_are_listed_and_left_alone(shop: Project) -> None:
     assert ended.code == 0
     assert [each["subject"] for each in ended.findings("foreign-table")] == ["spatial_ref_sys"]
     assert "spatial_ref_sys" not in revisions(shop)[0].read_text()
+
+
+EVENTS_APP = """
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+app = Flask(__name__)
+app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"
+app.config["SCHEMAFLOW_FOREIGN_TABLES"] = {foreign!r}
+db = SQLAlchemy(app)
+
+
+class Post(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    title = db.Column(db.String(50))
+
+
+class Old(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+
+
+for statement in {statements!r}:
+    sa.event.listen(db.metadata, "after_create", sa.DDL(statement))
+"""
+
+MADE_BY_EVENTS = {
+    "a full-text table with its triggers": [
+        "CREATE VIRTUAL TABLE post_words USING fts5(title, content='post', content_rowid='id')",
+        "CREATE TRIGGER post_ai AFTER INSERT ON post BEGIN "
+        "INSERT INTO post_words(rowid, title) VALUES (new.id, new.title); END",
+    ],
+    "a helper table": [
+        "CREATE TABLE settings (name TEXT PRIMARY KEY)",
+        "CREATE INDEX ix_s ON settings (name)",
+    ],
+    "a view over none of our tables": ["CREATE VIEW today AS SELECT date('now') AS today"],
+    "a view over a helper table": [
+        "CREATE TABLE settings (name TEXT PRIMARY KEY)",
+        "CREATE VIEW names AS SELECT name FROM settings",
+    ],
+}
+
+
+def events_app(project: Project, statements: list[str], foreign: list[str]) -> Project:
+    """Make an app whose create_all() sends these statements too."""
+    project.write("app.py", EVENTS_APP.format(statements=statements, foreign=foreign))
+    return project
+
+
+@pytest.mark.parametrize("what", MADE_BY_EVENTS)
+def test_what_only_events_make_is_ours(project: Project, what: str) -> None:
+    """Whatever create_all() makes is in the baseline, though no metadata has it."""
+    events_app(project, MADE_BY_EVENTS[what], []).create_all()
+    before = project.contents()
+
+    ended = project.adopt()
+
+    assert ended.code == 0, ended.stderr
+    assert project.contents() == before
+    assert ended.findings("foreign-table") == []
+    again = project.adopt()
+    assert (again.code, again.document["outcome"]) == (0, "already-adopted"), again.stderr
+    adopted = database(project).rename(project.path / "instance" / "adopted")
+    ended = project.safe_upgrade("--create")
+    assert ended.code == 0, ended.stderr
+    assert same_structure(database(project), adopted)
+
+
+@pytest.mark.parametrize("what", MADE_BY_EVENTS)
+def test_what_only_events_make_is_compared(project: Project, what: str) -> None:
+    """A database that lacks what create_all() makes differs from the models."""
+    events_app(project, [], []).create_all()
+    events_app(project, MADE_BY_EVENTS[what], [])
+
+    ended = project.adopt()
+
+    assert ended.code == 3
+    assert "The database differs from the models" in ended.verdict
+    assert ended.findings()[0]["code"].startswith("missing-")
+
+
+def test_a_mapped_table_that_a_setting_calls_foreign_is_left_out(project: Project) -> None:
+    """SCHEMAFLOW_FOREIGN_TABLES wins over the models: not compared, not in the baseline."""
+    events_app(project, [], ["ol*"]).create_all()
+    execute(database(project), "ALTER TABLE old ADD COLUMN by_hand TEXT")
+
+    ended = project.adopt()
+
+    assert ended.code == 0, ended.stderr
+    text = revisions(project)[0].read_text()
+    assert "'post'" in text
+    assert "'old'" not in text
+    assert project.adopt().document["outcome"] == "already-adopted"
+
+
+def test_a_table_that_is_spelled_otherwise_is_the_same_table(project: Project) -> None:
+    """SQLite ignores the case of names: nothing differs, and the baseline makes what is there."""
+    events_app(project, [], []).create_all()
+    execute(
+        database(project),
+        "ALTER TABLE old RENAME TO old_",
+        "ALTER TABLE old_ RENAME TO OLD",
+        "ALTER TABLE OLD ADD COLUMN by_hand TEXT",
+    )
+
+    ended = project.adopt("--accept", "extra-column:old.by_hand")
+
+    assert ended.code == 0, ended.stderr
+    assert ended.findings("foreign-table") == []
+    assert 'CREATE TABLE "OLD"' in revisions(project)[0].read_text()
+    assert project.adopt("--accept", "extra-column:old.by_hand").document["outcome"] == "already-adopted"
+
+
+def test_models_that_create_all_cannot_make_are_refused(project: Project) -> None:
+    """create_all() that fails on an empty database is the app's error, with its reason."""
+    events_app(project, [], []).create_all()
+    events_app(project, ["CREATE TABLE broken (nothing"], [])
+
+    ended = project.adopt()
+
+    assert ended.code == 3
+    assert "create_all() fails on an empty database: OperationalError: near" in ended.verdict
 
 
 # -- other states ----------------------------------------------------------------------------------

@@ -247,6 +247,47 @@ def test_a_database_in_memory(shop: Project, uri: str, command: str) -> None:
     ends(shop, 2, "SQLite in memory", command=command, URI=uri)
 
 
+def with_cache_in_memory(shop: Project) -> Project:
+    """Give the shop two more databases: an audit, and one in memory that has no model yet."""
+    file = shop.path / "shop.py"
+    binds = 'app.config["SQLALCHEMY_BINDS"] = {"audit": "sqlite:///audit.db", "cache": "sqlite://"}'
+    event = (
+        "class Event(db.Model):\n    __bind_key__ = 'audit'\n    id = db.Column(db.Integer, primary_key=True)"
+    )
+    text = file.read_text().replace("    db.init_app(app)", f"    {binds}\n    db.init_app(app)")
+    file.write_text(text.replace("def create_app", f"{event}\n\n\ndef create_app"))
+    return shop
+
+
+def test_a_database_in_memory_that_has_no_tables(shop: Project) -> None:
+    """A second database in memory without a table disturbs nobody."""
+    with_cache_in_memory(shop).create_all()
+
+    ended = shop.adopt()
+
+    assert ended.code == 0, ended.stderr
+    assert shop.adopt().document["outcome"] == "already-adopted"
+    assert shop.safe_upgrade().document["outcome"] == "nothing-to-do"
+    for file in shop.databases():
+        file.unlink()
+    assert shop.safe_upgrade("--create").document["outcome"] == "upgraded"
+
+
+@pytest.mark.parametrize("imported", [True, False])
+def test_a_second_database_in_memory_is_named(shop: Project, imported: bool) -> None:
+    """A database in memory that has tables is refused by its bind key, whoever imports its models."""
+    with_cache_in_memory(shop).create_all()
+    model = "class Entry(db.Model):\n    __bind_key__ = 'cache'\n    id = db.Column(db.Integer, primary_key=True)\n"
+    shop.write("entries.py", f"from shop import db\n\n\n{model}")
+    environment = {} if imported else {"FLASK_SCHEMAFLOW_MODELS": "entries"}
+    if imported:
+        file = shop.path / "shop.py"
+        file.write_text(f"{file.read_text()}\n\nimport entries\n")
+
+    says = r"The app's database 'cache' is SQLite in memory.*Set SQLALCHEMY_BINDS\['cache'\]"
+    ends(shop, 2, says, **environment)
+
+
 def test_a_missing_file_is_not_made(shop: Project) -> None:
     """safe-upgrade makes no database where there is none, unless it is told to."""
     shop.write("migrations/alembic.ini", "[alembic]\n")
@@ -469,6 +510,11 @@ def test_an_empty_folder_is_used(filled: Project) -> None:
     [
         ("LOKC_WAIT", "1", "Did you mean FLASK_SCHEMAFLOW_LOCK_WAIT"),
         ("RETRIES", "many", "must be a whole number"),
+        (
+            "LOCK_WAIT",
+            "5",
+            "SCHEMAFLOW_LOCK_WAIT is set, and this version of flask-schemaflow does not honour",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", COMMANDS)
@@ -485,6 +531,15 @@ def test_a_wrong_option_is_clicks_own_error(filled: Project) -> None:
 
     assert ended.code == 2
     assert "No such option" in ended.stderr
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_seconds_are_a_number_that_ends(filled: Project, seconds: str) -> None:
+    """What is no number of seconds is a usage error too."""
+    ended = filled.flask("db-adopt", "--search-time", seconds)
+
+    assert ended.code == 2
+    assert "--search-time" in ended.stderr
 
 
 def test_no_password_is_ever_shown(shop: Project) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from projects import CASES, Project
 
+from flask_schemaflow.discovery.sources import scan_sources
+
 SITUATIONS = sorted(folder.name for folder in (CASES / "discovery").iterdir())
 
 
@@ -43,3 +45,31 @@ def test_each_situation_has_its_sentence(situation: str) -> None:
     """A case says in one sentence what it is about."""
     case = json.loads(Path(CASES, "discovery", situation, "case.json").read_text())
     assert case["sentence"].endswith(".")
+
+
+PLACES = {
+    "class A(db.Model): pass": (None, None, True),
+    "class A(db.Model): __bind_key__ = 'audit'": ("audit", None, True),
+    "class A(db.Model): __bind_key__ = BIND": (None, None, False),
+    "class A(db.Model): __table_args__ = {'schema': 'past'}": (None, "past", True),
+    "class A(db.Model): __table_args__ = (db.Index('i', 'a'), {'schema': 'past'})": (None, "past", True),
+    "class A(db.Model): __table_args__ = OPTIONS": (None, None, False),
+    "from past import Base\nclass A(Base): __tablename__ = 'a'; a = db.Column()": ("audit", None, True),
+    "from other import Mixin\nclass A(Mixin, db.Model): pass": (None, None, False),
+    "a = db.Table('a', db.metadata, schema='past', bind_key='audit')": ("audit", "past", True),
+    "a = db.Table('a', db.metadata, schema=PAST)": (None, None, False),
+}
+
+
+@pytest.mark.parametrize("source", PLACES)
+def test_the_place_of_a_table_is_read_from_the_source(source: str, tmp_path: Path) -> None:
+    """Bind key and schema are what class, bases or call say; where more may say it, that is known too."""
+    (tmp_path / "models.py").write_text(f"from shop import db\n{source}\n")
+    (tmp_path / "past.py").write_text(
+        "class Base(db.Model):\n    __abstract__ = True\n    __bind_key__ = 'audit'\n"
+    )
+
+    (declaring,) = scan_sources([tmp_path], lambda *_: None).declaring
+
+    (table,) = declaring.tables
+    assert (table.bind_key, table.schema, table.is_placed) == PLACES[source]

@@ -11,7 +11,7 @@ import pytest
 
 from flask_schemaflow import ExitCode
 from flask_schemaflow.commands import COMMANDS
-from flask_schemaflow.config import Settings
+from flask_schemaflow.config import NOT_YET_HONOURED, Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,11 +50,11 @@ def test_every_exit_code_is_documented() -> None:
     }
 
 
-def test_documented_settings_are_settings() -> None:
-    """Every setting that the README names is one."""
+def test_every_setting_is_documented() -> None:
+    """The README's table has the settings that this version honours, and no other."""
     documented = {cell.strip("`").lower() for cell in first_cells(section("Settings"))}
 
-    assert documented <= {field.name for field in fields(Settings)}
+    assert documented == {field.name for field in fields(Settings)} - NOT_YET_HONOURED
 
 
 def test_the_commands_of_the_readme_are_in_the_makefile() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from projects import Project, contents_of
 
+from flask_schemaflow import ConfigurationError
 from flask_schemaflow.loading import guarded_loading, sqlite_copies
 
 APP = """
@@ -53,6 +57,7 @@ WAYS = {
     "own tables": "db.session.execute(sa.text('CREATE TABLE extra (a)')); db.session.commit()",
     "the driver itself": "c = sqlite3.connect(file); c.execute('DROP TABLE IF EXISTS user'); c.commit(); c.close()",
     "the driver by a URI": "c = sqlite3.connect(f'file:{{file}}?mode=rwc', uri=True); c.execute('CREATE TABLE x (a)')",
+    "the driver with a keyword": "c = sqlite3.connect(database=file); c.execute('CREATE TABLE x (a)'); c.close()",
     "an engine of its own": "sa.create_engine(f'sqlite:///{{file}}').connect().exec_driver_sql('CREATE TABLE x (a)')",
     "a connection left open": "globals().update(kept=db.engine.connect()); kept.exec_driver_sql('CREATE TABLE x (a)')",
 }
@@ -85,6 +90,44 @@ def test_nothing_reaches_a_database_that_is_there(project: Project, way: str) ->
     }
     assert kinds
     assert all(each["file"].endswith("shop.py") for each in ended.findings() if each["code"] in kinds)
+
+
+NAMED_BY_A_SETTING = {
+    "SCHEMAFLOW_METADATA": "models:db.metadata",
+    "SCHEMAFLOW_MODELS": "past.models",
+}
+
+
+@pytest.mark.parametrize("setting", NAMED_BY_A_SETTING)
+def test_what_only_a_setting_names_is_kept_away_too(project: Project, setting: str) -> None:
+    """A module or package that is imported for a setting cannot reach the database either."""
+    on_load(project, "pass").create_all()
+    writes = "import sqlite3\nsqlite3.connect('instance/shop.db').execute('CREATE TABLE x (a)').connection.commit()\n"
+    project.write("past/__init__.py", writes)
+    project.write("past/models.py", "")
+    project.write("models.py", f"{writes}from shop import db\n")
+    (file,) = project.databases()
+    before = file.read_bytes()
+
+    ended = project.adopt("--dry-run", **{f"FLASK_{setting}": NAMED_BY_A_SETTING[setting]})
+
+    assert ended.code == 0, ended.stderr
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("setting", NAMED_BY_A_SETTING)
+@pytest.mark.parametrize("fails", ["raise KeyError('no')", "import sys; sys.exit('no')"])
+def test_what_only_a_setting_names_may_fail(project: Project, setting: str, fails: str) -> None:
+    """A module that fails when it is imported for a setting is named with its line."""
+    on_load(project, "pass").create_all()
+    project.write("past/__init__.py", f"\n{fails}\n")
+    project.write("models.py", f"\n{fails}\n")
+
+    ended = project.adopt("--dry-run", **{f"FLASK_{setting}": NAMED_BY_A_SETTING[setting]})
+
+    assert ended.code == 2, ended.stderr
+    assert setting in ended.verdict
+    assert ".py:2" in ended.verdict or ".py:1" in ended.verdict
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if "create_all" in WAYS[way]])
@@ -185,6 +228,54 @@ def test_a_thread_that_never_ends_does_not_keep_the_command(project: Project) ->
     on_load(project, "threading.Thread(target=time.sleep, args=(600,)).start()").create_all()
 
     assert project.adopt("--dry-run").code == 0
+
+
+ROUND_ABOUT = {
+    "the class": "sqlite3.Connection(file).execute('CREATE TABLE x (a)').connection.commit()",
+    "a class of its own": "type('Own', (sqlite3.Connection,), {})(file).execute('CREATE TABLE x (a)')",
+    "a function from before": "from early import connect; connect(file).execute('CREATE TABLE x (a)')",
+    "a function from before, by a URI": "from early import connect; connect(f'file:{file}', uri=True)",
+}
+
+
+@pytest.mark.parametrize("way", ROUND_ABOUT)
+def test_a_connection_that_goes_round_about_is_refused(project: Project, way: str) -> None:
+    """What opens the real file by another way than sqlite3.connect is refused, with its line and the mend."""
+    project.write("early.py", "from sqlite3 import connect\n")
+    project.write("run.py", "import early\nfrom flask.cli import main\n\nmain()\n")
+    on_load(project, ROUND_ABOUT[way]).create_all()
+    (file,) = project.databases()
+    before = file.read_bytes()
+
+    ended = run_program(project, "run.py", "--app", "shop", "db-adopt")
+
+    assert ended.returncode == 2, ended.stderr
+    verdict = ended.stderr.splitlines()[-1]
+    assert re.search(rf"shop.py:29: While it loads, the app opens {file} by sqlite3.Connection, or", verdict)
+    assert "if flask_schemaflow.in_command(): return app" in verdict
+    assert file.read_bytes() == before
+
+
+def run_program(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the project in a new interpreter."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=project.path, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", [":memory:", "", "file::memory:?cache=shared", "file:x?mode=memory"])
+def test_a_database_in_memory_is_open_to_every_way(name: str) -> None:
+    """Only files are kept away; and after the block every way is open again."""
+    with guarded_loading(every_thread=True):
+        sqlite3.Connection(name, uri=True).close()
+
+
+def test_every_way_is_open_again_afterwards(tmp_path: Path) -> None:
+    """The hook of the driver does nothing once loading is over."""
+    with guarded_loading(every_thread=True), pytest.raises(ConfigurationError):
+        sqlite3.Connection(tmp_path / "shop.db")
+    sqlite3.Connection(tmp_path / "shop.db").close()
+    with guarded_loading(every_thread=False):
+        sqlite3.Connection(tmp_path / "shop.db").close()
 
 
 @pytest.mark.parametrize(

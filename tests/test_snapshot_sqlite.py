@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
 from flask_schemaflow.drift import find_drift, is_equal
-from flask_schemaflow.snapshot import Snapshot, take_snapshot
+from flask_schemaflow.snapshot import Snapshot, folded, take_snapshot
 from flask_schemaflow.snapshot.sqlite_tokens import normal_text
 
 
@@ -67,6 +69,12 @@ SAME = {
     "a column that was added later": (
         "CREATE TABLE t (a INTEGER); ALTER TABLE t ADD COLUMN b VARCHAR(5) DEFAULT 'x' NOT NULL",
         "CREATE TABLE t (a INTEGER, b VARCHAR(5) DEFAULT 'x' NOT NULL)",
+    ),
+    "case of the names of tables, indexes and constraints": (
+        "CREATE TABLE users (id INTEGER PRIMARY KEY, a INT, CONSTRAINT uq UNIQUE (a)); "
+        "CREATE TABLE t (a INT REFERENCES users); CREATE INDEX i ON t (a)",
+        "CREATE TABLE Users (id INTEGER PRIMARY KEY, a INT, CONSTRAINT UQ UNIQUE (a)); "
+        "CREATE TABLE T (a INT REFERENCES USERS (id)); CREATE INDEX I ON T (a)",
     ),
     "a table that was renamed": (
         "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (a INTEGER REFERENCES p (id)); "
@@ -286,6 +294,53 @@ def test_a_text_that_nobody_can_read_is_compared_as_a_whole() -> None:
 
     assert [each.name for each in left.tables] == ["words"]
     assert [each.code for each in find_drift(left, right, "the models")] == ["changed-table-definition"]
+
+
+@pytest.mark.parametrize(
+    ("module", "own", "shadows"),
+    [
+        ("fts4(word)", "words_data", "content segments segdir docsize stat"),
+        ("fts5(word)", "words_stat", "data idx content docsize config"),
+        ("RTREE(id, a, b)", "words_config", "node rowid parent"),
+    ],
+)
+def test_a_table_is_hidden_only_behind_its_own_kind_of_virtual_table(
+    module: str, own: str, shadows: str
+) -> None:
+    """A table that is called like the shadow of another module is a table like any other."""
+    taken = snapshot(f"CREATE VIRTUAL TABLE Words USING {module}", f"CREATE TABLE {own} (a INT)")
+
+    assert [each.name for each in taken.tables] == ["Words", own]
+
+
+def test_a_trigger_belongs_to_its_table_however_that_is_spelled() -> None:
+    """SQLite keeps the table's name as the trigger spelled it."""
+    body = "AFTER INSERT ON {} BEGIN SELECT 1; END"
+    table = "CREATE TABLE t (a INT)"
+    without = snapshot(table)
+    shouted = snapshot(table, f"CREATE TRIGGER g {body.format('T')}")
+
+    assert [each.key for each in find_drift(without, shouted, "the models")] == ["extra-trigger:t.g"]
+
+
+def test_columns_are_compared_as_they_are_spelled() -> None:
+    """A column comes back in rows as it was spelled, so that its spelling counts."""
+    left, right = snapshot("CREATE TABLE t (name TEXT)"), snapshot("CREATE TABLE t (Name TEXT)")
+
+    assert [each.key for each in find_drift(left, right, "the models")] == [
+        "missing-column:t.name",
+        "extra-column:t.Name",
+    ]
+
+
+def test_only_sqlite_ignores_the_case_of_names() -> None:
+    """On other engines two spellings are two tables; on SQLite only ASCII letters are folded."""
+    taken = snapshot("CREATE TABLE Users (a INT)", "CREATE TABLE \u00c4 (a INT)")
+    names = [(None, "users"), (None, "\u00e4")]
+
+    assert [each.name for each in taken.of_tables(names).objects] == ["Users"]
+    assert replace(taken, family="postgresql").of_tables(names).objects == ()
+    assert folded("Users", "postgresql") == "Users"
 
 
 def test_strange_names_are_read() -> None:

@@ -1,6 +1,6 @@
 """Take databases made by ``create_all`` under migrations: the ``db-adopt`` pipeline."""
 
 from .adopt import AdoptResult, adopt
-from .common import AdoptOptions
+from .options import AdoptOptions
 
 __all__ = ["AdoptOptions", "AdoptResult", "adopt"]

@@ -14,7 +14,8 @@ from ..results import DatabaseResult, Progress, Result
 from ..state import State
 from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
 from .baseline_way import write_baseline
-from .common import Adoption, AdoptOptions
+from .common import Adoption
+from .options import AdoptOptions, check_options
 from .revisions_way import confirm_revision, find_revision
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def adopt(
     with progress.told_on_failure(), app.app_context():
         if loading is not None:
             progress.findings.extend(loading.findings())
+        check_options(options)
         project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
         _note_targets(progress, project.binds)
         survey = survey_project(project, with_discovery=True, loading=loading)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sqlalchemy import make_url
 
-from ..baseline import Baseline, Target, draft_baseline
+from ..baseline import Baseline, Tables, Target, create_all_on, draft_baseline
 from ..drift import Drift, find_drift
 from ..errors import DriftFound, ProofFailed
 from ..findings import Finding
@@ -28,13 +29,13 @@ from ..migrations import (
 )
 from ..proof import Proof, prove
 from ..results import ProofResult
-from ..revisions import read_revision, source_hash
+from ..revisions import TableName, read_revision, source_hash
 from ..scratch import scratch_database, scratch_databases
 from ..session import sealed
 from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path, take_snapshot
 from ..state import State
-from ..survey import Survey, VersionTable, only_ours
-from .common import Adoption, BindKey, stamp, unchanged_databases
+from ..survey import Survey, VersionTable
+from .common import Adoption, BindKey, names_in, stamp, unchanged_databases
 
 if TYPE_CHECKING:
     from ..discovery import Bind
@@ -42,12 +43,13 @@ if TYPE_CHECKING:
 
 def write_baseline(adoption: Adoption) -> None:
     """Write the baseline of what is there, proved on scratch, and stamp the databases that have it."""
+    binds = adoption.survey.relevant
+    wanted = {bind.key: _structure_of_models(bind, adoption.survey) for bind in binds}
+    adoption = _with_made(adoption, wanted)
     survey, options, progress = adoption.survey, adoption.options, adoption.progress
-    adoption.check_accepted()
-    unmanaged = [b for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
-    wanted = {bind.key: _structure_of_models(bind, survey) for bind in survey.relevant}
+    unmanaged = [b for b in binds if survey.states[b.key].state is State.UNMANAGED]
     accepted = _accepted_drift(adoption, unmanaged, wanted)
-    drafts = {bind.key: _draft(bind, survey, options.engines, accepted) for bind in survey.relevant}
+    drafts = {b.key: _draft(b, survey, options.engines, wanted[b.key], accepted) for b in binds}
     progress.findings.extend(_about_rows(drafts))
     several = any(bind.key is not None for bind in survey.relevant)
     with staging_area(survey.migrations, several_databases=several) as staging:
@@ -72,8 +74,37 @@ def write_baseline(adoption: Adoption) -> None:
 def _structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
     """Give what ``create_all`` makes, by running it on scratch. Never touches the real database."""
     with scratch_database(bind.engine) as scratch, sealed():
-        bind.metadata.create_all(scratch, checkfirst=False)
-        return only_ours(take_snapshot(scratch), survey.states[bind.key].expected)
+        create_all_on(bind.metadata, scratch, _tables_of(bind, survey))
+        return take_snapshot(scratch)
+
+
+def _tables_of(bind: Bind, survey: Survey) -> Tables:
+    """Give the tables of the models without those that a setting calls foreign; None for all."""
+    patterns = survey.settings.foreign_tables
+    tables = bind.metadata.tables.values()
+    ours = [each for each in tables if not any(fnmatchcase(each.name, pattern) for pattern in patterns)]
+    return ours if len(ours) < len(tables) else None
+
+
+def _with_made(adoption: Adoption, made: Mapping[BindKey, Snapshot]) -> Adoption:
+    """Count as ours whatever ``create_all`` makes: what an event makes is in no metadata."""
+    survey, progress = adoption.survey, adoption.progress
+    states = dict(survey.states)
+    for key, snapshot in made.items():
+        state, names = states[key], names_in(snapshot)
+        there = survey.looks[key].snapshot or snapshot
+        ours = names_in(there.of_tables((name.schema, name.name) for name in names))
+        states[key] = replace(
+            state,
+            expected=state.expected | names,
+            ours=state.ours | (state.foreign & ours),
+            foreign=state.foreign - ours,
+        )
+        labels = {each.label for each in there.objects if TableName(each.schema, each.name) in ours}
+        progress.findings[:] = [
+            each for each in progress.findings if each.code != "foreign-table" or each.subject not in labels
+        ]
+    return replace(adoption, survey=replace(survey, states=states))
 
 
 def _accepted_drift(
@@ -107,6 +138,7 @@ def _draft(
     bind: Bind,
     survey: Survey,
     engines: tuple[str, ...],
+    wanted: Snapshot,
     accepted: Mapping[BindKey, list[Drift]],
 ) -> Baseline:
     snapshot = survey.looks[bind.key].snapshot
@@ -117,7 +149,13 @@ def _draft(
         targets.extend(
             Target(dialect=make_url(_PAPER[family]).get_dialect()()) for family in _on_paper(survey, engines)
         )
-        return draft_baseline(bind.metadata, targets, differing=accepted.get(bind.key, ()), real=snapshot)
+        return draft_baseline(
+            bind.metadata,
+            targets,
+            tables=_tables_of(bind, survey),
+            differing=accepted.get(bind.key, ()),
+            real=snapshot.respelled(like=wanted) if snapshot is not None else None,
+        )
 
 
 # The dialect alone is needed, not its driver.
@@ -235,10 +273,9 @@ def _write_and_stamp(
     wanted: Mapping[BindKey, Snapshot],
 ) -> None:
     project = adoption.survey.migrations
-    files = _stored_snapshots(adoption.survey, staged, proof)
     with unchanged_databases(adoption.survey, [bind.key for bind in unmanaged]) as held:
         adoption.notify(f"Writing     {staged.target}")
-        written = write_staged(staged, project, files)
+        written = write_staged(staged, project, lambda: _stored_snapshots(adoption.survey, staged, proof))
         try:
             if source_hash(staged.target.read_text(encoding="utf-8")) != source_hash(staged.source):
                 # A post-write hook changed more than the layout.
@@ -253,8 +290,8 @@ def _write_and_stamp(
 
 
 def _stored_snapshots(survey: Survey, staged: StagedRevision, proof: Proof) -> dict[Path, str]:
-    assert staged.migrations.version_folder is not None
-    (chain,) = chain_hashes([read_revision(staged.path)]).values()
+    """Write the snapshots, with the hash of the revision as it is in its place."""
+    (chain,) = chain_hashes([read_revision(staged.target)]).values()
     files = {}
     for family in {bind.family for bind in survey.relevant}:
         snapshots = {b.key: proof.snapshots[b.key] for b in survey.relevant if b.family == family}

@@ -1,4 +1,4 @@
-"""What both ways of adopting share: the options, the stamp, and what may differ."""
+"""What both ways of adopting share: the stamp, and what may differ."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..drift import check_accepted
 from ..errors import Refused
+from ..revisions import TableName
 from ..session import HeldTransaction, held_transaction
 from ..survey import Notify, Survey, read_look
 from ..versions import write_version
@@ -16,23 +16,11 @@ from ..versions import write_version
 if TYPE_CHECKING:
     from ..drift import Drift
     from ..results import Progress
+    from ..snapshot import Snapshot
     from ..state import State
+    from .options import AdoptOptions
 
 BindKey = str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdoptOptions:
-    """What ``db-adopt`` was asked for; ``search_time`` is in seconds."""
-
-    directory: str | None = None
-    x_args: tuple[str, ...] = ()
-    message: str = "baseline"
-    revision_id: str | None = None
-    accept: tuple[str, ...] = ()
-    engines: tuple[str, ...] = ()
-    dry_run: bool = False
-    search_time: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -53,18 +41,16 @@ class Adoption:
         """The accepted differences, each ``CODE:SUBJECT``, of options and settings."""
         return frozenset((*self.options.accept, *self.survey.settings.accept))
 
-    def check_accepted(self) -> None:
-        """Check that what is accepted can be accepted at all.
-
-        :raises ConfigurationError: it is not ``CODE:SUBJECT``, or no code of a difference.
-        """
-        check_accepted(self.options.accept)
-
     def split(self, drift: Iterable[Drift]) -> tuple[list[Drift], list[Drift]]:
         """Split structural differences into accepted and stopping ones."""
         structural = [each for each in drift if each.structural]
         accepted = [each for each in structural if each.key in self.accepted]
         return accepted, [each for each in structural if each.key not in self.accepted]
+
+
+def names_in(snapshot: Snapshot) -> frozenset[TableName]:
+    """Give the names of everything in a structure, views and what is no table too."""
+    return frozenset(TableName(each.schema, each.name) for each in snapshot.objects)
 
 
 @contextmanager

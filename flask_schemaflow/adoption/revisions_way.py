@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 def find_revision(adoption: Adoption) -> None:
     """Find the revision that the structure of the unmanaged databases equals, and stamp it."""
     survey, options = adoption.survey, adoption.options
-    adoption.check_accepted()
     keys = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
     adoption.notify(f"Searching   which of {len(survey.revisions)} revisions the structure equals")
     revision = revision_of(survey, keys, search_time=options.search_time, accepted=adoption.accepted)
@@ -44,7 +43,6 @@ def find_revision(adoption: Adoption) -> None:
 def confirm_revision(adoption: Adoption) -> None:
     """Prove that each adopted database has the structure of the revision that it says."""
     survey = adoption.survey
-    adoption.check_accepted()
     adopted = {
         bind.key: survey.states[bind.key].versions or ()
         for bind in survey.relevant

@@ -1,12 +1,14 @@
 """Draft the first revision, in memory."""
 
 from .draft import Baseline, Target, draft_baseline
-from .recording import CannotRecord, record_create_all, record_create_all_on
+from .recording import CannotRecord, Tables, create_all_on, record_create_all, record_create_all_on
 
 __all__ = [
     "Baseline",
     "CannotRecord",
+    "Tables",
     "Target",
+    "create_all_on",
     "draft_baseline",
     "record_create_all",
     "record_create_all_on",

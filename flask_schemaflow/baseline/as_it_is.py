@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .pieces import Piece, Renderer
-from .rendering import write_execute
 
 if TYPE_CHECKING:
     from ..drift import Drift
@@ -45,9 +44,10 @@ def with_real(
             yield Piece(upgrade={_HERE: raw}, is_operation=False)
         elif drift.code == "extra-view":
             view = there[drift.table]
+            name = renderer.dialects[_HERE].identifier_preparer.quote(view.name)
             yield Piece(
                 upgrade={_HERE: renderer.raw([view.definition], _HERE)},
-                downgrade={_HERE: next(write_execute(f"DROP VIEW {view.name}"))},
+                downgrade={_HERE: renderer.raw([f"DROP VIEW {name}"], _HERE)},
                 is_operation=False,
             )
 

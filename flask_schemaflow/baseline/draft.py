@@ -16,6 +16,7 @@ from .recording import (
     CannotRecord,
     OfflineOperations,
     Recording,
+    Tables,
     record_create_all,
     record_create_all_on,
     same_statements,
@@ -58,6 +59,7 @@ def draft_baseline(
     metadata: MetaData,
     targets: Sequence[Target],
     *,
+    tables: Tables = None,
     differing: Iterable[Drift] = (),
     real: Snapshot | None = None,
 ) -> Baseline:
@@ -67,12 +69,13 @@ def draft_baseline(
     otherwise the statement itself is written. Never touches the real database.
 
     :param targets: first the dialect in use, then those for which it is proved on paper only.
+    :param tables: leave out what is not among these.
     :param differing: accepted differences: there the baseline makes what ``real`` has instead.
     :param real: the structure of the real database; needed with ``differing``.
     :raises CannotRecord: what ``create_all`` sends cannot be known.
     :raises ProofFailed: as a whole it would send something else to one of the further targets.
     """
-    recordings = [_record(metadata, target) for target in targets]
+    recordings = [_record(metadata, target, tables) for target in targets]
     names = Names()
     renderer = Renderer([target.dialect for target in targets], metadata, names)
     pieces = [renderer.piece(unit) for unit in join_units(recordings)]
@@ -92,13 +95,13 @@ def draft_baseline(
     )
 
 
-def _record(metadata: MetaData, target: Target) -> Recording:
+def _record(metadata: MetaData, target: Target, tables: Tables) -> Recording:
     try:
-        return record_create_all(metadata, target.dialect)
+        return record_create_all(metadata, target.dialect, tables)
     except CannotRecord:
         if target.scratch is None:
             raise
-        return record_create_all_on(metadata, target.scratch)
+        return record_create_all_on(metadata, target.scratch, tables)
 
 
 def _body(renderer: Renderer, codes: Iterable[Code]) -> str:

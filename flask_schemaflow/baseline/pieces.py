@@ -108,7 +108,7 @@ def _is_late(key: sa.ForeignKeyConstraint) -> bool:
 # -- what a statement makes, and how to take it back -----------------------------------------------
 
 _MADE = re.compile(
-    r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+)?(?P<kind>MATERIALIZED\s+VIEW|VIEW|TRIGGER|SEQUENCE|"
+    r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+|VIRTUAL\s+)?(?P<kind>MATERIALIZED\s+VIEW|VIEW|TRIGGER|SEQUENCE|"
     r"TYPE|DOMAIN|FUNCTION|PROCEDURE|EXTENSION|SCHEMA|TABLE)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
     r"(?P<name>(?:\"[^\"]+\"|`[^`]+`|[\w.]+)+)",
     re.IGNORECASE,

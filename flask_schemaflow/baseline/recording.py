@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,11 @@ class CannotRecord(Refused):
     """What ``create_all`` sends cannot be known."""
 
 
-def record_create_all(metadata: MetaData, dialect: Dialect) -> Recording:
+Tables = Sequence[Table] | None
+"""Which tables of a metadata count; None for all of them, and for whatever else it has."""
+
+
+def record_create_all(metadata: MetaData, dialect: Dialect, tables: Tables = None) -> Recording:
     """Record what ``create_all`` would send to an empty database. Never touches a database.
 
     :raises CannotRecord: an event of the app asks the database while tables are created, or a table
@@ -57,7 +61,7 @@ def record_create_all(metadata: MetaData, dialect: Dialect) -> Recording:
     elements: list[Any] = []
     connection = MockConnection(dialect, lambda element, *_: elements.append(element))
     try:
-        metadata.create_all(connection, checkfirst=False)
+        metadata.create_all(connection, tables, checkfirst=False)
         return _recording(elements, dialect)
     except SQLAlchemyError as error:
         raise CannotRecord(
@@ -71,8 +75,11 @@ def record_create_all(metadata: MetaData, dialect: Dialect) -> Recording:
         ) from error
 
 
-def record_create_all_on(metadata: MetaData, scratch: Connection) -> Recording:
-    """Record what ``create_all`` sends while it really runs, on a scratch database."""
+def record_create_all_on(metadata: MetaData, scratch: Connection, tables: Tables = None) -> Recording:
+    """Record what ``create_all`` sends while it really runs, on a scratch database.
+
+    :raises CannotRecord: it fails.
+    """
     elements: list[Any] = []
 
     def before(_conn: Any, element: Any, *_: Any) -> None:
@@ -80,10 +87,26 @@ def record_create_all_on(metadata: MetaData, scratch: Connection) -> Recording:
 
     event.listen(scratch, "before_execute", before)
     try:
-        metadata.create_all(scratch, checkfirst=False)
+        create_all_on(metadata, scratch, tables)
     finally:
         event.remove(scratch, "before_execute", before)
     return _recording([e for e in elements if not _only_reads(e)], scratch.dialect)
+
+
+def create_all_on(metadata: MetaData, scratch: Connection, tables: Tables = None) -> None:
+    """Run ``create_all`` on a scratch database.
+
+    :raises CannotRecord: it fails, by itself or in an event of the app.
+    """
+    try:
+        metadata.create_all(scratch, tables, checkfirst=False)
+    except Exception as error:
+        origin = origin_of_error(error)
+        reason = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise CannotRecord(
+            f"{origin or 'The models'}: create_all() fails on an empty database: "
+            f"{type(error).__name__}: {reason}"
+        ) from error
 
 
 def _only_reads(element: Any) -> bool:

@@ -1,6 +1,6 @@
 """Find and import every model module; pair each bind's engine and metadata."""
 
-from .binds import Bind, find_binds, registered_db
+from .binds import Bind, find_binds, refuse_in_memory, registered_db
 from .discover import DiscoveredModule, Discovery, discover
 from .loaded import holder_of
 from .sources import SourceCall
@@ -13,5 +13,6 @@ __all__ = [
     "discover",
     "find_binds",
     "holder_of",
+    "refuse_in_memory",
     "registered_db",
 ]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextvars
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 
-from ..errors import ConfigurationError
-from ..loading import origin_of_error
+from ..errors import ConfigurationError, SchemaFlowError
+from ..loading import guarded_loading, origin_of_error
 from ..session import family_of, target_of
+from ..sqlite_file import file_of_url
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -74,12 +76,12 @@ def find_binds(
 ) -> tuple[Bind, ...]:
     """Pair each engine of the app with its metadata, the default database first. Read-only.
 
-    Needs an application context.
+    Needs an application context. What the import string names is imported as in :mod:`..loading`.
 
     :param metadata: replaces the default database's metadata.
     :param import_string: the same as ``module:attribute``, and wins.
-    :raises ConfigurationError: there is no Flask-SQLAlchemy, an engine is asynchronous, or the import
-        string leads nowhere.
+    :raises ConfigurationError: there is no Flask-SQLAlchemy, an engine is asynchronous, a database with
+        tables is in memory, or the import string leads nowhere.
     """
     db = registered_db(app)
     if import_string is not None:
@@ -94,16 +96,34 @@ def find_binds(
                 f"The engine of {target_of(engine)} is asynchronous, which Flask-Migrate cannot use."
             )
         binds.append(Bind(key=key, engine=engine, metadata=metadatas.get(key, MetaData())))
+    refuse_in_memory(bind for bind in binds if bind.metadata.tables)
     return tuple(binds)
+
+
+def refuse_in_memory(binds: Iterable[Bind]) -> None:
+    """Check that databases that count are kept anywhere. Read-only.
+
+    :raises ConfigurationError: one is SQLite in memory.
+    """
+    for bind in binds:
+        if bind.family == "sqlite" and file_of_url(bind.engine.url) is None:
+            setting = "SQLALCHEMY_DATABASE_URI" if bind.key is None else f"SQLALCHEMY_BINDS[{bind.key!r}]"
+            raise ConfigurationError(
+                f"The app's database {bind.label!r} is SQLite in memory, which is gone when the command "
+                f"ends. Set {setting} to the real database."
+            )
 
 
 def _import_metadata(import_string: str) -> MetaData:
     module, _, path = import_string.partition(":")
     try:
-        value: Any = contextvars.copy_context().run(importlib.import_module, module)
-        for name in path.split(".") if path else ():
-            value = getattr(value, name)
-    except Exception as error:
+        with guarded_loading(every_thread=False, servers_too=True):
+            value: Any = contextvars.copy_context().run(importlib.import_module, module)
+            for name in path.split(".") if path else ():
+                value = getattr(value, name)
+    except SchemaFlowError:
+        raise
+    except (Exception, SystemExit) as error:
         origin = origin_of_error(error)
         raise ConfigurationError(
             f"SCHEMAFLOW_METADATA = {import_string!r} cannot be imported: "

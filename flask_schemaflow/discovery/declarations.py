@@ -14,11 +14,18 @@ IsBase = Callable[[Path | str, str], bool | None]
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredTable:
-    """A table as the source declares it; ``name`` is None where only running the code would tell."""
+    """A table as the source declares it; ``name`` is None where only running the code would tell.
+
+    ``bind_key`` and ``schema`` are what the text says, None for the default; ``is_placed`` is false where
+    something else may say it too, a base class that is not in the source or an expression.
+    """
 
     name: str | None
     declared_by: str
     line: int
+    bind_key: str | None = None
+    schema: str | None = None
+    is_placed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,8 @@ class _Class:
     has_columns: bool = False
     table_name: str | None = None
     names_table: bool = False
+    bind_key: ast.expr | None = None
+    schema: ast.expr | None = None
 
 
 @dataclass
@@ -94,7 +103,37 @@ class DeclarationIndex:
             if each.abstract or not self._declares(module, each):
                 continue
             name = each.table_name or (None if each.names_table else _snake_case(each.name))
-            yield DeclaredTable(name=name, declared_by=each.name, line=each.line)
+            bind_key, schema = self._said(module, each, "bind_key"), self._said(module, each, "schema")
+            yield DeclaredTable(
+                name=name,
+                declared_by=each.name,
+                line=each.line,
+                bind_key=bind_key or None,
+                schema=schema or None,
+                is_placed=None not in (bind_key, schema),
+            )
+
+    def _said(self, module: _Module, each: _Class, what: str) -> str | None:
+        """Give what a class or its bases say of bind key or schema: empty for nothing, None for unknown."""
+        own: ast.expr | None = getattr(each, what)
+        if own is not None:
+            return _text_of(own)
+        for base in each.bases:
+            if base.endswith(".Model") or base == "object" or last_part(base) in _BASE_CLASSES:
+                continue
+            found = self._class_of(module, base)
+            said = self._said(*found, what) if found and found[1] is not each else None
+            if said != "":
+                return said
+        return ""
+
+    def _class_of(self, module: _Module, name: str) -> tuple[_Module, _Class] | None:
+        """Find a class by the name that a module knows it by, in the source."""
+        if name in module.classes:
+            return module, module.classes[name]
+        imported, level, original = module.imports.get(name, ("", 0, ""))
+        others = (self.modules[file] for file in self._files_of(module.file, imported, level))
+        return next(((m, m.classes[original]) for m in others if original in m.classes), None)
 
     def _declares(self, module: _Module, each: _Class) -> bool:
         if any(last_part(base) in _BASE_CLASSES for base in each.bases):
@@ -219,9 +258,16 @@ def _note_value(module: _Module, node: ast.Assign | ast.AnnAssign | ast.Expr) ->
     assert value is not None
     if isinstance(value, ast.Call) and last_part(dotted_name(value.func)) == "Table" and value.args:
         first = value.args[0]
-        name = first.value if isinstance(first, ast.Constant) else None
+        said = {each.arg: _text_of(each.value) for each in value.keywords}
         module.tables.append(
-            DeclaredTable(name=name if isinstance(name, str) else None, declared_by="Table", line=node.lineno)
+            DeclaredTable(
+                name=_text_of(first),
+                declared_by="Table",
+                line=node.lineno,
+                bind_key=said.get("bind_key"),
+                schema=said.get("schema"),
+                is_placed=None not in (said.get("bind_key", ""), said.get("schema", "")),
+            )
         )
     expression = dotted_name(value.func if isinstance(value, ast.Call) else value)
     targets = node.targets if isinstance(node, ast.Assign) else ()
@@ -252,11 +298,29 @@ def _note_attribute(found: _Class, item: ast.Assign | ast.AnnAssign) -> None:
         found.abstract = _is_true(item.value)
     if "__tablename__" in names or "__table__" in names:
         found.names_table = True
-        if isinstance(item.value, ast.Constant) and isinstance(item.value.value, str):
-            found.table_name = item.value.value
+        found.table_name = _text_of(item.value)
+    if "__bind_key__" in names:
+        found.bind_key = item.value
+    if "__table_args__" in names:
+        found.schema = _schema_in(item.value)
     called = last_part(dotted_name(item.value.func)) if isinstance(item.value, ast.Call) else ""
     annotated = isinstance(item, ast.AnnAssign) and "Mapped" in ast.dump(item.annotation)
     found.has_columns |= called in _COLUMN_CALLS or annotated
+
+
+def _schema_in(arguments: ast.expr | None) -> ast.expr | None:
+    """Give the schema in the value of ``__table_args__``: a dict, or a tuple that ends in one."""
+    if isinstance(arguments, ast.Tuple):
+        arguments = arguments.elts[-1] if arguments.elts else None
+    if not isinstance(arguments, ast.Dict):
+        return arguments if isinstance(arguments, ast.Name | ast.Attribute) else None
+    pairs = zip(arguments.keys, arguments.values, strict=True)
+    return next((value for key, value in pairs if key is None or _text_of(key) == "schema"), None)
+
+
+def _text_of(node: ast.expr | None) -> str | None:
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, str) else None
 
 
 def dotted_name(node: ast.AST) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, ModelsMissing
 from ..findings import Finding, Severity
-from ..loading import LoadingRecord, guarded_loading
+from ..loading import LoadingRecord, guarded_loading, origin_of_error
 from .binds import Bind, registered_db
 from .importing import Candidate, import_candidates
 from .judging import Judges, TablesPerBind, judge
@@ -85,11 +86,11 @@ def discover(
     metadatas = [bind.metadata for bind in binds]
     roots = loaded.search_roots(app, _holders(app, metadatas))
     sources = scan_sources(roots, loaded.is_base)
-    candidates = list(_candidates(sources, loaded, settings))
     with guarded_loading(every_thread=every_thread, servers_too=True) as seen:
         if record is not None:
             seen.table_origins.update(record.table_origins)
-        imported = import_candidates(candidates, metadatas, seen)
+        candidates = list(_candidates(sources, loaded, settings))
+        imported = import_candidates(candidates, binds, seen)
     named = {candidate.file for candidate in candidates if candidate.named}
     kept, left = judge(imported, binds, judges, named, keep_new=keep_new)
     for table in left:
@@ -145,16 +146,23 @@ def _named_candidates(sources: Sources, loaded: LoadedCode, settings: Settings) 
         for name in matches:
             source = declaring.get(name)
             if source is None:
-                yield Candidate(module=name, file=Path(), names=(), line=1, named=True)
+                yield Candidate(module=name, file=Path(), tables=(), line=1, named=True)
             elif source.file not in loaded.files and not _excluded(name, settings):
                 yield _candidate(name, source, named=True)
 
 
 def _existing_module(name: str) -> str:
+    """Check that a module is there; looking for it imports the packages that it is in."""
     try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
+        spec = contextvars.copy_context().run(importlib.util.find_spec, name)
+    except (ModuleNotFoundError, ValueError):
         spec = None
+    except (Exception, SystemExit) as error:
+        origin = origin_of_error(error)
+        raise ConfigurationError(
+            f"SCHEMAFLOW_MODELS names {name!r}, whose package cannot be imported: "
+            f"{type(error).__name__}: {error}" + (f" ({origin})" if origin else "")
+        ) from None
     if spec is None:
         raise ConfigurationError(f"SCHEMAFLOW_MODELS names {name!r}, and there is no such module.")
     return name
@@ -164,7 +172,7 @@ def _candidate(name: str, source: SourceFile, *, named: bool) -> Candidate:
     return Candidate(
         module=name,
         file=source.file,
-        names=tuple(table.name for table in source.tables if table.name),
+        tables=tuple(table for table in source.tables if table.name),
         line=source.tables[0].line,
         named=named,
     )

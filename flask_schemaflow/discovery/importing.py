@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..loading import LoadingRecord, origin_of_error
+from ..revisions import TableName
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData, Table
 
+    from .binds import Bind
+    from .declarations import DeclaredTable
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A module that declares tables and is not loaded; ``names`` are its tables as far as text tells."""
+    """A module that declares tables and is not loaded; ``tables`` are those that the text names."""
 
     module: str
     file: Path
-    names: tuple[str, ...]
+    tables: tuple[DeclaredTable, ...]
     line: int
     named: bool
 
@@ -53,20 +57,23 @@ class Imported:
 
 
 def import_candidates(
-    candidates: Iterable[Candidate], metadatas: Iterable[MetaData], record: LoadingRecord
+    candidates: Iterable[Candidate], binds: Iterable[Bind], record: LoadingRecord
 ) -> Imported:
     """Import modules one by one, in copied contexts; run inside ``guarded_loading``.
 
     What a failing module added to the metadata is taken out again, as are tables whose foreign keys name
     no table. A module that fails is tried once more after the others, for circular imports.
     """
-    metadatas = tuple(metadatas)
+    binds = tuple(binds)
+    metadatas = tuple(bind.metadata for bind in binds)
     before = {table for metadata in metadatas for table in metadata.tables.values()}
+    there = Declared(binds)
     failures: dict[Path, Failure] = {}
     waiting = list(candidates)
     for _attempt in range(2):
         for candidate in waiting:
-            failure = _import_one(candidate, metadatas, before, record)
+            again = _declared_again(candidate, there, record)
+            failure = again or _import_one(candidate, metadatas, before, record)
             if failure is None:
                 failures.pop(candidate.file, None)
             else:
@@ -90,25 +97,45 @@ def import_candidates(
     return Imported(brought, list(failures.values()))
 
 
+class Declared:
+    """The tables that are declared at one moment, by bind key, schema and name."""
+
+    def __init__(self, binds: Iterable[Bind]) -> None:
+        self.default_schemas = {bind.key: bind.metadata.schema for bind in binds}
+        self.tables = {
+            (bind.key, TableName(table.schema, table.name)): table
+            for bind in binds
+            for table in bind.metadata.tables.values()
+        }
+
+    def name_of(self, table: DeclaredTable) -> TableName:
+        """Give the name that a table in the source will have."""
+        return TableName(table.schema or self.default_schemas.get(table.bind_key), table.name or "")
+
+
+def _declared_again(candidate: Candidate, declared: Declared, record: LoadingRecord) -> Failure | None:
+    """Say whether a module surely declares a table that is there: importing it could change that table."""
+    for again in candidate.tables:
+        table = declared.tables.get((again.bind_key, declared.name_of(again))) if again.is_placed else None
+        if table is not None:
+            origin = record.table_origins.get(table)
+            where = f" ({origin})" if origin else ""
+            return Failure(
+                candidate=candidate,
+                reason=f"it declares the table {table.fullname!r} again, which is declared already{where}",
+                file=str(candidate.file),
+                line=candidate.line,
+                again=True,
+            )
+    return None
+
+
 def _import_one(
     candidate: Candidate,
     metadatas: tuple[MetaData, ...],
     before: set[Table],
     record: LoadingRecord,
 ) -> Failure | None:
-    declared = {table.name: table for table in before}
-    again = next((name for name in candidate.names if name in declared), None)
-    if again is not None:
-        # Importing it could change the table that is there (extend_existing).
-        origin = record.table_origins.get(declared[again])
-        where = f" ({origin})" if origin else ""
-        return Failure(
-            candidate=candidate,
-            reason=f"it declares the table {again!r} again, which is declared already{where}",
-            file=str(candidate.file),
-            line=candidate.line,
-            again=True,
-        )
     try:
         contextvars.copy_context().run(importlib.import_module, candidate.module)
     except (Exception, SystemExit) as error:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..revisions import TableName
-from .importing import Imported, dangling_key
+from ..snapshot import folded
+from .importing import Declared, Imported, dangling_key
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
     from .binds import Bind
+    from .declarations import DeclaredTable
 
 TablesPerBind = Mapping[str | None, frozenset[TableName]]
 
@@ -27,8 +29,26 @@ class Judges:
 
     def know(self, table: Table, bind: Bind) -> bool:
         """Say whether this database or a revision has the table."""
-        name = TableName(table.schema, table.name)
-        return name in self.in_revisions or name in self.in_database.get(bind.key, frozenset())
+
+        def same(each: TableName) -> TableName:
+            return TableName(each.schema, folded(each.name, bind.family))
+
+        known = self.in_revisions | self.in_database.get(bind.key, frozenset())
+        return same(TableName(table.schema, table.name)) in set(map(same, known))
+
+    def miss(self, table: DeclaredTable, declared: Declared) -> bool:
+        """Say whether any of them has a table of the source that is not declared."""
+        names = {each for _, each in declared.tables}
+        wanted = declared.name_of(table)
+        if not table.is_placed:
+            everywhere = ((key, each) for key, tables in self.in_database.items() for each in tables)
+            known = any(
+                each.name == table.name and (key, each) not in declared.tables for key, each in everywhere
+            )
+        else:
+            there = self.in_database.get(table.bind_key, frozenset())
+            known = wanted in there and (table.bind_key, wanted) not in declared.tables
+        return known or (wanted in self.in_revisions and wanted not in names)
 
     def have_name(self, name: str) -> bool:
         """Say whether any of them has a table of this name."""

@@ -10,7 +10,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from ..findings import Finding, Severity
 from .binds import Bind, registered_db
-from .importing import Candidate, Failure, Imported, dangling_key
+from .importing import Candidate, Declared, Failure, Imported, dangling_key
 from .loaded import holder_of, metadata_with_tables
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def _names(tables: Iterable[Table]) -> str:
 
 def about_failures(failures: list[Failure], binds: tuple[Bind, ...], judges: Judges) -> Iterator[Finding]:
     """Tell of modules that could not be brought in; those whose tables are needed stop."""
-    ours = {table.name for bind in binds for table in bind.metadata.tables.values()}
+    declared = Declared(binds)
     for failure in failures:
         candidate = failure.candidate
-        needed = [n for n in candidate.names if n not in ours and judges.have_name(n)]
+        needed = [t.name or "" for t in candidate.tables if judges.miss(t, declared)]
         needed_text = f" The database has its table {', '.join(needed)}." if needed else ""
         stops = bool(needed) or candidate.named
         harmless = Severity.INFO if failure.again else Severity.WARNING

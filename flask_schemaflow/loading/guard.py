@@ -46,7 +46,8 @@ def guarded_loading(*, every_thread: bool, servers_too: bool = False) -> Iterato
     SQLite files are replaced by throw-away copies, made when first opened: content through the backup
     API, above 256 MB the structure only, nothing where there is no file. On servers ``create_all`` and
     ``drop_all`` do nothing; other statements are sent and recorded. Afterwards the engines that were
-    used are disposed and the copies removed. Never touches the real SQLite database.
+    used are disposed and the copies removed. Never touches the real SQLite database: with ``every_thread``
+    a connection that goes round ``sqlite3.connect`` is refused.
 
     :param every_thread: also what other threads do. For a process of our own; inside a running app it
         would send other threads' rows into a copy.
@@ -56,7 +57,7 @@ def guarded_loading(*, every_thread: bool, servers_too: bool = False) -> Iterato
     record = LoadingRecord()
     with ExitStack() as stack:
         applies = _applies_to(None if every_thread else threading.get_ident())
-        stack.enter_context(sqlite_copies(record, applies))
+        stack.enter_context(sqlite_copies(record, applies, refuse_others=every_thread))
         stack.enter_context(create_all_recorded(record, applies))
         stack.enter_context(server_writes_recorded(record, applies))
         if servers_too:

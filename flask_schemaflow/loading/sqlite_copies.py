@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SchemaFlowError
-from ..sqlite_file import copy_file, copy_structure, file_of_name, replace_driver_connect
+from ..sqlite_file import copy_file, copy_structure, file_of_name, opens_watched, replace_driver_connect
+from .round_about import refuse_file
 from .statements import record_write
 
 if TYPE_CHECKING:
@@ -22,9 +22,26 @@ COPY_CONTENT_UP_TO = 256 * 1024 * 1024  # bytes; a larger file is copied without
 
 
 @contextmanager
-def sqlite_copies(record: LoadingRecord, applies: Applies) -> Iterator[None]:
-    """Replace ``sqlite3.connect`` by one that opens copies, and remove them after the block."""
-    folder = Path(tempfile.mkdtemp(prefix="schemaflow-loading-"))
+def sqlite_copies(record: LoadingRecord, applies: Applies, *, refuse_others: bool) -> Iterator[None]:
+    """Replace ``sqlite3.connect`` by one that opens copies, and remove them after the block.
+
+    :param refuse_others: refuse connections to files by any other way.
+    """
+    # A context manager: whatever interrupts from here on, the folder goes again.
+    with (
+        tempfile.TemporaryDirectory(prefix="schemaflow-loading-", ignore_cleanup_errors=True) as name,
+        _connect_replaced(record, applies, Path(name).resolve()) as is_inside,
+        opens_watched(lambda each: None if is_inside() or not applies() else refuse_file(each))
+        if refuse_others
+        else nullcontext(),
+    ):
+        yield
+
+
+@contextmanager
+def _connect_replaced(record: LoadingRecord, applies: Applies, folder: Path) -> Iterator[Callable[[], bool]]:
+    """Give what says whether this thread is inside the replaced function."""
+    inside = threading.local()
     copies: dict[Path, Path] = {}
     lock = threading.RLock()
     original = sqlite3.connect
@@ -41,21 +58,24 @@ def sqlite_copies(record: LoadingRecord, applies: Applies) -> Iterator[None]:
     def connect(database: Any, *args: Any, **kwargs: Any) -> Any:
         uri = bool(kwargs.get("uri", args[6] if len(args) > 6 else False))
         file = file_of_name(database, uri=uri) if active and applies() else None
-        if file is None or folder in file.parents:
-            return original(database, *args, **kwargs)
-        connection = original(copy_of(file), *args, **kwargs)
-        connection.set_trace_callback(_SqliteTrace(record))
-        return connection
+        inside.depth = getattr(inside, "depth", 0) + 1
+        try:
+            if file is None or folder in file.parents:
+                return original(database, *args, **kwargs)
+            connection = original(copy_of(file), *args, **kwargs)
+            connection.set_trace_callback(_SqliteTrace(record))
+            return connection
+        finally:
+            inside.depth -= 1
 
     active = True
     replace_driver_connect(connect)
     try:
-        yield
+        yield lambda: getattr(inside, "depth", 0) > 0
     finally:
         # Whoever kept a reference to the replaced function gets the original's behaviour from now on.
         active = False
         replace_driver_connect(original)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fill_copy(file: Path, target: Path, record: LoadingRecord) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -20,6 +20,7 @@ from flask_migrate import Config as MigrateConfig
 
 from ..errors import ConfigurationError
 from ..interrupts import uninterrupted
+from ..revisions import parse_source, read_revision
 from .folder import TEMPLATE, Folder, Migrations
 
 QUOTES = '"""'
@@ -107,7 +108,7 @@ def stage_revision(
     assert made is not None
     assert staging.version_folder is not None
     path = Path(made.path)
-    relative = path.relative_to(staging.version_folder.resolve())
+    relative = path.resolve().relative_to(staging.version_folder.resolve())
     if notes:
         _add_notes(path, notes)
     is_new = project.folder is Folder.ABSENT
@@ -135,15 +136,18 @@ def _add_notes(path: Path, notes: Sequence[str]) -> None:
     path.write_text(source, encoding="utf-8")
 
 
-def write_staged(staged: StagedRevision, project: Migrations, extra_files: Mapping[Path, str]) -> list[Path]:
+def write_staged(
+    staged: StagedRevision, project: Migrations, extra_files: Callable[[], Mapping[Path, str]]
+) -> list[Path]:
     """Put a staged revision, and files that belong to it, in their places.
 
     All of it or nothing: each file appears whole, and what was written is removed again on an error.
     Post-write hooks of ``alembic.ini`` run on the file in its place and may change it.
 
-    :param extra_files: further files of the migrations folder, paths relative to it.
+    :param extra_files: called when the revision is as it stays; gives further files of the migrations
+        folder, paths relative to it.
     :return: what was written; the folder alone where it is new.
-    :raises ConfigurationError: the place cannot be written, or a hook failed.
+    :raises ConfigurationError: the place cannot be written, or a hook failed or spoilt the revision.
     """
     written: list[Path] = []
     try:
@@ -152,9 +156,11 @@ def write_staged(staged: StagedRevision, project: Migrations, extra_files: Mappi
                 _place_folder(staged.new_folder, project.directory, written)
             else:
                 _place_file(staged.target, staged.source, written)
-            for relative, text in extra_files.items():
+        _run_hooks(staged, project, written)
+        files = extra_files()
+        with uninterrupted():
+            for relative, text in files.items():
                 _place_file(project.directory / relative, text, written)
-        _run_hooks(staged, project)
     except OSError as error:
         remove_written(written)
         raise ConfigurationError(
@@ -194,16 +200,42 @@ def _place_file(target: Path, text: str, written: list[Path]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _run_hooks(staged: StagedRevision, project: Migrations) -> None:
+def _run_hooks(staged: StagedRevision, project: Migrations, written: list[Path]) -> None:
     hooks = project.script_directory.hooks
     if not hooks:
         return
+    folder = staged.target.parent
+    before = set(folder.iterdir())
     try:
         with redirect_stdout(sys.stderr):
             # Alembic runs them inside generate_revision() only, which would write a second time.
             write_hooks._run_hooks(staged.target, hooks)
-    except CommandError as error:
+    except OSError as error:
+        raise ConfigurationError(
+            f"A post-write hook of alembic.ini cannot run: {error.filename or error}: {error.strerror}."
+        ) from None
+    except Exception as error:
         raise ConfigurationError(f"A post-write hook of alembic.ini failed: {error}") from None
+    if not staged.target.is_file():
+        written.extend(set(folder.iterdir()) - before)
+        raise ConfigurationError(
+            f"A post-write hook of alembic.ini moved or removed {staged.target}. It may change the file, "
+            "but has to leave it where it is."
+        )
+    _check_hooked(staged)
+
+
+def _check_hooked(staged: StagedRevision) -> None:
+    try:
+        source = staged.target.read_text(encoding="utf-8")
+        parse_source(staged.target, source)
+        revision = read_revision(staged.target)
+    except (UnicodeDecodeError, ConfigurationError) as error:
+        raise ConfigurationError(f"A post-write hook of alembic.ini spoilt the revision: {error}") from None
+    if revision.id != staged.id:
+        raise ConfigurationError(
+            f"A post-write hook of alembic.ini changed the revision id of {staged.target} to {revision.id}."
+        )
 
 
 def remove_written(written: list[Path]) -> None:

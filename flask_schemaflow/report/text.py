@@ -59,6 +59,9 @@ def _lines(result: Result, *, verbose: bool) -> Iterator[str]:
         for step in result.plan:
             where = f" ({step.bind or 'default'})" if several else ""
             yield _line("would run", f"{step.revision} {step.title}{where}")
+    if result.proof is not None and result.proof.on_paper:
+        engines = ", ".join(result.proof.on_paper)
+        yield _line("on paper", f"{engines}: compared statement by statement, run on no database")
     yield from _findings(result.findings, verbose=verbose)
     yield from map(_near, result.details)
 

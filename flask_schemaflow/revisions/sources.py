@@ -20,7 +20,7 @@ class TableName:
 
 
 def tables_in(revisions: Iterable[Revision], bind_key: str | None = None) -> frozenset[TableName]:
-    """Say which tables the revisions create or rename to by a literal name, dropped ones included.
+    """Say which tables and views the revisions make or rename to by a literal name, even if dropped.
 
     Read-only.
 
@@ -114,7 +114,7 @@ def _parts_for(tree: ast.Module, bind_key: str | None) -> list[ast.AST]:
 
 _NAME = r"(\w+|\"(?:[^\"]|\"\")+\"|`(?:[^`]|``)+`|\[[^\]]+\])"
 _CREATE_TABLE = re.compile(
-    r"\b(?:CREATE\s+(?:VIRTUAL\s+|UNLOGGED\s+)?TABLE(?:\s+IF\s+NOT\s+EXISTS)?"
+    r"\b(?:CREATE\s+(?:(?:VIRTUAL\s+|UNLOGGED\s+)?TABLE|(?:MATERIALIZED\s+)?VIEW)(?:\s+IF\s+NOT\s+EXISTS)?"
     r"|ALTER\s+TABLE\s+\S+\s+RENAME\s+TO)"
     rf"\s+(?:{_NAME}\s*\.\s*)?{_NAME}",
     re.IGNORECASE,

@@ -49,15 +49,15 @@ def sqlite_path(engine: Engine) -> Path:
 def database_exists(engine: Engine) -> bool:
     """Say whether there is a database to look at, without making one. Read-only.
 
-    A SQLite file that is missing or has zero bytes is none; whether a server's database is there is
-    found out by connecting.
+    A SQLite file that is missing or has zero bytes is none, nor is a database in memory; whether a
+    server's database is there is found out by connecting.
 
     :raises ConfigurationError: the file cannot be a database.
     """
     if engine.dialect.name != "sqlite":
         return True
-    file = sqlite_path(engine)
-    if not file.exists():
+    file = file_of_url(engine.url)
+    if file is None or not file.exists():
         return False
     check_file(file)
     return file.stat().st_size > 0

@@ -14,7 +14,7 @@ from .stored import (
     stored_path,
     structure_hash,
 )
-from .structure import SURROUNDINGS, Facts, Object, Part, Snapshot
+from .structure import SURROUNDINGS, Facts, Object, Part, Snapshot, folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ __all__ = [
     "Snapshot",
     "SnapshotPerBind",
     "chain_hashes",
+    "folded",
     "read_stored",
     "render_stored",
     "stored_path",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .sqlite_grammar import Clause, TableText, read_index, read_table
-from .sqlite_tokens import UnreadableText, element_of, names_in, normal_text
-from .structure import Object, Part, Snapshot
+from .sqlite_tokens import UnreadableText, element_of, names_in, normal_text, tokens_of
+from .structure import Object, Part, Snapshot, folded
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -27,8 +27,17 @@ _COLUMNS = (
     "ORDER BY m.name, c.cid"
 )
 _VIRTUAL = re.compile(r"\s*CREATE\s+VIRTUAL\s", re.IGNORECASE)
-# The tables behind FTS and R-tree tables (https://sqlite.org/fts5.html, fts3.html, rtree.html).
-_SHADOWS = "data idx content docsize config segments segdir stat node rowid parent".split()
+_FTS3 = "content segments segdir stat docsize".split()
+_RTREE = "node rowid parent".split()
+# The tables behind virtual tables, by module (https://sqlite.org/fts3.html, fts5.html, rtree.html).
+_SHADOWS = {
+    "fts3": _FTS3,
+    "fts4": _FTS3,
+    "fts5": "data idx content docsize config".split(),
+    "rtree": _RTREE,
+    "rtree_i32": _RTREE,
+    "geopoly": _RTREE,
+}
 
 
 @dataclass(frozen=True)
@@ -59,12 +68,14 @@ def snapshot_sqlite(connection: Connection) -> Snapshot:
     belonging: dict[str, list[Part]] = defaultdict(list)
     for entry in entries:
         if entry.type in ("index", "trigger"):
-            belonging[entry.table].append(_index(entry) if entry.type == "index" else _trigger(entry))
+            belonging[_folded(entry.table)].append(
+                _index(entry) if entry.type == "index" else _trigger(entry)
+            )
     shadows = set(_shadow_names(entries))
     objects = [
-        _table(entry, seen[entry.name], belonging[entry.name])
+        _table(entry, seen[entry.name], belonging[_folded(entry.name)])
         for entry in entries
-        if entry.type == "table" and entry.name not in shadows
+        if entry.type == "table" and _folded(entry.name) not in shadows
     ]
     objects += [
         Object(
@@ -87,7 +98,13 @@ def snapshot_sqlite(connection: Connection) -> Snapshot:
 def _shadow_names(entries: Iterable[_Entry]) -> Iterator[str]:
     for entry in entries:
         if _VIRTUAL.match(entry.sql):
-            yield from (f"{entry.name}_{suffix}" for suffix in _SHADOWS)
+            words = [token.text for token in tokens_of(entry.sql) if token.kind in ("word", "name")]
+            module = words[words.index("USING") + 1].lower()
+            yield from (_folded(f"{entry.name}_{suffix}") for suffix in _SHADOWS.get(module, ()))
+
+
+def _folded(name: str) -> str:
+    return folded(name, "sqlite")
 
 
 def _index(entry: _Entry) -> Part:
@@ -204,20 +221,18 @@ def _columns_never_null(text: TableText) -> frozenset[str]:
 
 
 def _with_resolved_keys(objects: list[Object]) -> Iterator[Object]:
-    """Write out what ``REFERENCES parent`` without columns means: the parent's primary key."""
-    keys = {
-        each.name: part.facts.get("columns", "")
-        for each in objects
-        for part in each.parts
-        if part.kind == "primary-key"
-    }
+    """Write out what foreign keys say: the parent as it is spelled, and its key where none is named."""
+    parents = {_folded(each.name): each for each in objects}
     for each in objects:
-        parts = tuple(
-            replace(part, facts={**part.facts, "references": keys[part.facts["table"]]})
-            if part.kind == "foreign-key"
-            and "references" not in part.facts
-            and part.facts.get("table") in keys
-            else part
-            for part in each.parts
-        )
-        yield replace(each, parts=parts)
+        yield replace(each, parts=tuple(_resolved(part, parents) for part in each.parts))
+
+
+def _resolved(part: Part, parents: Mapping[str, Object]) -> Part:
+    parent = parents.get(_folded(part.facts.get("table", "")))
+    if part.kind != "foreign-key" or parent is None:
+        return part
+    facts = {**part.facts, "table": parent.name}
+    keys = [each.facts.get("columns", "") for each in parent.parts if each.kind == "primary-key"]
+    if "references" not in facts and keys:
+        facts["references"] = keys[0]
+    return replace(part, facts=facts)

@@ -118,15 +118,27 @@ def _read_document(file: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         known = document["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if known:
+            _check_document(document)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
-            f"{file} is not a readable snapshot ({error}). Remove it; it can be made again."
+            f"{file} is not a readable snapshot ({type(error).__name__}: {error}). Remove it; it can be made "
+            "again."
         ) from None
     if not known:
         raise ConfigurationError(
             f"{file} was written by another version of flask-schemaflow. Remove it; it can be made again."
         )
     return document
+
+
+def _check_document(document: Mapping[str, Any]) -> None:
+    """Touch whatever a snapshot must have; what is missing or of another kind raises by itself."""
+    str(document["chain"])
+    [int(part) for part in document["server"].split(".")]
+    for changes in document["databases"].values():
+        str(changes["hash"])
+        _apply(Snapshot(family=document["family"]), changes)
 
 
 def _apply(before: Snapshot, changes: Mapping[str, Any]) -> Snapshot:

@@ -8,8 +8,9 @@ says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from string import ascii_lowercase, ascii_uppercase
 
 Facts = Mapping[str, str]
 
@@ -85,11 +86,66 @@ class Snapshot:
 
         A view belongs to them when it reads one of them, or another view that does.
         """
-        names = set(ours)
+        names = {(schema, self._folded(name)) for schema, name in ours}
         used = {name for _, name in names}
-        views = [each for each in self.objects if each.kind == "view"]
+        views = {
+            each.key: {self._folded(name) for name in each.uses}
+            for each in self.objects
+            if each.kind == "view"
+        }
         kept: set[tuple[str, str | None, str]] = set()
-        while more := {v.key for v in views if v.key not in kept and v.uses & used}:
+        while more := {key for key, uses in views.items() if key not in kept and uses & used}:
             kept |= more
-            used |= {name for _, _, name in more}
-        return self.where(lambda each: each.key in kept or (each.schema, each.name) in names)
+            used |= {self._folded(name) for _, _, name in more}
+        return self.where(lambda each: each.key in kept or (each.schema, self._folded(each.name)) in names)
+
+    def respelled(self, like: Snapshot) -> Snapshot:
+        """Give the same snapshot with names spelled as in another one, where the engine ignores their case.
+
+        Names of columns stay: they come back in rows as they were spelled.
+        """
+        spelled = {self._folded(name): name for name in _names(like)}
+        parts = {
+            (self._folded(each.name), part.kind, self._folded(part.name or "")): part.name
+            for each in like.objects
+            for part in each.parts
+            if part.kind != "column"
+        }
+
+        def of_part(part: Part, table: str) -> Part:
+            facts = part.facts
+            if part.kind == "foreign-key" and "table" in facts:
+                facts = {**facts, "table": spelled.get(self._folded(facts["table"]), facts["table"])}
+            key = (self._folded(table), part.kind, self._folded(part.name or ""))
+            return replace(part, facts=facts, name=parts.get(key, part.name))
+
+        objects = (
+            replace(
+                each,
+                name=spelled.get(self._folded(each.name), each.name),
+                parts=tuple(of_part(part, each.name) for part in each.parts),
+            )
+            for each in self.objects
+        )
+        return replace(self, objects=tuple(objects))
+
+    def _folded(self, name: str) -> str:
+        return folded(name, self.family)
+
+
+def folded(name: str, family: str) -> str:
+    """Give a name as the engine compares it: SQLite ignores the case of ASCII letters.
+
+    (https://sqlite.org/faq.html#q18)
+    """
+    return name.translate(_LOWER) if family == "sqlite" else name
+
+
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+def _names(snapshot: Snapshot) -> Iterator[str]:
+    """Give the names of objects, and of tables that foreign keys name."""
+    for each in snapshot.objects:
+        yield from (part.facts["table"] for part in each.parts if "table" in part.facts)
+    yield from (each.name for each in snapshot.objects)
