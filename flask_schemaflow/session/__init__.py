@@ -4,9 +4,10 @@ They share the app's dialect, so that what its engine options say of values hold
 connect listeners where revisions need them.
 """
 
+from .connecting import connect_with, server_connection
 from .explaining import explained
 from .holding import HeldTransaction, held_transaction
-from .reading import connect_with, reading_connection
+from .reading import reading_connection
 from .replacing import AppSessionUsed, engines_replaced, sealed
 from .targets import database_exists, family_of, is_same_database, sqlite_path, target_of
 
@@ -22,6 +23,7 @@ __all__ = [
     "is_same_database",
     "reading_connection",
     "sealed",
+    "server_connection",
     "sqlite_path",
     "target_of",
 ]

@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from ..errors import Busy, ConfigurationError
 from ..sqlite_file import check_file, driver_connect
+from .connecting import close, connect_with
 from .explaining import explained
-from .reading import close, connect_with
 from .targets import sqlite_path, target_of, way_for
 
 if TYPE_CHECKING:

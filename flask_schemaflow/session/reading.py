@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, cast
-
-from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.pool import StaticPool
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
 
 from ..sqlite_file import open_readonly
+from .connecting import close, connect_with, server_connection
 from .explaining import explained
 from .targets import sqlite_path, way_for
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.engine import Connection, Engine
 
 
 @contextmanager
@@ -28,55 +25,40 @@ def reading_connection(engine: Engine) -> Iterator[Connection]:
 
     :raises SchemaFlowError: the database cannot be reached or read.
     """
-    with explained(engine):
-        connection = way_for(engine, _READING)(engine)
-        try:
-            yield connection
-        finally:
-            close(connection)
+    with explained(engine), way_for(engine, _READING)(engine) as connection:
+        yield connection
 
 
-def _read_sqlite(engine: Engine) -> Connection:
+@contextmanager
+def _read_sqlite(engine: Engine) -> Iterator[Connection]:
     file = sqlite_path(engine)
-    return connect_with(engine, lambda: open_readonly(file), app_listeners=False)
+    connection = connect_with(engine, lambda: open_readonly(file), app_listeners=False)
+    try:
+        yield connection
+    finally:
+        close(connection)
 
 
-_READING: dict[str, Callable[[Engine], Connection]] = {"sqlite": _read_sqlite}
+@contextmanager
+def _read_postgresql(engine: Engine) -> Iterator[Connection]:
+    with server_connection(engine, isolation_level="REPEATABLE READ") as connection:
+        connection.execution_options(postgresql_readonly=True)
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+        yield connection
 
 
-def connect_with(engine: Engine, creator: Callable[[], Any], *, app_listeners: bool) -> Connection:
-    """Connect through ``creator`` with an engine's dialect, on a pool of our own.
-
-    :param app_listeners: run the ``connect`` listeners of this engine: functions, collations.
-    """
-    dialect = engine.dialect
-    prepare = dialect.on_connect_url(engine.url)
-
-    def create() -> DBAPIConnection:
-        made = creator()
-        if prepare is not None:
-            prepare(made)
-        return cast("DBAPIConnection", made)
-
-    pool = StaticPool(create)
-    if app_listeners:
-        for listener in _connect_listeners(engine):
-            event.listen(pool, "connect", listener)
-    connection = Engine(pool, dialect, engine.url).connect()
-    if getattr(dialect, "server_version_info", None) is None:
-        dialect.initialize(connection)
-        connection.rollback()
-    return connection
+@contextmanager
+def _read_mysql(engine: Engine) -> Iterator[Connection]:
+    with server_connection(engine, isolation_level="REPEATABLE READ") as connection:
+        connection.exec_driver_sql("SET SESSION lock_wait_timeout = 5")
+        connection.exec_driver_sql("START TRANSACTION READ ONLY")
+        yield connection
 
 
-def _connect_listeners(engine: Engine) -> list[Callable[..., Any]]:
-    listeners = getattr(engine.pool.dispatch.connect, "listeners", ())
-    # SQLAlchemy's own ones initialise the dialect; that has been done.
-    return [fn for fn in listeners if not (fn.__module__ or "").startswith("sqlalchemy.")]
-
-
-def close(connection: Connection) -> None:
-    """Close a connection made by :func:`connect_with`, whatever state it is in."""
-    with suppress(Exception):
-        connection.close()
-    connection.engine.dispose()
+Reading = Callable[["Engine"], AbstractContextManager["Connection"]]
+_READING: dict[str, Reading] = {
+    "sqlite": _read_sqlite,
+    "postgresql": _read_postgresql,
+    "mysql": _read_mysql,
+    "mariadb": _read_mysql,
+}

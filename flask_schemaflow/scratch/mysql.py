@@ -1,0 +1,83 @@
+"""Scratch for MariaDB and MySQL: a database on the same server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import ConfigurationError
+from ..session import server_connection
+from .names import PREFIX, is_stale, mark, new_name
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+
+@contextmanager
+def mysql_database(engine: Engine) -> Iterator[Connection]:
+    """Make an empty database with the real one's character set and collation.
+
+    What a killed process left is dropped first: databases with our mark, older than an hour, whose lock is
+    free (MariaDB; MySQL keeps no comment of a database).
+
+    :raises ConfigurationError: the user may not create databases.
+    """
+    with server_connection(engine) as connection:
+        is_marked = bool(connection.dialect.is_mariadb)  # type: ignore[attr-defined]
+        if is_marked:
+            _drop_stale(connection)
+        name = new_name()
+        connection.execute(text("SELECT GET_LOCK(:name, 0)"), {"name": name})
+        try:
+            connection.exec_driver_sql(_create_statement(connection, name, is_marked=is_marked))
+        except DBAPIError as error:
+            raise ConfigurationError(
+                f"No scratch database can be made: {_message(error)}. Grant the user CREATE on `{PREFIX}%`.*"
+            ) from error
+        try:
+            connection.exec_driver_sql(f"USE {name}")
+            connection.commit()
+            yield connection
+        finally:
+            _drop(engine, connection, name)
+
+
+def _create_statement(connection: Connection, name: str, *, is_marked: bool) -> str:
+    charset, collation = connection.exec_driver_sql(
+        "SELECT @@character_set_database, @@collation_database"
+    ).one()
+    comment = f" COMMENT '{mark()}'" if is_marked else ""
+    return f"CREATE DATABASE {name} CHARACTER SET {charset} COLLATE {collation}{comment}"
+
+
+def _drop(engine: Engine, connection: Connection, name: str) -> None:
+    statement = f"DROP DATABASE IF EXISTS {name}"
+    try:
+        connection.rollback()
+        connection.exec_driver_sql(statement)
+    except Exception:
+        # The connection may be gone, or in the middle of a statement: another one drops it.
+        with suppress(Exception), server_connection(engine) as other:
+            other.exec_driver_sql(statement)
+
+
+def _drop_stale(connection: Connection) -> None:
+    found = connection.execute(
+        text(
+            "SELECT SCHEMA_NAME AS name, SCHEMA_COMMENT AS comment, IS_FREE_LOCK(SCHEMA_NAME) AS free "
+            "FROM information_schema.SCHEMATA WHERE LEFT(SCHEMA_NAME, :length) = :prefix"
+        ),
+        {"length": len(PREFIX), "prefix": PREFIX},
+    )
+    for each in found.all():
+        if each.free and is_stale(each.comment):
+            with suppress(DBAPIError):
+                connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {each.name}")
+
+
+def _message(error: DBAPIError) -> str:
+    return " ".join(str(error.orig).split())

@@ -1,0 +1,132 @@
+"""Scratch for PostgreSQL: a database on the same server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import ConfigurationError
+from ..session import server_connection
+from .names import PREFIX, is_stale, mark, new_name
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+
+@contextmanager
+def postgresql_database(engine: Engine) -> Iterator[Connection]:
+    """Make an empty database with the real one's encoding, locale, extensions and search path.
+
+    What a killed process left is dropped first: databases with our mark, older than an hour, with nobody
+    connected.
+
+    :raises ConfigurationError: the role may not create databases, or an extension.
+    """
+    with server_connection(engine, isolation_level="AUTOCOMMIT") as real:
+        _drop_stale(real)
+        name = new_name()
+        try:
+            real.exec_driver_sql(_create_statement(real, name))
+        except DBAPIError as error:
+            raise ConfigurationError(
+                f"No scratch database can be made: {_message(error)}. Grant the role CREATEDB."
+            ) from error
+        try:
+            real.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{mark()}'")
+            with _connected(engine, real, name) as connection:
+                yield connection
+        finally:
+            _drop(real, name)
+
+
+@contextmanager
+def _connected(engine: Engine, real: Connection, name: str) -> Iterator[Connection]:
+    with server_connection(engine, database=name) as connection:
+        there = connection.exec_driver_sql("SELECT current_database()").scalar()
+        if there != name:
+            raise ConfigurationError(
+                f"The app makes its connections by a function of its own, which leads to {there} instead of "
+                "a scratch database."
+            )
+        _prepare(real, connection)
+        connection.commit()
+        yield connection
+
+
+# pg_database has the locale's provider from 15 on, and its name in two columns
+# (https://www.postgresql.org/docs/current/catalog-pg-database.html).
+_LOCALE = (
+    "SELECT pg_encoding_to_char(encoding) AS encoding, datcollate, datctype, "
+    "to_jsonb(d) ->> 'datlocprovider' AS provider, "
+    "coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale "
+    "FROM pg_database AS d WHERE datname = current_database()"
+)
+
+
+def _create_statement(real: Connection, name: str) -> str:
+    found = real.exec_driver_sql(_LOCALE).one()
+    options = {"ENCODING": found.encoding, "LC_COLLATE": found.datcollate, "LC_CTYPE": found.datctype}
+    if found.provider == "i":
+        options |= {"LOCALE_PROVIDER": "icu", "ICU_LOCALE": found.locale}
+    settings = " ".join(f"{key} {_quoted(value)}" for key, value in options.items())
+    return f"CREATE DATABASE {name} TEMPLATE template0 {settings}".replace("%", "%%")
+
+
+def _quoted(value: Any) -> str:
+    return "'{}'".format(str(value).replace("'", "''"))
+
+
+_EXTENSIONS = (
+    "SELECT quote_ident(extname) AS name, quote_ident(nspname) AS schema, extversion AS version "
+    "FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace WHERE extname <> 'plpgsql' "
+    "ORDER BY pg_extension.oid"
+)
+
+
+def _prepare(real: Connection, connection: Connection) -> None:
+    """Make the default schema, the extensions and the search path of the real database."""
+    path = real.exec_driver_sql("SHOW search_path").scalar_one()
+    for each in real.exec_driver_sql(
+        "SELECT quote_ident(unnest) FROM unnest(current_schemas(false))"
+    ).scalars():
+        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {each}".replace("%", "%%"))
+    for each in real.exec_driver_sql(_EXTENSIONS).all():
+        try:
+            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {each.schema}".replace("%", "%%"))
+            connection.exec_driver_sql(
+                f"CREATE EXTENSION IF NOT EXISTS {each.name} SCHEMA {each.schema} CASCADE".replace("%", "%%")
+            )
+        except DBAPIError as error:
+            raise ConfigurationError(
+                f"The extension {each.name} cannot be made in a scratch database: {_message(error)}."
+            ) from error
+    connection.execute(text("SELECT set_config('search_path', :path, false)"), {"path": path})
+
+
+def _drop(real: Connection, name: str) -> None:
+    # 13 and newer end what is still connected; it is ours alone.
+    with suppress(DBAPIError):
+        real.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _drop_stale(real: Connection) -> None:
+    found = real.execute(
+        text(
+            "SELECT datname, shobj_description(oid, 'pg_database') AS comment FROM pg_database "
+            "WHERE starts_with(datname::text, :prefix)"
+        ),
+        {"prefix": PREFIX},
+    )
+    for each in found.all():
+        if is_stale(each.comment):
+            # Without FORCE it fails while anybody is connected.
+            with suppress(DBAPIError):
+                real.exec_driver_sql(f"DROP DATABASE IF EXISTS {each.datname}")
+
+
+def _message(error: DBAPIError) -> str:
+    return " ".join(str(error.orig).split()).rstrip(".")

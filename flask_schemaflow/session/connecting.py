@@ -1,0 +1,104 @@
+"""Connect as the app does, but on connections of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import StaticPool
+
+from .explaining import explained
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+
+def connect_with(engine: Engine, creator: Callable[[], Any], *, app_listeners: bool) -> Connection:
+    """Connect through ``creator`` with an engine's dialect, on a pool of our own.
+
+    :param app_listeners: run the ``connect`` listeners of this engine: functions, collations.
+    """
+    dialect = engine.dialect
+    prepare = dialect.on_connect_url(engine.url)
+
+    def create() -> DBAPIConnection:
+        made = creator()
+        if prepare is not None:
+            prepare(made)
+        return cast("DBAPIConnection", made)
+
+    pool = StaticPool(create)
+    if app_listeners:
+        for listener in _connect_listeners(engine):
+            event.listen(pool, "connect", listener)
+    connection = Engine(pool, dialect, engine.url).connect()
+    if getattr(dialect, "server_version_info", None) is None:
+        dialect.initialize(connection)
+        connection.rollback()
+    return connection
+
+
+def _connect_listeners(engine: Engine) -> list[Callable[..., Any]]:
+    listeners = getattr(engine.pool.dispatch.connect, "listeners", ())
+    # SQLAlchemy's own ones initialise the dialect; that has been done.
+    return [fn for fn in listeners if not (fn.__module__ or "").startswith("sqlalchemy.")]
+
+
+def close(connection: Connection) -> None:
+    """Close a connection made by :func:`connect_with`, whatever state it is in."""
+    with suppress(Exception):
+        connection.close()
+    connection.engine.dispose()
+
+
+# -- servers ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def server_connection(
+    engine: Engine, *, isolation_level: str | None = None, database: str | None = None
+) -> Iterator[Connection]:
+    """Open a new connection to a server as the app does, with its arguments and its listeners.
+
+    It is none of the app's pool, and it is closed after the block, which rolls back.
+
+    :param isolation_level: the transactions' level, else what the app's engine has.
+    :param database: another database of the same server; whoever asks for it has to check that it is there
+        where the connection leads, since an app may make connections by a function of its own.
+    :raises Busy: the server does not answer.
+    :raises ConfigurationError: it refuses the connection.
+    """
+    own = Engine(engine.pool.recreate(), engine.dialect, engine.url)
+    own.update_execution_options(**engine.get_execution_options())
+    with explained(engine):
+        with _led_to(engine, database):
+            connection = own.connect()
+        try:
+            if isolation_level is not None:
+                connection.execution_options(isolation_level=isolation_level)
+            yield connection
+        finally:
+            close(connection)
+
+
+@contextmanager
+def _led_to(engine: Engine, database: str | None) -> Iterator[None]:
+    """Change the database in the arguments that the driver gets, whatever else the app puts there."""
+    if database is None:
+        yield
+        return
+    _, arguments = engine.dialect.create_connect_args(engine.url.set(database=database))
+    (keyword,) = (key for key, value in arguments.items() if value == database)
+
+    def lead(dialect: Any, _record: Any, args: list[Any], options: dict[str, Any]) -> DBAPIConnection:
+        made = dialect.connect(*args, **{**options, keyword: database})
+        return cast("DBAPIConnection", made)
+
+    event.listen(engine, "do_connect", lead)
+    try:
+        yield
+    finally:
+        event.remove(engine, "do_connect", lead)
