@@ -94,7 +94,7 @@ def _read_triggers(connection: Connection, session: Session) -> Mapping[str, lis
         definition = (
             f"CREATE TRIGGER {quoted(name)} {timing} {event} ON {quoted(table)} FOR EACH ROW {statement}"
         )
-        found[table].append(Part(kind="trigger", name=name, facts=facts, definition=written))
+        found[table].append(Part(kind="trigger", name=name, facts=facts, definition=definition))
     return found
 
 
