@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Busy
 from .mysql_grammar import read_table
 from .mysql_names import with_made_up_names
 from .mysql_session import Session, reading_session
-from .mysql_texts import Text, Thing, ask_for_texts
+from .mysql_texts import LOCKED, Text, Thing, ask_for_texts
 from .mysql_tokens import (
     QUOTED_NAME,
     QUOTED_TEXT,
@@ -44,10 +44,12 @@ _SYNTAX = frozenset(
     "ANSI_QUOTES HIGH_NOT_PRECEDENCE IGNORE_SPACE NO_BACKSLASH_ESCAPES ORACLE PIPES_AS_CONCAT "
     "REAL_AS_FLOAT".split()
 )
+# MariaDB: to its definer, and who may read mysql.proc (https://mariadb.com/kb/en/show-create-procedure/).
+_HIDDEN = "not shown to this role"
 _DEFINER = re.compile(rf" DEFINER=(?:{QUOTED_NAME}|\w+)(?:@(?:{QUOTED_NAME}|[\w.%-]+))?", re.DOTALL)
 _VIEW = re.compile(rf"CREATE (?:ALGORITHM=(\w+) )?(?:SQL SECURITY (\w+) )?VIEW {QUOTED_NAME}(.*)", re.DOTALL)
 _OWNER_FREE = re.compile(rf"CREATE (\w+(?: BODY)?) {QUOTED_NAME} ?(.*)", re.DOTALL)
-_COUNTER = re.compile(r" AUTO_INCREMENT=\d+(?=[^\n]*\Z|[^\n]*\n[ /(])")
+_COUNTER = re.compile(r"(\n\) ENGINE=\w+(?: /\*[^\n]*?\*/)?) AUTO_INCREMENT=\d+")
 # When an event runs for the first time is, unless somebody said so, when it was made.
 _EVENT_TIMES = re.compile(rf" (?:STARTS|AT) {QUOTED_TEXT}|(?<=PRESERVE) (?:ENABLE|DISABLE(?: ON SLAVE)?)")
 
@@ -55,16 +57,16 @@ _EVENT_TIMES = re.compile(rf" (?:STARTS|AT) {QUOTED_TEXT}|(?<=PRESERVE) (?:ENABL
 def snapshot_mysql(connection: Connection) -> Snapshot:
     """Read all tables, views, sequences, routines, events and triggers of the current database. Read-only.
 
-    MariaDB: seven queries, and one more for each MiB that the names of the objects take. MySQL: besides, one
+    MariaDB: ten queries, and one more for each MiB that the names of the objects take. MySQL: besides, one
     for each object.
 
     :raises ConfigurationError: something cannot be read, for want of rights or because it is damaged.
     :raises Busy: something is locked for long, or went away meanwhile.
     """
     with reading_session(connection) as session:
-        things = [Thing(_KINDS.get(kind, kind), name) for kind, name in connection.exec_driver_sql(_THINGS)]
+        things = [Thing(_KINDS.get(kind, kind), name) for kind, name in _ask(connection, _THINGS)]
         triggers = _read_triggers(connection, session)
-        collations = dict(map(tuple, connection.exec_driver_sql(_COLLATIONS)))
+        collations = dict(map(tuple, _ask(connection, _COLLATIONS)))
         asked = (thing for thing in things if thing.kind in _ASKED)
         texts = ask_for_texts(connection, asked, session.longest_statement)
     reader = _Reader(session, collations, triggers)
@@ -79,8 +81,17 @@ def snapshot_mysql(connection: Connection) -> Snapshot:
     )
 
 
+def _ask(connection: Connection, query: str) -> list[Any]:
+    """Ask the catalog. It leaves out what is locked for long, and says so in a warning only."""
+    rows: list[Any] = list(connection.exec_driver_sql(query))
+    for _, number, message in connection.exec_driver_sql("SHOW WARNINGS"):
+        if number in LOCKED:
+            raise Busy(f"A table is locked by another session: {message}. Try again.")
+    return rows
+
+
 def _read_triggers(connection: Connection, session: Session) -> Mapping[str, list[Part]]:
-    rows = sorted(connection.exec_driver_sql(_TRIGGERS), key=lambda row: (row[0], row[2], row[3], row[4]))
+    rows = sorted(_ask(connection, _TRIGGERS), key=lambda row: (row[0], row[2], row[3], row[4]))
     crowded = Counter((row[0], row[2], row[3]) for row in rows)
     found: dict[str, list[Part]] = defaultdict(list)
     for table, name, timing, event, order, statement, sql_mode in rows:
@@ -107,6 +118,10 @@ def _syntax(sql_mode: str) -> dict[str, str]:
     return {"syntax": ", ".join(words)} if words else {}
 
 
+def _kind(text: Text) -> str:
+    return text.thing.kind.lower().replace(" ", "-")
+
+
 class _Reader:
     """What is known before the texts are read."""
 
@@ -121,7 +136,7 @@ class _Reader:
         if text.text.startswith("CREATE TEMPORARY "):
             raise Busy(f"A temporary table of this session hides the table {text.thing.name}. Try again.")
         name = text.thing.name
-        written = _COUNTER.sub("", without_database(text.text, self.session.database))
+        written = _COUNTER.sub(r"\1", without_database(text.text, self.session.database))
         triggers = self.triggers.get(name, [])
         try:
             table = read_table(written, self.collations, self.session.collation)
@@ -156,18 +171,20 @@ class _Reader:
         )
 
     def routine(self, text: Text) -> Object:
+        if not text.text:
+            return Object(kind=_kind(text), name=text.thing.name, facts={"definition": _HIDDEN})
         return self._owned(text, text.text)
 
     def event(self, text: Text) -> Object:
-        return self._owned(text, _EVENT_TIMES.sub("", text.text, count=2))
+        head, do, body = text.text.partition(" DO ")
+        return self._owned(text, _EVENT_TIMES.sub("", head) + do + body)
 
     def _owned(self, text: Text, written: str) -> Object:
         written = _DEFINER.sub("", written, count=1)
         match = _OWNER_FREE.match(written)
         assert match is not None, written
         facts = {"definition": _typed_text(match[2], self.session), **_syntax(text.sql_mode)}
-        kind = text.thing.kind.lower().replace(" ", "-")
-        return Object(kind=kind, name=text.thing.name, facts=facts, definition=written)
+        return Object(kind=_kind(text), name=text.thing.name, facts=facts, definition=written)
 
 
 _READERS = {

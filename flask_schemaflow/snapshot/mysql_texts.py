@@ -29,7 +29,7 @@ _FRAME = (
 # Error numbers (https://mariadb.com/kb/en/mariadb-error-code-reference/).
 _NO_RIGHT = frozenset({1044, 1045, 1142, 1143, 1227, 1345, 1370})
 _GONE = frozenset({1146, 1305, 1539, 4091})
-_LOCKED = frozenset({1205, 1213, 3024, 1969})
+LOCKED = frozenset({1205, 1213, 3024, 1969})
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,10 @@ class Thing:
 
 @dataclass(frozen=True)
 class Text:
-    """A thing as the server prints it; ``sql_mode`` the one it was made under, for routines and events."""
+    """A thing as the server prints it; ``sql_mode`` the one it was made under, for routines and events.
+
+    ``text`` is empty for a routine that the role may not see.
+    """
 
     thing: Thing
     text: str
@@ -113,20 +116,17 @@ def _read(thing: Thing, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -
     if "schemaflow errno" in row:
         raise _failure(thing, row["schemaflow errno"], row["message"])
     text = next((v for k, v in row.items() if k.startswith(("Create ", "SQL Original "))), None)
-    if text is None:  # what a routine is made of is only for those who may see it
-        raise _failure(thing, 1142, "the server does not show its text")
-    return Text(thing, text, row.get("sql_mode", ""))
+    return Text(thing, text or "", row.get("sql_mode", ""))
 
 
 def _failure(thing: Thing, number: int, message: str) -> ConfigurationError | Busy:
     if number in _NO_RIGHT:
         return ConfigurationError(
-            f"The role has no right to read the {thing}: {message}. "
-            f"It needs SELECT, SHOW VIEW, TRIGGER and EVENT on the database, and SHOW_ROUTINE or its own "
-            f"routines."
+            f"The role has no right to read the {thing}: {message}. It needs SELECT, SHOW VIEW, TRIGGER and "
+            f"EVENT on the database."
         )
-    if number in _GONE:
+    if number in _GONE and thing.name in message:
         return Busy(f"The {thing} went away while the database was read: {message}. Try again.")
-    if number in _LOCKED:
+    if number in LOCKED:
         return Busy(f"The {thing} is locked by another session: {message}. Try again.")
     return ConfigurationError(f"The {thing} cannot be read: {message} (error {number}). Repair or remove it.")
