@@ -436,7 +436,7 @@ def test_a_view_of_a_table_that_is_gone_is_read(snapshot: Read) -> None:
     broken = snapshot("CREATE TABLE t (a INT)", "CREATE VIEW v AS SELECT a FROM t", "DROP TABLE t")
 
     (view,) = (each for each in broken.objects if each.kind == "view")
-    assert view.uses == {"t", "a"} - {"a"}
+    assert view.uses == {"t"}
     assert ("missing-table", "t") in told(find_drift(whole, broken, "the models"))
 
 
@@ -470,6 +470,66 @@ def test_a_view_that_reads_another_database_keeps_its_name_only(snapshot: Read, 
         f"select `f`(`{engine.url.database}`.`a`) AS `f({engine.url.database}.a)` "
         f"from `q` `{engine.url.database}`",
     ]
+
+
+def test_what_was_made_in_another_sql_mode_is_read(engine: sa.Engine) -> None:
+    """Routines are printed in the mode in which they were made; how they are read is a fact."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE FUNCTION f() RETURNS INT RETURN 1")
+        connection.exec_driver_sql(
+            "CREATE AGGREGATE FUNCTION g(x INT) RETURNS INT BEGIN DECLARE CONTINUE HANDLER FOR NOT FOUND "
+            "RETURN 1; LOOP FETCH GROUP NEXT ROW; END LOOP; END"
+        )
+        connection.exec_driver_sql("SET sql_mode = 'ORACLE'")
+        connection.exec_driver_sql("CREATE PACKAGE k AS FUNCTION f RETURN INT; END")
+        connection.exec_driver_sql(
+            "CREATE PACKAGE BODY k AS FUNCTION f RETURN INT AS BEGIN RETURN 1; END; END"
+        )
+        taken = take_snapshot(connection)
+
+    oracle = "ANSI_QUOTES, IGNORE_SPACE, ORACLE, PIPES_AS_CONCAT"
+    assert [
+        (each.kind, each.facts["definition"][:22], each.facts.get("syntax")) for each in taken.objects
+    ] == [
+        ("function", "CREATE FUNCTION `f`() ", None),
+        ("function", "CREATE AGGREGATE FUNCT", None),
+        ("package", 'CREATE PACKAGE "k" AS ', oracle),
+        ("package-body", 'CREATE PACKAGE BODY "k', oracle),
+    ]
+
+
+def test_comments_that_look_like_options_are_read(snapshot: Read) -> None:
+    """What is in quotes is neither an option nor the end of anything, and the next number is nowhere."""
+    odd = ") ENGINE=x AUTO_INCREMENT=5"
+
+    taken = snapshot(
+        f"CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT COMMENT '{odd},\\n  (', a INT DEFAULT 1) "
+        f"COMMENT '{odd} `x`=''y''' AUTO_INCREMENT=77 ROW_FORMAT=COMPACT STATS_PERSISTENT=1"
+    )
+
+    (table,) = taken.tables
+    assert table.facts == {
+        "engine": "InnoDB",
+        "comment": f"'{odd} `x`=''y'''",
+        "storage": "ROW_FORMAT=COMPACT, STATS_PERSISTENT=1",
+    }
+    assert [part.name for part in table.parts] == ["id", "a", None]
+    assert table.definition.count("AUTO_INCREMENT=5") == 2
+    assert "AUTO_INCREMENT=77" not in table.definition
+
+
+def test_a_server_without_compound_statements_is_asked_one_by_one(engine: sa.Engine) -> None:
+    """What MySQL cannot do at once gives the same objects, and the same errors, with more questions."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (a INT)")
+        connection.exec_driver_sql("CREATE VIEW v AS SELECT a FROM t")
+        at_once = take_snapshot(connection)
+        engine.dialect.is_mariadb = False
+        one_by_one = take_snapshot(connection)
+
+        assert (one_by_one.family, one_by_one.objects) == ("mysql", at_once.objects)
+        with pytest.raises(Busy, match="table gone went away"):
+            ask_for_texts(connection, [Thing("TABLE", "gone")], 1 << 20)
 
 
 def test_a_temporary_table_is_none_of_the_structure(engine: sa.Engine) -> None:

@@ -46,9 +46,15 @@ _SYNTAX = frozenset(
 )
 # MariaDB: to its definer, and who may read mysql.proc (https://mariadb.com/kb/en/show-create-procedure/).
 _HIDDEN = "not shown to this role"
-_DEFINER = re.compile(rf" DEFINER=(?:{QUOTED_NAME}|\w+)(?:@(?:{QUOTED_NAME}|[\w.%-]+))?", re.DOTALL)
-_VIEW = re.compile(rf"CREATE (?:ALGORITHM=(\w+) )?(?:SQL SECURITY (\w+) )?VIEW {QUOTED_NAME}(.*)", re.DOTALL)
-_OWNER_FREE = re.compile(rf"CREATE (\w+(?: BODY)?) {QUOTED_NAME} ?(.*)", re.DOTALL)
+# What was made under ANSI_QUOTES is printed with its quotes.
+_NAME = rf'(?:{QUOTED_NAME}|"(?:[^"]|"")*"|[\w.%-]+)'
+_DEFINER = re.compile(rf" DEFINER=(?:{_NAME})(?:@{_NAME})?", re.DOTALL)
+_VIEW = re.compile(
+    rf"CREATE (?:ALGORITHM=(?P<algorithm>\w+) )?(?:SQL SECURITY (?P<security>\w+) )?VIEW {QUOTED_NAME} AS ",
+    re.DOTALL,
+)
+_VIEW_DEFAULTS = {"algorithm": "UNDEFINED", "security": "DEFINER"}
+_AROUND_SEQUENCE = re.compile(rf"\ACREATE SEQUENCE {QUOTED_NAME} | ENGINE=\w+\Z", re.DOTALL)
 _COUNTER = re.compile(r"(\n\) ENGINE=\w+(?: /\*[^\n]*?\*/)?) AUTO_INCREMENT=\d+")
 # When an event runs for the first time is, unless somebody said so, when it was made.
 _EVENT_TIMES = re.compile(rf" (?:STARTS|AT) {QUOTED_TEXT}|(?<=PRESERVE) (?:ENABLE|DISABLE(?: ON SLAVE)?)")
@@ -149,12 +155,9 @@ class _Reader:
     def view(self, text: Text) -> Object:
         written = without_database(_DEFINER.sub("", text.text, count=1), self.session.database)
         match = _VIEW.match(written)
-        assert match is not None, written
-        facts = {"definition": match[3].strip().removeprefix("AS ")}
-        if match[1] not in (None, "UNDEFINED"):
-            facts["algorithm"] = match[1]
-        if match[2] not in (None, "DEFINER"):
-            facts["security"] = match[2]
+        head = match.groupdict() if match else {}
+        facts = {fact: word for fact, word in head.items() if word not in (None, _VIEW_DEFAULTS[fact])}
+        facts["definition"] = written[match.end() if match else 0 :]
         return Object(
             kind="view",
             name=text.thing.name,
@@ -164,11 +167,8 @@ class _Reader:
         )
 
     def sequence(self, text: Text) -> Object:
-        match = re.match(rf"CREATE SEQUENCE {QUOTED_NAME} (.*?)(?: ENGINE=\w+)?\Z", text.text, re.DOTALL)
-        assert match is not None, text.text
-        return Object(
-            kind="sequence", name=text.thing.name, facts={"definition": match[1]}, definition=text.text
-        )
+        facts = {"definition": _AROUND_SEQUENCE.sub("", text.text)}
+        return Object(kind="sequence", name=text.thing.name, facts=facts, definition=text.text)
 
     def routine(self, text: Text) -> Object:
         if not text.text:
@@ -181,9 +181,7 @@ class _Reader:
 
     def _owned(self, text: Text, written: str) -> Object:
         written = _DEFINER.sub("", written, count=1)
-        match = _OWNER_FREE.match(written)
-        assert match is not None, written
-        facts = {"definition": _typed_text(match[2], self.session), **_syntax(text.sql_mode)}
+        facts = {"definition": _typed_text(written, self.session), **_syntax(text.sql_mode)}
         return Object(kind=_kind(text), name=text.thing.name, facts=facts, definition=written)
 
 
