@@ -36,7 +36,7 @@ _KEY = re.compile(
 _LIST = rf"\(((?:{QUOTED_NAME}|, ?)+)\)"
 _FOREIGN_KEY = re.compile(
     rf"FOREIGN KEY {_LIST} REFERENCES ((?:{QUOTED_NAME}\.)?{QUOTED_NAME}) {_LIST}"
-    r"(?: MATCH (\w+))?((?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|SET NULL|SET DEFAULT|NO ACTION))*)\Z",
+    r"((?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|SET NULL|SET DEFAULT|NO ACTION))*)\Z",
     re.DOTALL,
 )
 _ACTION = re.compile(r" ON (DELETE|UPDATE) (\w+(?: NULL| DEFAULT| ACTION)?)")
@@ -266,14 +266,12 @@ def _foreign_key(name: str | None, text: str, item: str) -> Part:
     match = _FOREIGN_KEY.match(text)
     if match is None:
         raise UnreadableText(f"unexpected {text!r}")
-    columns, table, references, match_kind, actions = match.groups()
+    columns, table, references, actions = match.groups()
     facts = {
         "columns": _plain_list(columns),
         "table": with_plain_names(table),
         "references": _plain_list(references),
     }
-    if match_kind:
-        facts["match"] = match_kind
     for event, action in _ACTION.findall(actions):
         if action not in ("RESTRICT", "NO ACTION"):  # the same, and the default
             facts[f"on-{event.lower()}"] = action
