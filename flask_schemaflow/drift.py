@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .errors import ConfigurationError
 from .findings import Finding, Severity
-from .snapshot import SURROUNDINGS, Facts, Object, Part, Snapshot
+from .snapshot import EXTRA_IS_SURROUNDINGS, SURROUNDINGS, Facts, Object, Part, Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,9 @@ def find_drift(expected: Snapshot, actual: Snapshot, source: str) -> tuple[Drift
         if key not in there:
             found.append(_Difference("missing", wanted[key].kind, wanted[key]))
         elif key not in wanted:
-            found.append(_Difference("extra", there[key].kind, there[key]))
+            kind = there[key].kind
+            structural = kind not in EXTRA_IS_SURROUNDINGS
+            found.append(_Difference("extra", kind, there[key], structural=structural))
         else:
             found.extend(_compare_objects(wanted[key], there[key]))
     return tuple(_drift(each, source) for each in found)
@@ -137,6 +139,7 @@ def _same_name(left: Part, right: Part) -> bool:
 
 _AGREEMENTS: tuple[Callable[[Part, Part], bool], ...] = (
     lambda left, right: _same_name(left, right) and _same_content(left, right),
+    lambda left, right: not left.named and _same_content(left, right),
     _same_name,
     _same_content,
 )

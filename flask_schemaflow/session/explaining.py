@@ -49,7 +49,8 @@ def _code_of(error: BaseException) -> str:
 def _explain_sqlite(target: str, text: str, _code: str) -> SchemaFlowError:
     if "locked" in text or "busy" in text:
         return Busy(
-            f"{target} is locked by another process (SQLite cannot say which). Nothing was changed; try again."
+            f"{target} is locked by another process (SQLite cannot say which). Nothing was changed; try "
+            "again."
         )
     if "not a database" in text:
         return ConfigurationError(

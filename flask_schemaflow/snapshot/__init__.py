@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
+from .mysql import snapshot_mysql
 from .sqlite import snapshot_sqlite
 from .stored import (
     SnapshotPerBind,
@@ -14,7 +15,7 @@ from .stored import (
     stored_path,
     structure_hash,
 )
-from .structure import SURROUNDINGS, Facts, Object, Part, Snapshot, folded
+from .structure import EXTRA_IS_SURROUNDINGS, SURROUNDINGS, Facts, Object, Part, Snapshot, folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 __all__ = [
+    "EXTRA_IS_SURROUNDINGS",
     "SURROUNDINGS",
     "Facts",
     "Object",
@@ -52,4 +54,8 @@ def take_snapshot(connection: Connection) -> Snapshot:
     return read(connection)
 
 
-_READERS: dict[str, Callable[[Connection], Snapshot]] = {"sqlite": snapshot_sqlite}
+_READERS: dict[str, Callable[[Connection], Snapshot]] = {
+    "mariadb": snapshot_mysql,
+    "mysql": snapshot_mysql,
+    "sqlite": snapshot_sqlite,
+}

@@ -15,7 +15,19 @@ from string import ascii_lowercase, ascii_uppercase
 Facts = Mapping[str, str]
 
 # Facts that are reported when they differ, and never decide whether two structures are equal.
-SURROUNDINGS = frozenset({("table", "comment"), ("column", "comment"), ("column", "position")})
+SURROUNDINGS = frozenset(
+    {
+        ("table", "comment"),
+        ("table", "partitions"),
+        ("table", "storage"),
+        ("column", "comment"),
+        ("column", "position"),
+        ("column", "storage"),
+        *((kind, fact) for kind in ("primary-key", "unique", "index") for fact in ("comment", "storage")),
+    }
+)
+# Objects that belong to no table: one too many is reported, and never decides.
+EXTRA_IS_SURROUNDINGS = frozenset(("event", "function", "package", "package-body", "procedure", "sequence"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +96,8 @@ class Snapshot:
     def of_tables(self, ours: Iterable[tuple[str | None, str]]) -> Snapshot:
         """Keep the tables named, by (schema, name), and what belongs to them.
 
-        A view belongs to them when it reads one of them, or another view that does.
+        A view belongs to them when it reads one of them, or another view that does. What belongs to no
+        table is kept.
         """
         names = {(schema, self._folded(name)) for schema, name in ours}
         used = {name for _, name in names}
@@ -97,7 +110,13 @@ class Snapshot:
         while more := {key for key, uses in views.items() if key not in kept and uses & used}:
             kept |= more
             used |= {self._folded(name) for _, _, name in more}
-        return self.where(lambda each: each.key in kept or (each.schema, self._folded(each.name)) in names)
+        return self.where(
+            lambda each: (
+                each.kind in EXTRA_IS_SURROUNDINGS
+                or each.key in kept
+                or (each.schema, self._folded(each.name)) in names
+            )
+        )
 
     def respelled(self, like: Snapshot) -> Snapshot:
         """Give the same snapshot with names spelled as in another one, where the engine ignores their case.
