@@ -52,17 +52,26 @@ def read_version_rows(
     return tuple(sorted(str(revision) for revision, _ in rows))
 
 
+_IN_SCHEMA = (
+    "(SELECT count(*) FROM information_schema.tables WHERE table_name <> :version_table "
+    "AND table_schema = DATABASE())"
+)
 _OTHER_TABLES = {
-    "sqlite": "(SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name <> :version_table)"
+    "sqlite": "(SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name <> :version_table)",
+    "postgresql": "(SELECT count(*) FROM (SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n "
+    "ON n.oid = relnamespace WHERE relkind IN ('r', 'p') AND relname <> :version_table AND nspname NOT IN "
+    "('pg_catalog', 'information_schema') AND nspname !~ '^pg_(toast|temp)' LIMIT 1) AS others)",
+    "mysql": _IN_SCHEMA,
+    "mariadb": _IN_SCHEMA,
 }
 
 
-def write_version(
-    connection: Connection, revision: str, *, table: str, schema: str | None = None, pk: bool = True
+def create_version_table(
+    connection: Connection, table: str, schema: str | None = None, *, pk: bool = True
 ) -> None:
-    """Put one revision into an empty or missing version table. Writes the version table only.
+    """Make an empty version table where there is none, as Alembic does (``DefaultImpl.version_table_impl``).
 
-    The table is Alembic's own (``DefaultImpl.version_table_impl``).
+    Writes nothing else.
     """
     version = sa.Table(
         table, sa.MetaData(), sa.Column("version_num", sa.String(32), nullable=False), schema=schema
@@ -70,4 +79,15 @@ def write_version(
     if pk:
         version.append_constraint(sa.PrimaryKeyConstraint("version_num", name=f"{table}_pkc"))
     version.create(connection, checkfirst=True)
+
+
+def drop_version_table(connection: Connection, table: str, schema: str | None = None) -> None:
+    """Take a version table away again that we made and nobody filled."""
+    if read_versions(connection, table, schema) == ():
+        sa.Table(table, sa.MetaData(), schema=schema).drop(connection)
+
+
+def write_version(connection: Connection, revision: str, table: str, schema: str | None = None) -> None:
+    """Put one revision into an empty version table. Writes the version table only."""
+    version = sa.table(table, sa.column("version_num"), schema=schema)
     connection.execute(version.insert().values(version_num=revision))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from ..errors import Refused
 from ..revisions import TableName
 from ..session import HeldTransaction, held_transaction
-from ..survey import Notify, Survey, read_look
-from ..versions import write_version
+from ..survey import Look, Notify, Survey, VersionTable, read_look
+from ..versions import create_version_table, drop_version_table, write_version
 
 if TYPE_CHECKING:
+    from ..discovery import Bind
     from ..drift import Drift
     from ..results import Progress
     from ..snapshot import Snapshot
@@ -55,9 +56,10 @@ def names_in(snapshot: Snapshot) -> frozenset[TableName]:
 
 @contextmanager
 def unchanged_databases(survey: Survey, keys: Iterable[BindKey]) -> Iterator[dict[BindKey, HeldTransaction]]:
-    """Hold the databases against other writers, having checked that they are as they were seen.
+    """Hold the databases against changes by others, having checked that they are as they were seen.
 
-    Writes nothing by itself.
+    Makes the version table where there is none, which is gone again if this is left by an error; writes
+    nothing else by itself.
 
     :raises Refused: structure or version rows changed since they were read.
     :raises Busy: another process writes.
@@ -67,14 +69,42 @@ def unchanged_databases(survey: Survey, keys: Iterable[BindKey]) -> Iterator[dic
         held = {
             key: stack.enter_context(held_transaction(binds[key].engine, app_listeners=False)) for key in keys
         }
-        for key, transaction in held.items():
-            now = read_look(transaction.connection, survey.version_tables[key])
-            if now != survey.looks[key]:
-                raise Refused(
-                    f"{binds[key].target} was changed by somebody else meanwhile. Nothing was "
-                    "written; run this again."
-                )
-        yield held
+        try:
+            for key, transaction in held.items():
+                _check_unchanged(survey, binds[key], transaction)
+            yield held
+        except BaseException:
+            for key, transaction in held.items():
+                if transaction.commits_tables:
+                    _take_version_table_away(survey, key, transaction)
+            raise
+
+
+def _check_unchanged(survey: Survey, bind: Bind, transaction: HeldTransaction) -> None:
+    before, table = survey.looks[bind.key], survey.version_tables[bind.key]
+    if before.versions is None:
+        create_version_table(transaction.connection, table.name, table.schema, pk=table.pk)
+    transaction.lock((name.schema, name.name) for name in survey.states[bind.key].ours)
+    now = read_look(transaction.connection, table)
+    same_rows = (now.versions or None) == (before.versions or None)
+    if not same_rows or _structure(now, table) != _structure(before, table):
+        raise Refused(
+            f"{bind.target} was changed by somebody else meanwhile. Nothing was written; run this again."
+        )
+
+
+def _structure(look: Look, table: VersionTable) -> Snapshot | None:
+    if look.snapshot is None:
+        return None
+    return look.snapshot.where(lambda each: TableName(each.schema, each.name) not in table.tables)
+
+
+def _take_version_table_away(survey: Survey, key: BindKey, transaction: HeldTransaction) -> None:
+    """Undo what was committed with the statement itself, where the engine does that."""
+    if survey.looks[key].versions is None:
+        table = survey.version_tables[key]
+        transaction.connection.rollback()
+        drop_version_table(transaction.connection, table.name, table.schema)
 
 
 def stamp(
@@ -89,7 +119,7 @@ def stamp(
     """
     for key, transaction in held.items():
         table = adoption.survey.version_tables[key]
-        write_version(transaction.connection, revision, table=table.name, schema=table.schema, pk=table.pk)
+        write_version(transaction.connection, revision, table.name, table.schema)
     done: list[str] = []
     for key, transaction in held.items():
         target = adoption.progress.databases[key].target

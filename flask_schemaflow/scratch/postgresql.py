@@ -80,8 +80,9 @@ def _quoted(value: Any) -> str:
     return "'{}'".format(str(value).replace("'", "''"))
 
 
+_SCHEMAS = "SELECT quote_ident(name) FROM unnest(current_schemas(false)) AS name"
 _EXTENSIONS = (
-    "SELECT quote_ident(extname) AS name, quote_ident(nspname) AS schema, extversion AS version "
+    "SELECT quote_ident(extname) AS name, quote_ident(nspname) AS schema "
     "FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace WHERE extname <> 'plpgsql' "
     "ORDER BY pg_extension.oid"
 )
@@ -90,21 +91,22 @@ _EXTENSIONS = (
 def _prepare(real: Connection, connection: Connection) -> None:
     """Make the default schema, the extensions and the search path of the real database."""
     path = real.exec_driver_sql("SHOW search_path").scalar_one()
-    for each in real.exec_driver_sql(
-        "SELECT quote_ident(unnest) FROM unnest(current_schemas(false))"
-    ).scalars():
-        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {each}".replace("%", "%%"))
+    for schema in real.exec_driver_sql(_SCHEMAS).scalars():
+        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}".replace("%", "%%"))
     for each in real.exec_driver_sql(_EXTENSIONS).all():
-        try:
-            connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {each.schema}".replace("%", "%%"))
-            connection.exec_driver_sql(
-                f"CREATE EXTENSION IF NOT EXISTS {each.name} SCHEMA {each.schema} CASCADE".replace("%", "%%")
-            )
-        except DBAPIError as error:
-            raise ConfigurationError(
-                f"The extension {each.name} cannot be made in a scratch database: {_message(error)}."
-            ) from error
+        _create_extension(connection, each.name, each.schema)
     connection.execute(text("SELECT set_config('search_path', :path, false)"), {"path": path})
+
+
+def _create_extension(connection: Connection, name: str, schema: str) -> None:
+    try:
+        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}".replace("%", "%%"))
+        statement = f"CREATE EXTENSION IF NOT EXISTS {name} SCHEMA {schema} CASCADE"
+        connection.exec_driver_sql(statement.replace("%", "%%"))
+    except DBAPIError as error:
+        raise ConfigurationError(
+            f"The extension {name} cannot be made in a scratch database: {_message(error)}."
+        ) from error
 
 
 def _drop(real: Connection, name: str) -> None:

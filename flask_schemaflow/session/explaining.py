@@ -38,12 +38,10 @@ def _explain(engine: Engine, error: BaseException) -> SchemaFlowError:
 
 def _code_of(error: BaseException) -> str:
     """Give PostgreSQL's SQLSTATE or MySQL's number, as the drivers keep them."""
-    for name in ("sqlstate", "pgcode"):
-        code = getattr(error, name, None)
-        if isinstance(code, str):
-            return code
-    first = error.args[0] if error.args else None
-    return str(first) if isinstance(first, int) else ""
+    if error.args and isinstance(error.args[0], int):
+        return str(error.args[0])
+    codes = (getattr(error, name, None) for name in ("sqlstate", "pgcode"))
+    return next((code for code in codes if isinstance(code, str)), "")
 
 
 def _explain_sqlite(target: str, text: str, _code: str) -> SchemaFlowError:

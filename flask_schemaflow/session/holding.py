@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,16 +22,23 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 
+Tables = Iterable[tuple[str | None, str]]
+
+
 @dataclass
 class HeldTransaction:
     """A connection inside a transaction that nobody but :meth:`commit` can end well.
 
+    ``lock`` keeps others from changing the structure of tables, given by (schema, name), until the end;
     ``rollbacks`` counts how often somebody inside tried to roll back, which did nothing.
+    ``commits_tables`` says that making a table ends the transaction that it is in (MariaDB, MySQL).
     """
 
     connection: Connection
     commit: Callable[[], None]
-    rollbacks: Callable[[], int]
+    lock: Callable[[Tables], None]
+    rollbacks: Callable[[], int] = lambda: 0
+    commits_tables: bool = False
 
 
 @contextmanager
@@ -112,7 +119,7 @@ def _hold_sqlite(engine: Engine, app_listeners: bool, wait: float) -> Iterator[H
             # Whoever had the lock before us took the file away, or put another in its place.
             raise Busy(f"{target_of(engine)} was replaced by another process meanwhile; try again.")
         raw.held = True
-        yield HeldTransaction(connection, commit, lambda: raw.rollbacks)
+        yield HeldTransaction(connection, commit, lambda _tables: None, lambda: raw.rollbacks)
     finally:
         # An interrupt makes SQLAlchemy close the connection, which rolls back as well.
         with suppress(sqlite3.ProgrammingError):
@@ -155,4 +162,53 @@ def _end(raw: _HeldConnection, how: Callable[[], None]) -> None:
         raw.held = raw.in_transaction
 
 
-_HOLDING: dict[str, Callable[..., Any]] = {"sqlite": _hold_sqlite}
+@contextmanager
+def _hold_postgresql(engine: Engine, _app_listeners: bool, wait: float) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
+    with server_connection(engine, isolation_level="READ COMMITTED") as connection:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait * 1000)}")
+
+        def lock(tables: Tables) -> None:
+            # ACCESS SHARE is what reading takes; it stands against every ALTER and DROP
+            # (https://www.postgresql.org/docs/current/explicit-locking.html).
+            names = ", ".join(_quoted(connection, *each) for each in tables)
+            if names:
+                connection.exec_driver_sql(f"LOCK TABLE {names} IN ACCESS SHARE MODE".replace("%", "%%"))
+
+        yield HeldTransaction(connection, _committing(engine, connection), lock)
+
+
+@contextmanager
+def _hold_mysql(engine: Engine, _app_listeners: bool, wait: float) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
+    with server_connection(engine, isolation_level="READ COMMITTED") as connection:
+        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {max(1, int(wait))}")
+        connection.exec_driver_sql(f"SET SESSION innodb_lock_wait_timeout = {max(1, int(wait))}")
+
+        def lock(tables: Tables) -> None:
+            # Whoever has read a table keeps its metadata lock until the transaction ends
+            # (https://mariadb.com/kb/en/metadata-locking/).
+            selects = [f"(SELECT 1 FROM {_quoted(connection, *each)} LIMIT 0)" for each in tables]
+            for chunk in (selects[i : i + 50] for i in range(0, len(selects), 50)):
+                connection.exec_driver_sql(" UNION ALL ".join(chunk).replace("%", "%%")).close()
+
+        yield HeldTransaction(connection, _committing(engine, connection), lock, commits_tables=True)
+
+
+def _quoted(connection: Connection, schema: str | None, name: str) -> str:
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    return ".".join(quote(part) for part in (schema, name) if part is not None)
+
+
+def _committing(engine: Engine, connection: Connection) -> Callable[[], None]:
+    def commit() -> None:
+        with explained(engine):
+            connection.commit()
+
+    return commit
+
+
+_HOLDING: dict[str, Callable[..., Any]] = {
+    "sqlite": _hold_sqlite,
+    "postgresql": _hold_postgresql,
+    "mysql": _hold_mysql,
+    "mariadb": _hold_mysql,
+}

@@ -51,7 +51,8 @@ def _read_postgresql(engine: Engine) -> Iterator[Connection]:
 def _read_mysql(engine: Engine) -> Iterator[Connection]:
     with server_connection(engine, isolation_level="REPEATABLE READ") as connection:
         connection.exec_driver_sql("SET SESSION lock_wait_timeout = 5")
-        connection.exec_driver_sql("START TRANSACTION READ ONLY")
+        # For all transactions to come: a statement that commits implicitly would end a single one.
+        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
         yield connection
 
 

@@ -14,7 +14,7 @@ from ..scratch import scratch_database
 from ..session import HeldTransaction, database_exists, held_transaction, sqlite_path
 from ..state import State
 from ..survey import Notify, Survey, read_look
-from ..versions import write_version
+from ..versions import create_version_table, write_version
 from .failure import told
 from .verdicts import done, nothing_to_do
 from .verification import Expected, drift_before, verify
@@ -193,7 +193,8 @@ def _is_done_already(run: Run, held: Held) -> bool:
 
 def _write_version(run: Run, connection: Connection, key: BindKey, revision: str) -> None:
     table = run.survey.version_tables[key]
-    write_version(connection, revision, table=table.name, schema=table.schema, pk=table.pk)
+    create_version_table(connection, table.name, table.schema, pk=table.pk)
+    write_version(connection, revision, table.name, table.schema)
 
 
 def _run_steps(run: Run, held: Held, prepared: Mapping[BindKey, Connection]) -> None:
