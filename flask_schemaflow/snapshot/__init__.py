@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
+from .postgresql import snapshot_postgresql
 from .sqlite import snapshot_sqlite
 from .stored import (
     SnapshotPerBind,
@@ -14,7 +15,7 @@ from .stored import (
     stored_path,
     structure_hash,
 )
-from .structure import SURROUNDINGS, Facts, Object, Part, Snapshot
+from .structure import MAY_BE_EXTRA, SURROUNDINGS, VIEWS, Facts, Object, Part, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 __all__ = [
+    "MAY_BE_EXTRA",
     "SURROUNDINGS",
+    "VIEWS",
     "Facts",
     "Object",
     "Part",
@@ -51,4 +54,7 @@ def take_snapshot(connection: Connection) -> Snapshot:
     return read(connection)
 
 
-_READERS: dict[str, Callable[[Connection], Snapshot]] = {"sqlite": snapshot_sqlite}
+_READERS: dict[str, Callable[[Connection], Snapshot]] = {
+    "postgresql": snapshot_postgresql,
+    "sqlite": snapshot_sqlite,
+}
