@@ -164,15 +164,20 @@ def _stored(found: _Relation) -> _Values:
 
 
 def _foreign_table(catalog: Catalog, found: _Relation) -> _Values:
-    return {**_table(catalog, found), "server": found.server, "options": found.server_options}
+    here = {"server": found.server, "options": found.server_options, "replica-identity": None}
+    return {**_table(catalog, found), **here}
 
 
 def _view(_catalog: Catalog, found: _Relation) -> _Values:
-    return {"definition": normal_statement(found.query or ""), "options": found.options}
+    return {"definition": _query(found), "options": found.options}
 
 
 def _materialized_view(_catalog: Catalog, found: _Relation) -> _Values:
-    return {**_stored(found), "definition": normal_statement(found.query or "")}
+    return {**_stored(found), "definition": _query(found)}
+
+
+def _query(found: _Relation) -> str:
+    return normal_statement((found.query or "").removesuffix(";"))
 
 
 _FACTS = {

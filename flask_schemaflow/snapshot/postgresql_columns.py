@@ -39,6 +39,7 @@ def read_columns(catalog: Catalog) -> ColumnsRead:
     owned = _owned_sequences(catalog)
     parts: dict[int, list[Part]] = defaultdict(list)
     used: set[int] = set()
+    owners = {sequence.default: owner for owner, sequence in owned.items()}
     for row in catalog.rows["columns"]:
         table, number, name, type_, not_null, default, identity, generated, *rare = row
         of_table = parts[table]
@@ -54,6 +55,8 @@ def read_columns(catalog: Catalog) -> ColumnsRead:
             text = normal_expression(default)
             if generated:
                 facts["generated"] = f"({text}) {_GENERATED[generated]}"
+            elif default in owners:  # of another column: a table that inherits its parent's
+                facts["default"] = f"nextval({_column(catalog, *owners[default])})"
             else:
                 facts["default"] = text
         if any(each is not None for each in rare):
@@ -62,6 +65,10 @@ def read_columns(catalog: Catalog) -> ColumnsRead:
             facts["comment"] = catalog.comments[table, number]
         of_table.append(Part(kind="column", name=name, facts=facts))
     return ColumnsRead(parts=parts, sequences=frozenset(used))
+
+
+def _column(catalog: Catalog, table: int, number: int) -> str:
+    return f"{catalog.table(table)}.{catalog.column(table, number)}"
 
 
 def _rare_facts(rare: list[Any]) -> dict[str, str]:
@@ -114,7 +121,7 @@ def read_sequences(catalog: Catalog, in_use: frozenset[int]) -> list[Object]:
         if kind != "S" or oid in in_use or of_extension:
             continue
         _, _, type_, *options, table, column = sequences[oid]
-        owner = None if table is None else f"{catalog.table(table)}.{catalog.column(table, column)}"
+        owner = None if table is None else _column(catalog, table, column)
         facts = {
             "type": type_,
             "options": _options(type_, *options),

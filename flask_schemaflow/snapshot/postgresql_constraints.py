@@ -152,10 +152,14 @@ def _key(catalog: Catalog, found: _Constraint, index: _Index | None) -> dict[str
 
 def _exclusion(catalog: Catalog, found: _Constraint, index: _Index | None) -> dict[str, str | None]:
     text = found.definition
-    for words in (" NOT VALID", " DEFERRABLE", " INITIALLY DEFERRED", " NOT ENFORCED"):
-        text = text.replace(words, "")
+    for words in _STATES:
+        text = text.removesuffix(words)
     facts: dict[str, str | None] = {"definition": normal_statement(text)}
     return facts | (_index_facts(catalog, index) if index else {})
+
+
+# What may follow an exclusion's elements, from the end.
+_STATES = (" NOT VALID", " NOT ENFORCED", " INITIALLY DEFERRED", " DEFERRABLE")
 
 
 def _index_facts(catalog: Catalog, index: _Index) -> dict[str, str | None]:

@@ -49,12 +49,12 @@ def _literal(label: str) -> str:
 
 
 def read_functions(catalog: Catalog) -> Iterator[Object]:
-    """Make an object of each function; its arguments are part of its name. Never touches a database."""
+    """Make an object of each function; the types of its arguments are in its name. Never touches a database."""
     for row in catalog.rows["functions"]:
-        oid, schema, name, kind, identity, *rest, definition = row
+        oid, schema, name, kind, types, *rest, definition = row
         yield Object(
             kind=_FUNCTIONS[kind],
-            name=f"{name}({identity})",
+            name=f"{name}({types})",
             schema=catalog.schema(schema),
             facts=_function_facts(catalog, oid, kind, rest),
             definition=definition,
@@ -94,10 +94,6 @@ def read_schemas(catalog: Catalog) -> Iterator[Object]:
 
 def read_extensions(catalog: Catalog) -> Iterator[Object]:
     """Make an object of each extension. Never touches a database."""
-    for oid, name, schema, version in catalog.rows["extensions"]:
-        facts = {
-            "schema": catalog.schema(schema),
-            "version": version,
-            "comment": catalog.comments.get((oid, 0)),
-        }
+    for name, schema, version in catalog.rows["extensions"]:
+        facts = {"schema": catalog.schema(schema), "version": version}
         yield Object(kind="extension", name=name, facts=facts_of(facts))

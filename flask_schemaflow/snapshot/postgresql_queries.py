@@ -83,10 +83,10 @@ def queries_for(version: int) -> Queries:
     )
 
 
-def _not_of_extension(catalog: str, oid: str) -> str:
+def _not_of_extension(catalog: str, oid: str, depends: str = "'e'") -> str:
     return (
         "NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS x "
-        f"WHERE x.classid = 'pg_catalog.{catalog}'::regclass AND x.objid = {oid} AND x.deptype = 'e')"
+        f"WHERE x.classid = 'pg_catalog.{catalog}'::regclass AND x.objid = {oid} AND x.deptype IN ({depends}))"
     )
 
 
@@ -229,8 +229,9 @@ LEFT JOIN (SELECT enumtypid, array_agg(enumlabel::text ORDER BY enumsortorder) A
 WHERE t.typtype IN ('e', 'd', 'r') AND {_OF_USERS} AND {_not_of_extension("pg_type", "t.oid")}
 """
 
+# Those of ranges belong to their type (deptype i).
 _FUNCTIONS = f"""
-SELECT p.oid, n.nspname, p.proname, {{kind}}::text, pg_get_function_identity_arguments(p.oid),
+SELECT p.oid, n.nspname, p.proname, {{kind}}::text, oidvectortypes(p.proargtypes),
     pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), l.lanname, {{body}},
     p.provolatile::text, p.proisstrict, p.prosecdef, p.proleakproof, p.proparallel::text,
     array_to_string(p.proconfig, ', '), p.procost::text, p.prorows::text,
@@ -241,7 +242,7 @@ FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
 LEFT JOIN pg_catalog.pg_aggregate AS g ON g.aggfnoid = p.oid
-WHERE {_OF_USERS} AND {_not_of_extension("pg_proc", "p.oid")}
+WHERE {_OF_USERS} AND {_not_of_extension("pg_proc", "p.oid", "'e', 'i'")}
 """
 
 _SCHEMAS = f"""
@@ -251,7 +252,7 @@ WHERE {_OF_USERS} AND {_not_of_extension("pg_namespace", "n.oid")}
 """
 
 _EXTENSIONS = """
-SELECT e.oid, e.extname, n.nspname, e.extversion
+SELECT e.extname, n.nspname, e.extversion
 FROM pg_catalog.pg_extension AS e
 JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
 """

@@ -29,7 +29,7 @@ _SURROUNDINGS = {
     "procedure": "comment",
     "aggregate": "comment",
     "schema": "comment",
-    "extension": "comment version",
+    "extension": "version",
     "column": "comment position statistics-target storage compression options sequence-type",
     "primary-key": "comment storage tablespace",
     "unique": "comment storage tablespace",
