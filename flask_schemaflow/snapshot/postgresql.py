@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .postgresql_behaviour import read_behaviour
-from .postgresql_catalog import Catalog, read_catalog
+from .postgresql_catalog import Catalog, Relation, read_catalog
 from .postgresql_columns import read_columns, read_sequences
 from .postgresql_constraints import read_constraints
 from .postgresql_objects import read_extensions, read_functions, read_schemas, read_types
@@ -27,33 +26,6 @@ _KINDS = {
     "c": "composite-type",
 }
 _REPLICA_IDENTITY = {"f": "full", "n": "nothing"}
-
-
-@dataclass(frozen=True)
-class _Relation:
-    """A row of ``pg_class``."""
-
-    oid: int
-    schema: str
-    name: str
-    kind: str
-    persistence: str
-    is_partition: bool
-    row_security: bool
-    row_security_forced: bool
-    replica_identity: str
-    options: str | None
-    tablespace: str | None
-    access_method: str | None
-    parents: Sequence[int] | None
-    partition_by: str | None
-    partition_bounds: str | None
-    of_type: str | None
-    query: str | None
-    server: str | None
-    server_options: str | None
-    grants: str | None
-    of_extension: bool
 
 
 def snapshot_postgresql(connection: Connection) -> Snapshot:
@@ -89,8 +61,7 @@ def _relations(
     more_facts: Mapping[int, dict[str, str]],
 ) -> Iterator[Object]:
     uses = _uses(catalog)
-    for row in catalog.rows["relations"]:
-        found = _Relation(*row)
+    for found in catalog.relations.values():
         if found.kind not in _KINDS or found.of_extension:
             continue
         facts = _FACTS.get(_KINDS[found.kind], _no_facts)(catalog, found)
@@ -99,11 +70,11 @@ def _relations(
         yield Object(
             kind=_KINDS[found.kind],
             name=found.name,
-            schema=catalog.schema(found.schema),
+            schema=found.schema,
             facts={**facts_of(facts), **more_facts.get(found.oid, {})},
             parts=tuple(part for kind in parts for part in kind.get(found.oid, ())),
             surrounding=found.is_partition,
-            definition=_definition(catalog, found),
+            definition=_definition(found),
             uses=frozenset(uses[found.oid]) if _KINDS[found.kind] in VIEWS else frozenset(),
             partition_of=_parent(catalog, found) if found.is_partition else None,
         )
@@ -116,18 +87,18 @@ def _uses(catalog: Catalog) -> Mapping[int, set[tuple[str | None, str]]]:
     return uses
 
 
-def _parent(catalog: Catalog, found: _Relation) -> tuple[str | None, str] | None:
+def _parent(catalog: Catalog, found: Relation) -> tuple[str | None, str] | None:
     for each in found.parents or ():
         parent = catalog.relations.get(each)
         return None if parent is None else (parent.schema, parent.name)
     return None
 
 
-def _definition(catalog: Catalog, found: _Relation) -> str:
+def _definition(found: Relation) -> str:
     if found.query is None:
         return ""
     kind = "MATERIALIZED VIEW" if found.kind == "m" else "VIEW"
-    return f"CREATE {kind} {catalog.relations[found.oid].written} AS\n{found.query}"
+    return f"CREATE {kind} {found.written} AS\n{found.query}"
 
 
 # -- facts -----------------------------------------------------------------------------------------
@@ -135,11 +106,11 @@ def _definition(catalog: Catalog, found: _Relation) -> str:
 _Values = dict[str, str | None]
 
 
-def _no_facts(_catalog: Catalog, _found: _Relation) -> _Values:
+def _no_facts(_catalog: Catalog, _found: Relation) -> _Values:
     return {}
 
 
-def _table(catalog: Catalog, found: _Relation) -> _Values:
+def _table(catalog: Catalog, found: Relation) -> _Values:
     parents = ", ".join(catalog.table(each) for each in found.parents or ()) or None
     security = "forced" if found.row_security_forced else "enabled"
     return {
@@ -154,7 +125,7 @@ def _table(catalog: Catalog, found: _Relation) -> _Values:
     }
 
 
-def _stored(found: _Relation) -> _Values:
+def _stored(found: Relation) -> _Values:
     return {
         "persistence": "unlogged" if found.persistence == "u" else None,
         "storage": found.options,
@@ -163,20 +134,20 @@ def _stored(found: _Relation) -> _Values:
     }
 
 
-def _foreign_table(catalog: Catalog, found: _Relation) -> _Values:
+def _foreign_table(catalog: Catalog, found: Relation) -> _Values:
     here = {"server": found.server, "options": found.server_options, "replica-identity": None}
     return {**_table(catalog, found), **here}
 
 
-def _view(_catalog: Catalog, found: _Relation) -> _Values:
+def _view(_catalog: Catalog, found: Relation) -> _Values:
     return {"definition": _query(found), "options": found.options}
 
 
-def _materialized_view(_catalog: Catalog, found: _Relation) -> _Values:
+def _materialized_view(_catalog: Catalog, found: Relation) -> _Values:
     return {**_stored(found), "definition": _query(found)}
 
 
-def _query(found: _Relation) -> str:
+def _query(found: Relation) -> str:
     return normal_statement((found.query or "").removesuffix(";"))
 
 

@@ -56,7 +56,7 @@ def _of_default_schema(catalog: Catalog, table: int, definition: str) -> str:
 
 
 def _policies(catalog: Catalog) -> Iterator[tuple[int, Part]]:
-    secured = {row[0] for row in catalog.rows["relations"] if row[6]}
+    secured = {each.oid for each in catalog.relations.values() if each.row_security}
     for oid, table, name, command, permissive, roles, using, check in catalog.rows["policies"]:
         facts = {
             "command": _COMMANDS.get(command),

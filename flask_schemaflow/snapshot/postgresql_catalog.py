@@ -21,11 +21,31 @@ _SIMPLE = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 
 @dataclass(frozen=True)
 class Relation:
-    """A row of ``pg_class``: anything that is called like a table."""
+    """A row of ``pg_class``: anything that is called like a table; ``schema`` None the default one."""
 
+    oid: int
     schema: str | None
     name: str
     written_schema: str
+    written_name: str
+    kind: str
+    persistence: str
+    is_partition: bool
+    row_security: bool
+    row_security_forced: bool
+    replica_identity: str
+    options: str | None
+    tablespace: str | None
+    access_method: str | None
+    parents: Sequence[int] | None
+    partition_by: str | None
+    partition_bounds: str | None
+    of_type: str | None
+    query: str | None
+    server: str | None
+    server_options: str | None
+    grants: str | None
+    of_extension: bool
 
     @property
     def label(self) -> str:
@@ -35,13 +55,12 @@ class Relation:
     @property
     def written(self) -> str:
         """The name as it stands in a statement."""
-        name = quoted(self.name)
-        return name if self.schema is None else f"{quoted(self.schema)}.{name}"
+        return self.written_name if self.schema is None else self.written_in_full
 
     @property
     def written_in_full(self) -> str:
         """The name as it stands in a statement that names every schema."""
-        return f"{self.written_schema}.{quoted(self.name)}"
+        return f"{self.written_schema}.{self.written_name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +100,8 @@ def read_catalog(connection: Connection) -> Catalog:
             for each in fields(queries)
         }
     catalog = Catalog(version=server.version, default_schema=server.default_schema, rows=rows)
-    for oid, schema, name, *_ in rows["relations"]:
-        catalog.relations[oid] = Relation(catalog.schema(schema), name, quoted(schema))
+    for oid, schema, *more in rows["relations"]:
+        catalog.relations[oid] = Relation(oid, catalog.schema(schema), *more)
     for relation, number, name, *_ in rows["columns"]:
         catalog.columns[relation][number] = name
     for oid, number, text in rows["comments"]:

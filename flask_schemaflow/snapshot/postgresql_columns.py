@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .postgresql_catalog import Catalog
 from .postgresql_texts import normal_expression
 from .structure import Object, Part, facts_of
+
+if TYPE_CHECKING:
+    from .postgresql_catalog import Catalog
 
 _IDENTITY = {"a": "identity always", "d": "identity by default"}
 _GENERATED = {"s": "STORED", "v": "VIRTUAL"}
@@ -101,7 +104,7 @@ def _owned_sequences(catalog: Catalog) -> dict[tuple[int, int], _Sequence]:
         if table is not None:
             text = written.replace("'", "''")
             owned[table, column] = _Sequence(
-                oid, f"nextval('{text}'::regclass)", type_, _options(type_, *options)
+                oid, f"nextval('{text}'::regclass)", type_, _options(type_, options)
             )
     return owned
 
@@ -116,34 +119,29 @@ def read_sequences(catalog: Catalog, in_use: frozenset[int]) -> list[Object]:
     """Make an object of each sequence that is not a fact of its column. Never touches a database."""
     sequences = {row[0]: row for row in catalog.rows["sequences"]}
     objects = []
-    for row in catalog.rows["relations"]:
-        oid, kind, persistence, grants, of_extension = row[0], row[3], row[4], row[-2], row[-1]
-        if kind != "S" or oid in in_use or of_extension:
+    for found in catalog.relations.values():
+        if found.kind != "S" or found.oid in in_use or found.of_extension:
             continue
-        _, _, type_, *options, table, column = sequences[oid]
+        _, _, type_, *options, table, column = sequences[found.oid]
         owner = None if table is None else _column(catalog, table, column)
         facts = {
             "type": type_,
-            "options": _options(type_, *options),
+            "options": _options(type_, options),
             "owned-by": owner,
-            "persistence": "unlogged" if persistence == "u" else None,
-            "grants": grants,
-            "comment": catalog.comments.get((oid, 0)),
+            "persistence": "unlogged" if found.persistence == "u" else None,
+            "grants": found.grants,
+            "comment": catalog.comments.get((found.oid, 0)),
         }
-        relation = catalog.relations[oid]
-        objects.append(
-            Object(kind="sequence", name=relation.name, schema=relation.schema, facts=facts_of(facts))
-        )
+        objects.append(Object(kind="sequence", name=found.name, schema=found.schema, facts=facts_of(facts)))
     return objects
 
 
-def _options(
-    type_: str, start: int, increment: int, lowest: int, highest: int, cache: int, cycles: bool
-) -> str | None:
+def _options(type_: str, values: Sequence[Any]) -> str | None:
     """Write the options that are not the defaults for a sequence of this type and direction.
 
     (https://www.postgresql.org/docs/current/sql-createsequence.html)
     """
+    start, increment, lowest, highest, cache, cycles = values
     largest = _LARGEST[type_]
     rising = increment > 0
     usual_lowest, usual_highest = (1, largest) if rising else (-largest - 1, -1)

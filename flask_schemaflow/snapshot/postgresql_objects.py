@@ -49,7 +49,10 @@ def _literal(label: str) -> str:
 
 
 def read_functions(catalog: Catalog) -> Iterator[Object]:
-    """Make an object of each function; the types of its arguments are in its name. Never touches a database."""
+    """Make an object of each function; the types of its arguments are in its name.
+
+    Never touches a database.
+    """
     for row in catalog.rows["functions"]:
         oid, schema, name, kind, types, *rest, definition = row
         yield Object(

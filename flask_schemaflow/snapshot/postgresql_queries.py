@@ -86,13 +86,23 @@ def queries_for(version: int) -> Queries:
 def _not_of_extension(catalog: str, oid: str, depends: str = "'e'") -> str:
     return (
         "NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS x "
-        f"WHERE x.classid = 'pg_catalog.{catalog}'::regclass AND x.objid = {oid} AND x.deptype IN ({depends}))"
+        f"WHERE x.classid = 'pg_catalog.{catalog}'::regclass AND x.objid = {oid} "
+        f"AND x.deptype IN ({depends}))"
+    )
+
+
+def _collation(oid: str) -> str:
+    return (
+        "(SELECT CASE WHEN pg_collation_is_visible(o.oid) THEN '' ELSE quote_ident(m.nspname) || '.' END "
+        "|| quote_ident(o.collname) FROM pg_catalog.pg_collation AS o "
+        f"JOIN pg_catalog.pg_namespace AS m ON m.oid = o.collnamespace WHERE o.oid = {oid})"
     )
 
 
 # Those of extensions too, marked in the last column: foreign keys may lead there.
 _RELATIONS = f"""
-SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relpersistence::text, c.relispartition,
+SELECT c.oid, n.nspname, c.relname, quote_ident(n.nspname), quote_ident(c.relname), c.relkind::text,
+    c.relpersistence::text, c.relispartition,
     c.relrowsecurity, c.relforcerowsecurity, c.relreplident::text,
     array_to_string(c.reloptions, ', '), ts.spcname, am.amname, i.parents,
     CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
@@ -119,10 +129,11 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c', 'S') AND {_OF_USERS}
 _COLUMNS = f"""
 SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
     pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, {{generated}}::text,
-    CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
+    CASE WHEN a.attcollation <> t.typcollation THEN {_collation("a.attcollation")} END,
     CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END,
     CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END,
-    {{compression}}::text, array_to_string(a.attoptions, ', ')
+    {{compression}}::text,
+    CASE WHEN array_to_string(a.attoptions, ' ') ~ 'n_distinct' THEN array_to_string(a.attoptions, ', ') END
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -215,7 +226,7 @@ _TYPES = f"""
 SELECT t.oid, n.nspname, t.typname, t.typtype::text,
     CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
     t.typnotnull, pg_get_expr(t.typdefaultbin, 0),
-    CASE WHEN t.typcollation <> b.typcollation THEN t.typcollation::regcollation::text END,
+    CASE WHEN t.typcollation <> b.typcollation THEN {_collation("t.typcollation")} END,
     e.labels,
     format_type(r.rngsubtype, NULL),
     (SELECT o.opcname FROM pg_catalog.pg_opclass AS o WHERE o.oid = r.rngsubopc AND NOT o.opcdefault),

@@ -121,14 +121,16 @@ def _pieces(items: Sequence[_Item]) -> Iterator[str]:
 
 
 def _bare(items: Sequence[_Item]) -> Sequence[_Item]:
-    """Take away blanks at both ends and parentheses around the whole."""
-    while items and items[0] == " ":
-        items = items[1:]
-    while items and items[-1] == " ":
-        items = items[:-1]
+    """Take away parentheses around the whole."""
+    items = _trimmed(items)
     if len(items) == 1 and isinstance(items[0], _Group) and items[0].opening == "(":
         return _bare(items[0].items)
     return items
+
+
+def _trimmed(items: Sequence[_Item]) -> list[_Item]:
+    """Take away blanks at both ends; there is never more than one."""
+    return list(items[items[:1] == [" "] : len(items) - (items[-1:] == [" "])])
 
 
 def _split(items: Sequence[_Item], separator: str) -> list[list[_Item]]:
@@ -145,7 +147,7 @@ def _split(items: Sequence[_Item], separator: str) -> list[list[_Item]]:
 
 
 def _lasting(group: _Group) -> _Group:
-    return _Group(group.opening, _flat_chain(_casts_in_elements(group.items)))
+    return _Group(group.opening, _flat_chain(_casts_in_elements(_trimmed(group.items))))
 
 
 def _flat_chain(items: list[_Item]) -> list[_Item]:
@@ -153,11 +155,9 @@ def _flat_chain(items: list[_Item]) -> list[_Item]:
         if word not in items or other in items:
             continue
         first, *_ = _split(items, word)
-        start = next((position for position, item in enumerate(first) if item != " "), 0)
-        inner = first[start] if first else None
-        alone = isinstance(inner, _Group) and first[start + 1 :] == [" "]
-        if alone and isinstance(inner, _Group) and inner.opening == "(" and _is_chain(inner.items, word):
-            return [*first[:start], *inner.items, " ", *items[len(first) :]]
+        inner = first[0] if len(first) == 2 else ""  # the group and a blank
+        if isinstance(inner, _Group) and inner.opening == "(" and _is_chain(inner.items, word):
+            return [*inner.items, *items[1:]]
     return items
 
 
@@ -210,15 +210,10 @@ def _end_of_array_type(items: Sequence[_Item], start: int) -> int | None:
 def _cast_elements(array: _Group, name: Sequence[_Item]) -> _Group:
     cast: list[_Item] = []
     for number, element in enumerate(_split(array.items, ",")):
-        bare = list(_without_blanks(element))
+        bare = _trimmed(element)
         cast += [",", " "] if number else []
         if len(bare) == 2 and bare[0] == "ARRAY" and isinstance(bare[1], _Group):
             cast += ["ARRAY", _cast_elements(bare[1], name)]
         else:
             cast += [_Group("(", bare), ":", ":", *name]
     return _Group("[", cast)
-
-
-def _without_blanks(items: Sequence[_Item]) -> Sequence[_Item]:
-    start = 1 if items and items[0] == " " else 0
-    return items[start:]
