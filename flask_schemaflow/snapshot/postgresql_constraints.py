@@ -166,7 +166,7 @@ def _index_facts(catalog: Catalog, index: _Index) -> dict[str, str | None]:
     return {
         "include": catalog.listed(index.table, index.columns[index.keys :]) or None,
         "nulls-not-distinct": yes(index.nulls_not_distinct),
-        "not-valid-index": yes(not index.valid),
+        "invalid": yes(not index.valid),
         "storage": index.storage,
         "tablespace": index.tablespace,
     }
