@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import ConfigurationError
 from .findings import Finding, Severity
-from .snapshot import EXTRA_IS_SURROUNDINGS, SURROUNDINGS, Facts, Object, Part, Snapshot
+from .snapshot import MAY_BE_EXTRA, SURROUNDINGS, VIEWS, Facts, Object, Part, Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +37,11 @@ def find_drift(expected: Snapshot, actual: Snapshot, source: str) -> tuple[Drift
     found: list[_Difference] = []
     for key in sorted(wanted.keys() | there.keys(), key=str):
         if key not in there:
-            found.append(_Difference("missing", wanted[key].kind, wanted[key]))
+            left = wanted[key]
+            found.append(_Difference("missing", left.kind, left, structural=not left.surrounding))
         elif key not in wanted:
-            kind = there[key].kind
-            structural = kind not in EXTRA_IS_SURROUNDINGS
-            found.append(_Difference("extra", kind, there[key], structural=structural))
+            right = there[key]
+            found.append(_Difference("extra", right.kind, right, structural=not _may_be_extra(right)))
         else:
             found.extend(_compare_objects(wanted[key], there[key]))
     return tuple(_drift(each, source) for each in found)
@@ -81,7 +81,18 @@ def is_equal(drift: Iterable[Drift]) -> bool:
     return not any(each.structural for each in drift)
 
 
+def _may_be_extra(each: Object) -> bool:
+    """Say whether more of this does no harm; a view that reads none of the tables is nobody's either."""
+    return each.surrounding or each.kind in MAY_BE_EXTRA or (each.kind in VIEWS and not each.uses)
+
+
 def _compare_objects(wanted: Object, there: Object) -> Iterator[_Difference]:
+    decides = not (wanted.surrounding and there.surrounding)
+    for each in _differences_of(wanted, there):
+        yield each if decides else replace(each, structural=False)
+
+
+def _differences_of(wanted: Object, there: Object) -> Iterator[_Difference]:
     yield from _compare_facts(wanted.kind, wanted.facts, there.facts, wanted, None)
     kinds = sorted({part.kind for part in (*wanted.parts, *there.parts)}, key=_rank)
     for kind in kinds:
@@ -90,16 +101,25 @@ def _compare_objects(wanted: Object, there: Object) -> Iterator[_Difference]:
             [part for part in there.parts if part.kind == kind],
         )
         for left, right in pairs:
-            if right is None:
-                yield _Difference("missing", kind, wanted, left)
-            elif left is None:
-                yield _Difference("extra", kind, wanted, right)
-            else:
-                yield from _compare_names(left, right, wanted)
-                yield from _compare_facts(kind, left.facts, right.facts, wanted, left)
+            yield from _compare_parts(left, right, wanted)
 
 
-_KIND_ORDER = "column primary-key unique foreign-key check exclude index trigger policy".split()
+def _compare_parts(left: Part | None, right: Part | None, table: Object) -> Iterator[_Difference]:
+    decides = any(part is not None and not part.surrounding for part in (left, right))
+    if right is None:
+        assert left is not None
+        yield _Difference("missing", left.kind, table, left, structural=decides)
+    elif left is None:
+        yield _Difference("extra", right.kind, table, right, structural=decides)
+    else:
+        yield from _compare_names(left, right, table, structural=decides)
+        for each in _compare_facts(left.kind, left.facts, right.facts, table, left):
+            yield each if decides else replace(each, structural=False)
+
+
+_KIND_ORDER = (
+    "column primary-key unique foreign-key check exclude index trigger rule policy statistics".split()
+)
 
 
 def _rank(kind: str) -> tuple[int, str]:
@@ -110,7 +130,10 @@ Pair = tuple[Part | None, Part | None]
 
 
 def _pair(wanted: list[Part], there: list[Part]) -> Iterator[Pair]:
-    """Pair parts of one kind: by name and content, by content, by name, a single one with a single one."""
+    """Pair parts of one kind: by name and content, by content, by name, a single one with a single one.
+
+    Names that the engine made up come and go with the order of statements: there content comes first.
+    """
     rest_wanted, rest_there = list(wanted), list(there)
     for agree in _AGREEMENTS:
         for left in list(rest_wanted):
@@ -145,9 +168,9 @@ _AGREEMENTS: tuple[Callable[[Part, Part], bool], ...] = (
 )
 
 
-def _compare_names(left: Part, right: Part, table: Object) -> Iterator[_Difference]:
+def _compare_names(left: Part, right: Part, table: Object, *, structural: bool) -> Iterator[_Difference]:
     if left.named and left.name is not None and left.name != right.name:
-        yield _Difference("changed", f"{left.kind}-name", table, left, left.name, right.name)
+        yield _Difference("changed", f"{left.kind}-name", table, left, left.name, right.name, structural)
 
 
 def _compare_facts(

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from ..errors import Busy, ConfigurationError
 from ..sqlite_file import check_file, driver_connect
-from .connecting import close, connect_with
+from .connecting import close, connect_with, server_connection
 from .explaining import explained
 from .targets import sqlite_path, target_of, way_for
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from .mysql import snapshot_mysql
+from .postgresql import snapshot_postgresql
 from .sqlite import snapshot_sqlite
 from .stored import (
     SnapshotPerBind,
@@ -15,7 +16,7 @@ from .stored import (
     stored_path,
     structure_hash,
 )
-from .structure import EXTRA_IS_SURROUNDINGS, SURROUNDINGS, Facts, Object, Part, Snapshot, folded
+from .structure import MAY_BE_EXTRA, SURROUNDINGS, VIEWS, Facts, Object, Part, Snapshot, folded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 __all__ = [
-    "EXTRA_IS_SURROUNDINGS",
+    "MAY_BE_EXTRA",
     "SURROUNDINGS",
+    "VIEWS",
     "Facts",
     "Object",
     "Part",
@@ -57,5 +59,6 @@ def take_snapshot(connection: Connection) -> Snapshot:
 _READERS: dict[str, Callable[[Connection], Snapshot]] = {
     "mariadb": snapshot_mysql,
     "mysql": snapshot_mysql,
+    "postgresql": snapshot_postgresql,
     "sqlite": snapshot_sqlite,
 }

@@ -163,7 +163,7 @@ class _Reader:
             name=text.thing.name,
             facts=facts,
             definition=written,
-            uses=names_read(facts["definition"]),
+            uses=frozenset((None, name) for name in names_read(facts["definition"])),
         )
 
     def sequence(self, text: Text) -> Object:

@@ -83,7 +83,7 @@ def snapshot_sqlite(connection: Connection) -> Snapshot:
             name=entry.name,
             facts={"definition": normal_text(entry.sql)},
             definition=entry.sql,
-            uses=names_in(entry.sql),
+            uses=frozenset((None, name) for name in names_in(entry.sql)),
         )
         for entry in entries
         if entry.type == "view"

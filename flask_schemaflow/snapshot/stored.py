@@ -31,7 +31,9 @@ def stored_path(revision: str, family: str) -> Path:
 
 def structure_hash(snapshot: Snapshot) -> str:
     """Hash what decides equality; two equal hashes mean equal structures. Read-only."""
-    objects = [_object_to_json(_without_surroundings(each)) for each in snapshot.objects]
+    objects = [
+        _object_to_json(_without_surroundings(each)) for each in snapshot.objects if not each.surrounding
+    ]
     text = json.dumps([snapshot.family, sorted(objects, key=_dumped)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -158,6 +160,7 @@ def _without_surroundings(each: Object) -> Object:
             facts={k: v for k, v in part.facts.items() if (part.kind, k) not in SURROUNDINGS},
         )
         for part in each.parts
+        if not part.surrounding
     )
     facts = {k: v for k, v in each.facts.items() if (each.kind, k) not in SURROUNDINGS}
     return replace(each, facts=facts, parts=parts)
@@ -165,9 +168,11 @@ def _without_surroundings(each: Object) -> Object:
 
 def _object_to_json(each: Object) -> dict[str, Any]:
     parts = [_part_to_json(part) for part in each.parts]
-    document = {"kind": each.kind, "name": each.name, "facts": dict(each.facts)}
+    document: dict[str, Any] = {"kind": each.kind, "name": each.name, "facts": dict(each.facts)}
     if each.schema is not None:
         document["schema"] = each.schema
+    if each.surrounding:
+        document["surrounding"] = True
     return document | {"parts": sorted(parts, key=_dumped)}
 
 
@@ -175,7 +180,11 @@ def _part_to_json(part: Part) -> dict[str, Any]:
     document: dict[str, Any] = {"kind": part.kind, "facts": dict(part.facts)}
     if part.name is not None:
         document["name"] = part.name
-    return document if part.named else document | {"named": False}
+    if not part.named:
+        document["named"] = False
+    if part.surrounding:
+        document["surrounding"] = True
+    return document
 
 
 def _dumped(document: Any) -> str:
@@ -187,12 +196,14 @@ def _object_from_json(document: Mapping[str, Any]) -> Object:
         kind=document["kind"],
         name=document["name"],
         schema=document.get("schema"),
+        surrounding=document.get("surrounding", False),
         facts=document["facts"],
         parts=tuple(
             Part(
                 kind=part["kind"],
                 name=part.get("name"),
                 named=part.get("named", True),
+                surrounding=part.get("surrounding", False),
                 facts=part["facts"],
             )
             for part in document["parts"]

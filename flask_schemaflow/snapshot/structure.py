@@ -14,34 +14,63 @@ from string import ascii_lowercase, ascii_uppercase
 
 Facts = Mapping[str, str]
 
-# Facts that are reported when they differ, and never decide whether two structures are equal.
-SURROUNDINGS = frozenset(
-    {
-        ("table", "comment"),
-        ("table", "partitions"),
-        ("table", "storage"),
-        ("column", "comment"),
-        ("column", "position"),
-        ("column", "storage"),
-        *((kind, fact) for kind in ("primary-key", "unique", "index") for fact in ("comment", "storage")),
-    }
+# Facts that are reported when they differ, and never decide whether two structures are equal, by what
+# has them.
+_SURROUNDINGS = {
+    "table": "comment grants partitions persistence storage tablespace access-method replica-identity "
+    "clustered-on",
+    "view": "comment grants",
+    "materialized-view": "comment grants persistence storage tablespace access-method clustered-on",
+    "foreign-table": "comment grants options",
+    "sequence": "comment grants persistence",
+    "enum": "comment",
+    "domain": "comment",
+    "range": "comment",
+    "composite-type": "comment",
+    "function": "comment cost rows",
+    "procedure": "comment",
+    "aggregate": "comment",
+    "schema": "comment",
+    "extension": "version",
+    "column": "comment position statistics-target storage compression options sequence-type",
+    "primary-key": "comment storage tablespace",
+    "unique": "comment storage tablespace",
+    "foreign-key": "comment",
+    "check": "comment",
+    "exclude": "comment storage tablespace",
+    "index": "comment storage tablespace",
+    "trigger": "comment",
+    "rule": "comment",
+    "policy": "comment",
+}
+SURROUNDINGS = frozenset((kind, fact) for kind, facts in _SURROUNDINGS.items() for fact in facts.split())
+
+# Objects that do no harm when a database has more of them than it should: others may use them.
+MAY_BE_EXTRA = frozenset(
+    "sequence enum domain range composite-type function procedure aggregate".split()
+    + "schema extension foreign-table event package package-body".split()
 )
-# Objects that belong to no table: one too many is reported, and never decides.
-EXTRA_IS_SURROUNDINGS = frozenset(("event", "function", "package", "package-body", "procedure", "sequence"))
+VIEWS = frozenset({"view", "materialized-view"})
+
+
+def facts_of(values: Mapping[str, str | None]) -> dict[str, str]:
+    """Keep the facts that are there: None is the engine's default."""
+    return {fact: value for fact, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of a table: ``kind`` is column, primary-key, unique, foreign-key, check, index, trigger.
+    """A part of a table: ``kind`` is column, primary-key, unique, foreign-key, check, index, trigger, ….
 
     ``name`` is None where there is none, and ``named`` false where the engine made it up: it equals any
     name then. A fact that is absent has the engine's default. ``definition`` is how the engine itself
-    would write it, for messages only.
+    would write it, for messages only. With ``surrounding`` it is reported, and decides nothing.
     """
 
     kind: str
     name: str | None
     named: bool = True
+    surrounding: bool = False
     facts: Facts = field(default_factory=dict)
     definition: str = field(default="", compare=False)
 
@@ -50,8 +79,9 @@ class Part:
 class Object:
     """A thing with a name in a database: ``kind`` is table, view, …; ``schema`` None the default one.
 
-    ``definition`` is the engine's own text where it keeps one, ``uses`` the names of tables that a view
-    reads; neither decides equality.
+    ``definition`` is the engine's own text where it keeps one, ``uses`` the tables that a view reads, by
+    (schema, name); neither decides equality. With ``surrounding`` it is reported, and decides nothing: a
+    partition is such a table, since they come and go.
     """
 
     kind: str
@@ -59,8 +89,10 @@ class Object:
     schema: str | None = None
     facts: Facts = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+    surrounding: bool = False
     definition: str = field(default="", compare=False)
-    uses: frozenset[str] = field(default=frozenset(), compare=False)
+    uses: frozenset[tuple[str | None, str]] = field(default=frozenset(), compare=False)
+    partition_of: tuple[str | None, str] | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
@@ -94,27 +126,25 @@ class Snapshot:
         return replace(self, objects=tuple(each for each in self.objects if keep(each)))
 
     def of_tables(self, ours: Iterable[tuple[str | None, str]]) -> Snapshot:
-        """Keep the tables named, by (schema, name), and what belongs to them.
+        """Keep the tables named, by (schema, name), what belongs to them, and what is no table.
 
-        A view belongs to them when it reads one of them, or another view that does. What belongs to no
-        table is kept.
+        A view belongs to them when it reads one of them, or another view that does, or no table at all; a
+        partition belongs to its parent.
         """
         names = {(schema, self._folded(name)) for schema, name in ours}
-        used = {name for _, name in names}
-        views = {
-            each.key: {self._folded(name) for name in each.uses}
+        belonging = {
+            each.key: {(schema, self._folded(name)) for schema, name in _masters(each)}
             for each in self.objects
-            if each.kind == "view"
+            if each.kind in VIEWS or each.partition_of
         }
-        kept: set[tuple[str, str | None, str]] = set()
-        while more := {key for key, uses in views.items() if key not in kept and uses & used}:
+        kept = {each.key for each in self.objects if _reads_nothing(each)}
+        while more := {key for key, masters in belonging.items() if key not in kept and masters & names}:
             kept |= more
-            used |= {self._folded(name) for _, _, name in more}
+            names |= {(schema, self._folded(name)) for _, schema, name in more}
+        tables = {"table", *VIEWS}
         return self.where(
             lambda each: (
-                each.kind in EXTRA_IS_SURROUNDINGS
-                or each.key in kept
-                or (each.schema, self._folded(each.name)) in names
+                each.key in kept or each.kind not in tables or (each.schema, self._folded(each.name)) in names
             )
         )
 
@@ -168,3 +198,12 @@ def _names(snapshot: Snapshot) -> Iterator[str]:
     for each in snapshot.objects:
         yield from (part.facts["table"] for part in each.parts if "table" in part.facts)
     yield from (each.name for each in snapshot.objects)
+
+
+def _masters(each: Object) -> frozenset[tuple[str | None, str]]:
+    """Give those to which a view or partition belongs."""
+    return each.uses if each.partition_of is None else frozenset({each.partition_of})
+
+
+def _reads_nothing(each: Object) -> bool:
+    return each.kind in VIEWS and not each.uses

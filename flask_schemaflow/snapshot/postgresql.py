@@ -1,0 +1,159 @@
+"""Read the structure of a PostgreSQL database: a fixed number of catalog queries, however many tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from .postgresql_behaviour import read_behaviour
+from .postgresql_catalog import Catalog, Relation, read_catalog
+from .postgresql_columns import read_columns, read_sequences
+from .postgresql_constraints import read_constraints
+from .postgresql_objects import read_extensions, read_functions, read_schemas, read_types
+from .postgresql_texts import normal_statement
+from .structure import VIEWS, Object, Part, Snapshot, facts_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_KINDS = {
+    "r": "table",
+    "p": "table",
+    "f": "foreign-table",
+    "v": "view",
+    "m": "materialized-view",
+    "c": "composite-type",
+}
+_REPLICA_IDENTITY = {"f": "full", "n": "nothing"}
+
+
+def snapshot_postgresql(connection: Connection) -> Snapshot:
+    """Read everything in the database but the server's own schemas and what belongs to extensions.
+
+    Names are without schema in the first schema of the connection's search path. Read-only.
+    """
+    catalog = read_catalog(connection)
+    columns = read_columns(catalog)
+    constraints = read_constraints(catalog)
+    objects = [
+        *_relations(
+            catalog,
+            (columns.parts, constraints.parts, read_behaviour(catalog)),
+            constraints.facts,
+        ),
+        *read_sequences(catalog, columns.sequences),
+        *read_types(catalog, constraints.of_domains),
+        *read_functions(catalog),
+        *read_schemas(catalog),
+        *read_extensions(catalog),
+    ]
+    return Snapshot(
+        family="postgresql",
+        server_version=divmod(catalog.version, 10000),
+        objects=tuple(sorted(objects, key=lambda each: (each.kind, each.label))),
+    )
+
+
+def _relations(
+    catalog: Catalog,
+    parts: Sequence[Mapping[int, list[Part]]],
+    more_facts: Mapping[int, dict[str, str]],
+) -> Iterator[Object]:
+    uses = _uses(catalog)
+    for found in catalog.relations.values():
+        if found.kind not in _KINDS or found.of_extension:
+            continue
+        facts = _FACTS.get(_KINDS[found.kind], _no_facts)(catalog, found)
+        facts["comment"] = catalog.comments.get((found.oid, 0))
+        facts["grants"] = found.grants
+        yield Object(
+            kind=_KINDS[found.kind],
+            name=found.name,
+            schema=found.schema,
+            facts={**facts_of(facts), **more_facts.get(found.oid, {})},
+            parts=tuple(part for kind in parts for part in kind.get(found.oid, ())),
+            surrounding=found.is_partition,
+            definition=_definition(found),
+            uses=frozenset(uses[found.oid]) if _KINDS[found.kind] in VIEWS else frozenset(),
+            partition_of=_parent(catalog, found) if found.is_partition else None,
+        )
+
+
+def _uses(catalog: Catalog) -> Mapping[int, set[tuple[str | None, str]]]:
+    uses: dict[int, set[tuple[str | None, str]]] = defaultdict(set)
+    for view, schema, name in catalog.rows["uses"]:
+        uses[view].add((catalog.schema(schema), name))
+    return uses
+
+
+def _parent(catalog: Catalog, found: Relation) -> tuple[str | None, str] | None:
+    for each in found.parents or ():
+        parent = catalog.relations.get(each)
+        return None if parent is None else (parent.schema, parent.name)
+    return None
+
+
+def _definition(found: Relation) -> str:
+    if found.query is None:
+        return ""
+    kind = "MATERIALIZED VIEW" if found.kind == "m" else "VIEW"
+    return f"CREATE {kind} {found.written} AS\n{found.query}"
+
+
+# -- facts -----------------------------------------------------------------------------------------
+
+_Values = dict[str, str | None]
+
+
+def _no_facts(_catalog: Catalog, _found: Relation) -> _Values:
+    return {}
+
+
+def _table(catalog: Catalog, found: Relation) -> _Values:
+    parents = ", ".join(catalog.table(each) for each in found.parents or ()) or None
+    security = "forced" if found.row_security_forced else "enabled"
+    return {
+        **_stored(found),
+        "inherits": None if found.is_partition else parents,
+        "partition-of": parents if found.is_partition else None,
+        "partition-bounds": found.partition_bounds,
+        "partition-by": found.partition_by,
+        "row-security": security if found.row_security else None,
+        "of-type": found.of_type,
+        "replica-identity": _REPLICA_IDENTITY.get(found.replica_identity),
+    }
+
+
+def _stored(found: Relation) -> _Values:
+    return {
+        "persistence": "unlogged" if found.persistence == "u" else None,
+        "storage": found.options,
+        "tablespace": found.tablespace,
+        "access-method": found.access_method if found.access_method != "heap" else None,
+    }
+
+
+def _foreign_table(catalog: Catalog, found: Relation) -> _Values:
+    here = {"server": found.server, "options": found.server_options, "replica-identity": None}
+    return {**_table(catalog, found), **here}
+
+
+def _view(_catalog: Catalog, found: Relation) -> _Values:
+    return {"definition": _query(found), "options": found.options}
+
+
+def _materialized_view(_catalog: Catalog, found: Relation) -> _Values:
+    return {**_stored(found), "definition": _query(found)}
+
+
+def _query(found: Relation) -> str:
+    return normal_statement((found.query or "").removesuffix(";"))
+
+
+_FACTS = {
+    "table": _table,
+    "foreign-table": _foreign_table,
+    "view": _view,
+    "materialized-view": _materialized_view,
+}
