@@ -62,6 +62,11 @@ def is_equal(drift: Iterable[Drift]) -> bool:
     return not any(each.structural for each in drift)
 
 
+def ways(number: int) -> str:
+    """Put into words in how many ways two structures differ."""
+    return f"{number} way" + ("s" if number != 1 else "")
+
+
 def _compare_objects(wanted: Object, there: Object) -> Iterator[_Difference]:
     yield from _compare_facts(wanted.kind, wanted.facts, there.facts, wanted, None)
     kinds = sorted({part.kind for part in (*wanted.parts, *there.parts)}, key=_rank)

@@ -59,7 +59,7 @@ def refuse_file(database: Any) -> None:
         origin = app_origin()
         place = f"{origin}: " if origin else ""
         raise ConfigurationError(
-            f"{place}While it loads, the app opens {file} by sqlite3.Connection, or by a sqlite3.connect that "
-            "was imported before the app was loaded; that cannot be sent to a copy. Use sqlite3.connect(…), "
-            f"or leave the factory before that line while a command runs: {GUARD_LINE}"
+            f"{place}While it loads, the app opens {file} by sqlite3.Connection, or by a sqlite3.connect "
+            "that was imported before the app was loaded; that cannot be sent to a copy. Use "
+            f"sqlite3.connect(…), or leave the factory before that line while a command runs: {GUARD_LINE}"
         )
