@@ -156,11 +156,11 @@ def engines_replaced(connect: Callable[..., Any], files: Callable[[], bool]) -> 
     """
     connect_, raw_connection, open_ = Engine.connect, Engine.raw_connection, sqlite3.connect
 
-    def open_file(name: Any, *args: Any, **kwargs: Any) -> Any:
-        file = file_of_name(name, uri=bool(kwargs.get("uri")))
+    def open_file(database: Any, *args: Any, **kwargs: Any) -> Any:
+        file = file_of_name(database, uri=bool(kwargs.get("uri", args[6] if len(args) > 6 else False)))
         if file is not None and not files():
             raise AppSessionUsed(f"it opens {file} by itself")
-        return open_(name, *args, **kwargs)
+        return open_(database, *args, **kwargs)
 
     setattr(Engine, "connect", lambda engine, **_: connect(engine))  # noqa: B010 -- mypy knows the method
     setattr(Engine, "raw_connection", lambda engine, **_: connect(engine))  # noqa: B010

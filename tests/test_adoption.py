@@ -693,6 +693,29 @@ def test_a_mapped_table_that_a_setting_calls_foreign_is_left_out(project: Projec
     assert project.adopt().document["outcome"] == "already-adopted"
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "sqlite3.connect(database='x.db')",
+        "sqlite3.connect('file:x.db', 5, 0, None, True, sqlite3.Connection, 9, True)",
+    ],
+)
+def test_an_event_with_a_connection_of_its_own_is_refused(project: Project, call: str) -> None:
+    """While create_all() runs on scratch, no other database can be opened, however the driver is called."""
+    events_app(project, [], []).create_all()
+    app = project.path / "app.py"
+    opens = f"import sqlite3; sa.event.listen(db.metadata, 'after_create', lambda *_, **__: {call})"
+    app.write_text(f"{app.read_text()}\n{opens}\n")
+
+    ended = project.adopt()
+
+    assert ended.code == 3, ended.stderr
+    assert re.search(
+        r"app.py:\d+: create_all\(\) fails .*: AppSessionUsed: it opens .*x.db by itself", ended.verdict
+    )
+    assert not (project.path / "x.db").exists()
+
+
 def test_a_table_that_is_spelled_otherwise_is_the_same_table(project: Project) -> None:
     """SQLite ignores the case of names: nothing differs, and the baseline makes what is there."""
     events_app(project, [], []).create_all()
