@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from .findings import Finding, Severity
-from .snapshot import SURROUNDINGS, Facts, Object, Part, Snapshot
+from .snapshot import SURROUNDINGS, Facts, Object, Part, Snapshot, respelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ def find_drift(expected: Snapshot, actual: Snapshot, source: str) -> tuple[Drift
     :param source: what gave ``expected``, for the messages: "the models", "revision 1a2b".
     """
     wanted = {each.key: each for each in expected.objects}
-    there = {each.key: each for each in actual.respelled(like=expected).objects}
+    there = {each.key: each for each in respelled(actual, like=expected).objects}
     found: list[_Difference] = []
     for key in sorted(wanted.keys() | there.keys(), key=str):
         if key not in there:

@@ -208,7 +208,7 @@ def tables_in(revisions: Iterable[Revision], bind_key: str | None = None) -> fro
             if isinstance(node, ast.Call):
                 names.update(_tables_in_call(node))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names.update(TableName(None, match) for match in _CREATED.findall(node.value))
+                names.update(_created(node.value))
     return frozenset(names)
 
 
@@ -221,9 +221,18 @@ def _nodes_for(tree: ast.Module, bind_key: str | None) -> Iterator[ast.AST]:
 
 
 _CREATED = re.compile(
-    r"\bCREATE\s+(?:(?:VIRTUAL\s+)?TABLE|VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?[\"`\[]?(\w+)[\"`\]]?(?!\s*\.)",
+    r"\bCREATE\s+(?:(?:VIRTUAL\s+)?TABLE|VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    r"(\w+\b|\"(?:[^\"]|\"\")+\"|`[^`]+`|\[[^\]]+\])(?!\s*\.)",
     re.IGNORECASE,
 )
+
+
+def _created(sql: str) -> Iterator[TableName]:
+    for name in _CREATED.findall(sql):
+        quoted = not name[0].isalnum() and name[0] != "_"
+        yield TableName(None, name[1:-1].replace('""', '"') if quoted else name)
+
+
 _POSITION_OF_NAME = {"create_table": 0, "rename_table": 1}
 
 

@@ -32,7 +32,7 @@ from ..results import ProofResult
 from ..revisions import TableName, read_revision, source_hash
 from ..scratch import scratch_database, scratch_databases
 from ..session import sealed
-from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path, take_snapshot
+from ..snapshot import Snapshot, chain_hashes, render_stored, respelled, stored_path, take_snapshot
 from ..state import State
 from ..survey import Survey, VersionTable, version_table_of
 from .common import Adoption, BindKey, names_in, stamp, unchanged_databases
@@ -153,7 +153,7 @@ def _draft(
             targets,
             tables=_tables_of(bind, survey),
             differing=accepted.get(bind.key, ()),
-            real=snapshot.respelled(like=wanted) if snapshot is not None else None,
+            real=respelled(snapshot, like=wanted) if snapshot is not None else None,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
+from .spelling import respelled
 from .sqlite import snapshot_sqlite
 from .stored import (
     SnapshotPerBind,
@@ -32,6 +33,7 @@ __all__ = [
     "folded",
     "read_stored",
     "render_stored",
+    "respelled",
     "stored_path",
     "structure_hash",
     "take_snapshot",
