@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from .errors import ConfigurationError
 from .findings import Finding, Severity
-from .snapshot import MAY_BE_EXTRA, SURROUNDINGS, VIEWS, Facts, Object, Part, Snapshot
+from .snapshot import MAY_BE_EXTRA, SURROUNDINGS, VIEWS, Facts, Object, Part, Snapshot, respelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ def find_drift(expected: Snapshot, actual: Snapshot, source: str) -> tuple[Drift
     :param source: what gave ``expected``, for the messages: "the models", "revision 1a2b".
     """
     wanted = {each.key: each for each in expected.objects}
-    there = {each.key: each for each in actual.respelled(like=expected).objects}
+    there = {each.key: each for each in respelled(actual, like=expected).objects}
     found: list[_Difference] = []
     for key in sorted(wanted.keys() | there.keys(), key=str):
         if key not in there:
@@ -84,6 +84,11 @@ def is_equal(drift: Iterable[Drift]) -> bool:
 def _may_be_extra(each: Object) -> bool:
     """Say whether more of this does no harm; a view that reads none of the tables is nobody's either."""
     return each.surrounding or each.kind in MAY_BE_EXTRA or (each.kind in VIEWS and not each.uses)
+
+
+def ways(number: int) -> str:
+    """Put into words in how many ways two structures differ."""
+    return f"{number} way" + ("s" if number != 1 else "")
 
 
 def _compare_objects(wanted: Object, there: Object) -> Iterator[_Difference]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .config import Settings, read_settings
 from .discovery import Bind, Discovery, discover, find_binds, refuse_in_memory, registered_db
 from .errors import ConfigurationError
-from .migrations import Folder, Migrations, open_migrations, run_environment
+from .migrations import Configured, Folder, Migrations, open_migrations, run_environment
 from .revisions import Revision, TableName, concerns, tables_in
 from .scratch import scratch_databases
 from .session import database_exists, is_same_database, reading_connection
@@ -234,6 +234,15 @@ def version_table_of_migrate(migrations: Migrations) -> VersionTable:
     )
 
 
+def version_table_of(configured: Configured) -> VersionTable:
+    """Give the version table that ``env.py`` configured."""
+    return VersionTable(
+        name=configured.version_table,
+        schema=configured.version_table_schema,
+        pk=configured.options.get("version_table_pk", True),
+    )
+
+
 def _version_tables(migrations: Migrations, binds: tuple[Bind, ...]) -> dict[BindKey, VersionTable]:
     """Say where each database's revision stands: by ``Migrate``'s arguments, else by ``env.py``."""
     tables = {bind.key: version_table_of_migrate(migrations) for bind in binds}
@@ -243,9 +252,5 @@ def _version_tables(migrations: Migrations, binds: tuple[Bind, ...]) -> dict[Bin
                 migrations, scratches, lambda *_: [], dont_mutate=True, on_scratch=True, required=()
             )
         for key, found in configured.items():
-            tables[key] = VersionTable(
-                name=found.version_table,
-                schema=found.version_table_schema,
-                pk=found.options.get("version_table_pk", True),
-            )
+            tables[key] = version_table_of(found)
     return tables

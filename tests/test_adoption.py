@@ -633,6 +633,11 @@ MADE_BY_EVENTS = {
         "CREATE TABLE settings (name TEXT PRIMARY KEY)",
         "CREATE INDEX ix_s ON settings (name)",
     ],
+    "names that need quotes": [
+        'CREATE TABLE "my ""things""" (a INT)',
+        "CREATE TABLE [other things] (a INT)",
+        "CREATE VIRTUAL TABLE `full text` USING fts5(word)",
+    ],
     "a view over none of our tables": ["CREATE VIEW today AS SELECT date('now') AS today"],
     "a view over a helper table": [
         "CREATE TABLE settings (name TEXT PRIMARY KEY)",
@@ -660,6 +665,9 @@ def test_what_only_events_make_is_ours(project: Project, what: str) -> None:
     assert ended.findings("foreign-table") == []
     again = project.adopt()
     assert (again.code, again.document["outcome"]) == (0, "already-adopted"), again.stderr
+    execute(database(project), "DELETE FROM alembic_version")
+    again = project.safe_upgrade()
+    assert again.code == 0, again.stderr
     adopted = database(project).rename(project.path / "instance" / "adopted")
     ended = project.safe_upgrade("--create")
     assert ended.code == 0, ended.stderr
@@ -691,6 +699,29 @@ def test_a_mapped_table_that_a_setting_calls_foreign_is_left_out(project: Projec
     assert "'post'" in text
     assert "'old'" not in text
     assert project.adopt().document["outcome"] == "already-adopted"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "sqlite3.connect(database='x.db')",
+        "sqlite3.connect('file:x.db', 5, 0, None, True, sqlite3.Connection, 9, True)",
+    ],
+)
+def test_an_event_with_a_connection_of_its_own_is_refused(project: Project, call: str) -> None:
+    """While create_all() runs on scratch, no other database can be opened, however the driver is called."""
+    events_app(project, [], []).create_all()
+    app = project.path / "app.py"
+    opens = f"import sqlite3; sa.event.listen(db.metadata, 'after_create', lambda *_, **__: {call})"
+    app.write_text(f"{app.read_text()}\n{opens}\n")
+
+    ended = project.adopt()
+
+    assert ended.code == 3, ended.stderr
+    assert re.search(
+        r"app.py:\d+: create_all\(\) fails .*: AppSessionUsed: it opens .*x.db by itself", ended.verdict
+    )
+    assert not (project.path / "x.db").exists()
 
 
 def test_a_table_that_is_spelled_otherwise_is_the_same_table(project: Project) -> None:

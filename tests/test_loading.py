@@ -391,5 +391,6 @@ def test_a_skipped_drop_all_on_a_server_refuses(project: Project, server_databas
 
     ended = project.adopt(URI=server_database)
 
-    assert ended.code in (2, 3)
+    assert ended.code == 3
+    assert re.search(r"^Refused: .*shop\.py:29: Loading the app runs drop_all\(\)", ended.verdict)
     assert [each["severity"] for each in ended.findings("drops-on-load")] == ["error"]

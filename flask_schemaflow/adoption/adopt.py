@@ -54,12 +54,12 @@ def adopt(
     with progress.told_on_failure(), app.app_context():
         if loading is not None:
             progress.findings.extend(loading.findings())
+        _refuse_drops_on_load(progress)
         check_options(options)
         project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
         _note_targets(progress, project.binds)
         survey = survey_project(project, with_discovery=True, loading=loading)
         _note_survey(progress, survey, notify)
-        _refuse_drops_on_load(progress)
         progress.details.extend(_lines_to_add(survey))
         _way(survey)(Adoption(survey, options, progress, notify))
     return AdoptResult(**vars(progress.reached()), baseline=progress.baseline)

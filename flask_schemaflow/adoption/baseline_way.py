@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import make_url
 
 from ..baseline import Baseline, Tables, Target, create_all_on, draft_baseline
-from ..drift import Drift, find_drift
+from ..drift import Drift, find_drift, ways
 from ..errors import DriftFound, ProofFailed
 from ..findings import Finding
 from ..interrupts import uninterrupted
@@ -32,9 +32,9 @@ from ..results import ProofResult
 from ..revisions import TableName, read_revision, source_hash
 from ..scratch import scratch_database, scratch_databases
 from ..session import sealed
-from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path, take_snapshot
+from ..snapshot import Snapshot, chain_hashes, render_stored, respelled, stored_path, take_snapshot
 from ..state import State
-from ..survey import Survey, VersionTable
+from ..survey import Survey, VersionTable, version_table_of
 from .common import Adoption, BindKey, names_in, stamp, unchanged_databases
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def write_baseline(adoption: Adoption) -> None:
     with staging_area(survey.migrations, several_databases=several) as staging:
         configured = _configured(staging, survey)
         staged = _stage(adoption, staging, configured, drafts, accepted)
-        tables = {key: _version_table(found) for key, found in configured.items()}
+        tables = {key: version_table_of(found) for key, found in configured.items()}
         adoption = _with_version_tables(adoption, tables)
         proof = _prove(adoption, staged.migrations, staged.id, unmanaged, wanted)
         progress.proof = ProofResult(
@@ -122,10 +122,9 @@ def _accepted_drift(
         adoption.progress.findings.extend(each for each in found if each not in stops)
         stopping.extend(stops)
     if stopping:
-        ways = "one way" if len(stopping) == 1 else f"{len(stopping)} ways"
         raise DriftFound(
-            f"The database differs from the models in {ways}. Mend the models or the database, or "
-            f"let a difference stay: --accept {stopping[0].key}",
+            f"The database differs from the models in {ways(len(stopping))}. Mend the models or the "
+            f"database, or let a difference stay: --accept {stopping[0].key}",
             findings=tuple(stopping),
         )
     return accepted
@@ -154,7 +153,7 @@ def _draft(
             targets,
             tables=_tables_of(bind, survey),
             differing=accepted.get(bind.key, ()),
-            real=snapshot.respelled(like=wanted) if snapshot is not None else None,
+            real=respelled(snapshot, like=wanted) if snapshot is not None else None,
         )
 
 
@@ -197,14 +196,6 @@ def _configured(staging: Migrations, survey: Survey) -> dict[BindKey, Configured
             on_scratch=True,
             required=[bind.key for bind in survey.relevant],
         )
-
-
-def _version_table(found: Configured) -> VersionTable:
-    return VersionTable(
-        name=found.version_table,
-        schema=found.version_table_schema,
-        pk=found.options.get("version_table_pk", True),
-    )
 
 
 def _with_version_tables(adoption: Adoption, tables: Mapping[BindKey, VersionTable]) -> Adoption:

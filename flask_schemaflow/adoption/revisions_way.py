@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..drift import Drift, find_drift
+from ..drift import Drift, find_drift, ways
 from ..errors import DriftFound
 from ..interrupts import uninterrupted
 from ..matching import revision_of
@@ -63,7 +63,7 @@ def confirm_revision(adoption: Adoption) -> None:
     if stopping:
         raise DriftFound(
             f"The database says revision {_said(adopted)}, but its structure differs from it in "
-            f"{_ways(len(stopping))}.",
+            f"{ways(len(stopping))}.",
             findings=tuple(stopping),
         )
     pending = any(survey.states[key].state is State.BEHIND for key in adopted)
@@ -81,7 +81,3 @@ def _said(adopted: Mapping[BindKey, tuple[str, ...]]) -> str:
 def _families(survey: Survey, keys: object) -> tuple[str, ...]:
     wanted = set(keys)  # type: ignore[call-overload]
     return tuple(sorted({bind.family for bind in survey.binds if bind.key in wanted}))
-
-
-def _ways(number: int) -> str:
-    return f"{number} way" + ("s" if number != 1 else "")

@@ -127,7 +127,7 @@ class Writer:
     def _default_value(self, value: Any) -> str:
         if isinstance(value, str):
             return repr(value)
-        if _is_plainwrite_call(value):
+        if _is_plain_call(value):
             return f"sa.func.{value.name}()"
         if isinstance(value, sa.True_ | sa.False_):
             return f"sa.{type(value).__name__.rstrip('_').lower()}()"
@@ -238,7 +238,7 @@ def _is_plain(name: Any) -> bool:
     return isinstance(name, str) and not isinstance(name, conv)
 
 
-def _is_plainwrite_call(value: Any) -> bool:
+def _is_plain_call(value: Any) -> bool:
     """Say whether this is a function that is called by its name alone, as ``now()``."""
     is_call = isinstance(value, Function) and hasattr(value, "clauses")
     return is_call and not value.clauses.clauses and not value.packagenames

@@ -12,7 +12,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 
 from ..errors import ConfigurationError, SchemaFlowError
-from ..loading import guarded_loading, origin_of_error
+from ..loading import guarded_loading, is_command_running, origin_of_error
 from ..session import family_of, target_of
 from ..sqlite_file import file_of_url
 
@@ -117,7 +117,7 @@ def refuse_in_memory(binds: Iterable[Bind]) -> None:
 def _import_metadata(import_string: str) -> MetaData:
     module, _, path = import_string.partition(":")
     try:
-        with guarded_loading(every_thread=False, servers_too=True):
+        with guarded_loading(every_thread=is_command_running(), servers_too=True):
             value: Any = contextvars.copy_context().run(importlib.import_module, module)
             for name in path.split(".") if path else ():
                 value = getattr(value, name)

@@ -65,7 +65,6 @@ def discover(
     *,
     in_database: TablesPerBind,
     in_revisions: frozenset[TableName],
-    keep_new: bool = False,
     record: LoadingRecord | None = None,
     every_thread: bool = False,
 ) -> Discovery:
@@ -75,7 +74,6 @@ def discover(
 
     :param in_database: the tables that each database has.
     :param in_revisions: the tables in the revisions' history.
-    :param keep_new: keep tables that neither of both has.
     :param record: what was seen while the app loaded, where it loaded under our eyes.
     :raises ModelsMissing: there is no table at all, or a module whose table the database has cannot be
         brought in.
@@ -92,7 +90,7 @@ def discover(
         candidates = list(_candidates(sources, loaded, settings))
         imported = import_candidates(candidates, binds, seen)
     named = {candidate.file for candidate in candidates if candidate.named}
-    kept, left = judge(imported, binds, judges, named, keep_new=keep_new)
+    kept, left = judge(imported, binds, judges, named)
     for table in left:
         table.metadata.remove(table)
     findings = [

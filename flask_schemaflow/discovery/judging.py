@@ -61,8 +61,6 @@ def judge(
     binds: tuple[Bind, ...],
     judges: Judges,
     named: set[Path],
-    *,
-    keep_new: bool,
 ) -> tuple[list[Table], list[Table]]:
     """Split what was imported into tables that are ours and tables that are left out."""
     by_metadata = {id(bind.metadata): bind for bind in binds}
@@ -71,7 +69,7 @@ def judge(
     kept = {
         table
         for table in brought
-        if keep_new or imported.tables[table] in named or judges.know(table, by_metadata[id(table.metadata)])
+        if imported.tables[table] in named or judges.know(table, by_metadata[id(table.metadata)])
     }
     if not before and not kept:
         kept = set(brought)

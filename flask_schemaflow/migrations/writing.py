@@ -214,7 +214,7 @@ def _run_hooks(staged: StagedRevision, project: Migrations, written: list[Path])
         raise ConfigurationError(
             f"A post-write hook of alembic.ini cannot run: {error.filename or error}: {error.strerror}."
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(f"A post-write hook of alembic.ini failed: {error}") from None
     if not staged.target.is_file():
         written.extend(set(folder.iterdir()) - before)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigurationError
 from .mysql import snapshot_mysql
 from .postgresql import snapshot_postgresql
+from .spelling import respelled
 from .sqlite import snapshot_sqlite
 from .stored import (
     SnapshotPerBind,
@@ -36,6 +37,7 @@ __all__ = [
     "folded",
     "read_stored",
     "render_stored",
+    "respelled",
     "stored_path",
     "structure_hash",
     "take_snapshot",

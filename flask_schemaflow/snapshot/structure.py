@@ -8,7 +8,7 @@ says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from string import ascii_lowercase, ascii_uppercase
 
@@ -148,36 +148,6 @@ class Snapshot:
             )
         )
 
-    def respelled(self, like: Snapshot) -> Snapshot:
-        """Give the same snapshot with names spelled as in another one, where the engine ignores their case.
-
-        Names of columns stay: they come back in rows as they were spelled.
-        """
-        spelled = {self._folded(name): name for name in _names(like)}
-        parts = {
-            (self._folded(each.name), part.kind, self._folded(part.name or "")): part.name
-            for each in like.objects
-            for part in each.parts
-            if part.kind != "column"
-        }
-
-        def of_part(part: Part, table: str) -> Part:
-            facts = part.facts
-            if part.kind == "foreign-key" and "table" in facts:
-                facts = {**facts, "table": spelled.get(self._folded(facts["table"]), facts["table"])}
-            key = (self._folded(table), part.kind, self._folded(part.name or ""))
-            return replace(part, facts=facts, name=parts.get(key, part.name))
-
-        objects = (
-            replace(
-                each,
-                name=spelled.get(self._folded(each.name), each.name),
-                parts=tuple(of_part(part, each.name) for part in each.parts),
-            )
-            for each in self.objects
-        )
-        return replace(self, objects=tuple(objects))
-
     def _folded(self, name: str) -> str:
         return folded(name, self.family)
 
@@ -191,13 +161,6 @@ def folded(name: str, family: str) -> str:
 
 
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-
-
-def _names(snapshot: Snapshot) -> Iterator[str]:
-    """Give the names of objects, and of tables that foreign keys name."""
-    for each in snapshot.objects:
-        yield from (part.facts["table"] for part in each.parts if "table" in part.facts)
-    yield from (each.name for each in snapshot.objects)
 
 
 def _masters(each: Object) -> frozenset[tuple[str | None, str]]:
