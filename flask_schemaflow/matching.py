@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .drift import Drift, find_drift, is_equal
+from .drift import Drift, find_drift, is_equal, ways
 from .errors import DriftFound, Refused, UnadoptableState
 from .findings import Finding, Severity
 from .proof import replay
@@ -42,7 +42,7 @@ def revision_of(
         number = sum(each.structural for each in found)
         raise DriftFound(
             "The structure is not that of any revision. The nearest is "
-            f"{match.nearest}; it differs in {number} way{'s' if number != 1 else ''}.",
+            f"{match.nearest}; it differs in {ways(number)}.",
             findings=found,
         )
     return match.equal[0]
