@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +13,10 @@ from .errors import ExitCode, Interrupted, SchemaFlowError
 from .interrupts import note_goal_reached
 
 if TYPE_CHECKING:
-    from .discovery import Discovery
+    from .discovery import Bind, Discovery
     from .findings import Finding
     from .plan import Step
+    from .state import DatabaseState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,22 @@ class Progress:
     baseline: Path | None = None
     started: float = field(default_factory=time.monotonic)
 
+    def note_targets(self, binds: Iterable[Bind]) -> None:
+        """Note which databases there are."""
+        for bind in binds:
+            self.databases[bind.key] = DatabaseResult(bind=bind.key, engine=bind.family, target=bind.target)
+
+    def note_states(self, states: Mapping[str | None, DatabaseState]) -> None:
+        """Note what each database is now; afterwards it is the same, until somebody says otherwise."""
+        for key, state in states.items():
+            self.update(
+                key,
+                state_before=state.state.value,
+                revision_before=state.revision,
+                state_after=state.state.value,
+                revision_after=state.revision,
+            )
+
     def update(self, bind: str | None, **changes: object) -> None:
         """Note something of one database."""
         self.databases[bind] = replace(self.databases[bind], **changes)  # type: ignore[arg-type]
@@ -136,8 +153,3 @@ class Progress:
             self.findings.extend(error.findings)
             error.result = self.result(error.outcome, error.message, error.exit_code)
             raise
-
-
-def by_bind(results: Mapping[str | None, DatabaseResult]) -> tuple[DatabaseResult, ...]:
-    """Give the results, the default database first."""
-    return tuple(results[key] for key in sorted(results, key=lambda key: key or ""))

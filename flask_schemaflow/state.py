@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from .revisions import Revision, TableName, heads_of, lineage
+from .snapshot import folded
 
 if TYPE_CHECKING:
     from .snapshot import Snapshot
@@ -73,6 +74,7 @@ class Facts:
     in_revisions: frozenset[TableName]
     never_ours: tuple[str, ...] = ()
     bookkeeping: frozenset[TableName] = frozenset()
+    family: str = ""
 
 
 def table_names(snapshot: Snapshot | None) -> frozenset[TableName]:
@@ -84,6 +86,7 @@ def table_names(snapshot: Snapshot | None) -> frozenset[TableName]:
 def classify(facts: Facts) -> DatabaseState:
     """Judge a database by its version rows, its tables and the revisions at hand. Read-only."""
     expected = _not_foreign(facts.in_models | facts.in_revisions, facts.never_ours)
+    expected = _spelled_as(facts.tables, expected, facts.family)
     tables = facts.tables - facts.bookkeeping
     ours = tables & expected
     foreign = tables - expected
@@ -97,6 +100,14 @@ def classify(facts: Facts) -> DatabaseState:
         heads=heads,
         never_ours=facts.never_ours,
     )
+
+
+def _spelled_as(
+    tables: frozenset[TableName], names: Iterable[TableName], family: str
+) -> frozenset[TableName]:
+    """Spell names as the database does, where the engine ignores their case."""
+    there = {(each.schema, folded(each.name, family)): each for each in tables}
+    return frozenset(there.get((each.schema, folded(each.name, family)), each) for each in names)
 
 
 def _not_foreign(names: frozenset[TableName], never_ours: tuple[str, ...]) -> frozenset[TableName]:

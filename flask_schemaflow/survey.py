@@ -194,6 +194,7 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
                 in_revisions=in_revisions[bind.key],
                 never_ours=project.settings.foreign_tables,
                 bookkeeping=version_tables[bind.key].tables,
+                family=bind.family,
             )
         )
         for bind in binds

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..discovery import Bind, SourceCall, holder_of, registered_db
 from ..errors import UnadoptableState
 from ..findings import Finding, Severity
-from ..results import DatabaseResult, Progress, Result
+from ..results import Progress, Result
 from ..state import State
 from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
 from .baseline_way import write_baseline
@@ -57,7 +57,7 @@ def adopt(
         _refuse_drops_on_load(progress)
         check_options(options)
         project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
-        _note_targets(progress, project.binds)
+        progress.note_targets(project.binds)
         survey = survey_project(project, with_discovery=True, loading=loading)
         _note_survey(progress, survey, notify)
         progress.details.extend(_lines_to_add(survey))
@@ -89,20 +89,9 @@ def _nothing_to_adopt(adoption: Adoption) -> None:
 # -- what there is to tell -------------------------------------------------------------------------
 
 
-def _note_targets(progress: Progress, binds: tuple[Bind, ...]) -> None:
-    for bind in binds:
-        progress.databases[bind.key] = DatabaseResult(bind=bind.key, engine=bind.family, target=bind.target)
-
-
 def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
-    for key, state in survey.states.items():
-        progress.update(
-            key,
-            state_before=state.state.value,
-            revision_before=state.revision,
-            state_after=state.state.value,
-            revision_after=state.revision,
-        )
+    progress.note_states(survey.states)
+    for state in survey.states.values():
         for name in sorted(state.foreign, key=lambda each: each.name):
             progress.findings.append(
                 Finding(

@@ -33,9 +33,10 @@ from ..revisions import TableName, read_revision, source_hash
 from ..scratch import scratch_database, scratch_databases
 from ..session import sealed
 from ..snapshot import Snapshot, chain_hashes, render_stored, respelled, stored_path, take_snapshot
+from ..stamping import unchanged_databases
 from ..state import State
 from ..survey import Survey, VersionTable, version_table_of
-from .common import Adoption, BindKey, names_in, stamp, unchanged_databases
+from .common import Adoption, BindKey, names_in, stamp
 
 if TYPE_CHECKING:
     from ..discovery import Bind

@@ -11,9 +11,10 @@ from ..interrupts import uninterrupted
 from ..matching import revision_of
 from ..proof import structure_at
 from ..results import ProofResult
+from ..stamping import unchanged_databases
 from ..state import State
 from ..survey import only_ours
-from .common import Adoption, BindKey, stamp, unchanged_databases
+from .common import Adoption, BindKey, stamp
 
 if TYPE_CHECKING:
     from ..survey import Survey

@@ -10,7 +10,7 @@ from ..drift import check_accepted
 from ..errors import ConfigurationError, UnadoptableState
 from ..matching import revision_of
 from ..plan import Plan, make_plan
-from ..results import DatabaseResult, Progress, Result
+from ..results import Progress, Result
 from ..session import database_exists
 from ..state import State
 from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
@@ -22,7 +22,6 @@ from .verification import expected_structure
 if TYPE_CHECKING:
     from flask import Flask
 
-    from ..discovery import Bind
 
 BindKey = str | None
 
@@ -54,7 +53,7 @@ def safe_upgrade(
     progress = Progress("db-safe-upgrade")
     with progress.told_on_failure(), app.app_context():
         project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
-        _note_targets(progress, project.binds)
+        progress.note_targets(project.binds)
         at_head = is_at_head(project, options.revision) if project.revisions else None
         if at_head is not None:
             _end_early(progress, at_head)
@@ -76,7 +75,7 @@ def _end_early(progress: Progress, at_head: Mapping[BindKey, str]) -> None:
 
 
 def _upgrade(survey: Survey, options: UpgradeOptions, progress: Progress, notify: Notify) -> None:
-    _note_states(progress, survey)
+    progress.note_states(survey.states)
     _check_there(survey, options)
     _refuse_states(survey, options)
     stamps = _find_revisions(survey, options, notify)
@@ -93,11 +92,6 @@ def _upgrade(survey: Survey, options: UpgradeOptions, progress: Progress, notify
         migrate(run, expected)
 
 
-def _note_targets(progress: Progress, binds: tuple[Bind, ...]) -> None:
-    for bind in binds:
-        progress.databases[bind.key] = DatabaseResult(bind=bind.key, engine=bind.family, target=bind.target)
-
-
 def _check_there(survey: Survey, options: UpgradeOptions) -> None:
     for bind in survey.relevant:
         if not options.create and not database_exists(bind.engine):
@@ -105,17 +99,6 @@ def _check_there(survey: Survey, options: UpgradeOptions) -> None:
                 f"There is no database at {bind.target}. Check SQLALCHEMY_DATABASE_URI, or say "
                 "--create to make a new one."
             )
-
-
-def _note_states(progress: Progress, survey: Survey) -> None:
-    for key, state in survey.states.items():
-        progress.update(
-            key,
-            state_before=state.state.value,
-            state_after=state.state.value,
-            revision_before=state.revision,
-            revision_after=state.revision,
-        )
 
 
 # -- which states go on ----------------------------------------------------------------------------
