@@ -10,7 +10,7 @@ from .drift import Drift, find_drift, is_equal
 from .errors import ProofFailed, Refused
 from .findings import Finding, Severity
 from .migrations import Migrations, RevisionFailed, run_environment
-from .revisions import TableName
+from .revisions import TableName, lineage
 from .scratch import scratch_databases
 from .session import AppSessionUsed
 from .snapshot import Snapshot, read_stored, take_snapshot
@@ -134,6 +134,55 @@ def structure_at(
         target = versions[0] if len(versions) == 1 else versions
         found = replay(survey.migrations, survey.binds, target, survey.bookkeeping, required=wanted)
     return {key: found[key] for key in wanted}
+
+
+def structures_after(
+    survey: Survey, revisions: Mapping[BindKey, tuple[str, ...]], *, use_stored: bool = True
+) -> dict[BindKey, dict[str, Snapshot]]:
+    """Give what each database has after each of these revisions, the last of which is the target.
+
+    Never touches the real databases. A revision is missing in the result where it runs on scratch only
+    together with one of another branch.
+
+    :param use_stored: else the revisions run in any case.
+    :raises Refused: a structure is not stored, and a revision cannot run on scratch.
+    """
+    found: dict[BindKey, dict[str, Snapshot]] = {key: {} for key in revisions}
+    if use_stored:
+        for key, wanted in revisions.items():
+            found[key] = _stored_after(survey, key, wanted)
+    if all(found[key].keys() >= set(wanted) for key, wanted in revisions.items()):
+        return found
+    by_id = {revision.id: revision for revision in survey.revisions}
+    ran: dict[BindKey, set[str]] = {key: set() for key in revisions}
+
+    def observe(key: BindKey, revision: str, snapshot: Snapshot) -> None:
+        ran.setdefault(key, set()).add(revision)
+        if key in revisions and revision in revisions[key] and ran[key] == lineage([revision], by_id):
+            found[key][revision] = snapshot
+
+    (target,) = {wanted[-1] for wanted in revisions.values()}
+    made = replay(
+        survey.migrations,
+        survey.binds,
+        target,
+        survey.bookkeeping,
+        required=tuple(revisions),
+        observe=observe,
+    )
+    for key in revisions:
+        found[key][target] = made[key]
+    return found
+
+
+def _stored_after(survey: Survey, key: BindKey, revisions: tuple[str, ...]) -> dict[str, Snapshot]:
+    family = next(bind.family for bind in survey.binds if bind.key == key)
+    found = {}
+    for revision in revisions:
+        stored = read_stored(survey.migrations.directory, survey.revisions, revision, family)
+        if stored is not None and key in stored:
+            found[revision] = stored[key]
+    return found
 
 
 def _snapshot(connection: Connection, without: frozenset[TableName]) -> Snapshot:

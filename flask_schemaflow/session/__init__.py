@@ -6,7 +6,7 @@ connect listeners where revisions need them.
 
 from .connecting import connect_with, server_connection
 from .explaining import explained
-from .holding import HeldTransaction, held_transaction
+from .holding import HeldTransaction, held_transaction, migrating_transaction
 from .reading import reading_connection
 from .replacing import AppSessionUsed, engines_replaced, sealed
 from .targets import database_exists, family_of, is_same_database, sqlite_path, target_of
@@ -21,6 +21,7 @@ __all__ = [
     "family_of",
     "held_transaction",
     "is_same_database",
+    "migrating_transaction",
     "reading_connection",
     "sealed",
     "server_connection",

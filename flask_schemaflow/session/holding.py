@@ -31,7 +31,8 @@ class HeldTransaction:
 
     ``lock`` keeps others from changing the structure of tables, given by (schema, name), until the end;
     ``rollbacks`` counts how often somebody inside tried to roll back, which did nothing.
-    ``commits_tables`` says that making a table ends the transaction that it is in (MariaDB, MySQL).
+    ``commits_tables`` says that making a table ends the transaction that it is in (MariaDB, MySQL);
+    ``is_one`` that it is one transaction from the beginning to :meth:`commit`.
     """
 
     connection: Connection
@@ -39,6 +40,7 @@ class HeldTransaction:
     lock: Callable[[Tables], None]
     rollbacks: Callable[[], int] = lambda: 0
     commits_tables: bool = False
+    is_one: bool = True
 
 
 @contextmanager
@@ -54,6 +56,45 @@ def held_transaction(engine: Engine, *, app_listeners: bool, wait: float = 5.0) 
     """
     with explained(engine), way_for(engine, _HOLDING)(engine, app_listeners, wait) as held:
         yield held
+
+
+@contextmanager
+def migrating_transaction(engine: Engine, *, wait: float = 5.0) -> Iterator[HeldTransaction]:
+    """Open a connection for revisions, which run the app's own listeners.
+
+    SQLite: :func:`held_transaction`. Servers: revisions end their own transactions, one each.
+
+    :param wait: seconds to wait for a lock.
+    :raises Busy: another process is writing; nothing was changed.
+    """
+    if engine.dialect.name == "sqlite":
+        with held_transaction(engine, app_listeners=True, wait=wait) as held:
+            yield held
+        return
+    with server_connection(engine) as connection:
+        for statement in _TIMEOUTS[engine.dialect.name]:
+            connection.exec_driver_sql(statement.format(seconds=max(1, int(wait))))
+        connection.commit()
+        is_mysql = engine.dialect.name != "postgresql"
+        yield HeldTransaction(
+            connection, lambda: None, lambda _tables: None, commits_tables=is_mysql, is_one=False
+        )
+
+
+_MYSQL_TIMEOUTS = (
+    "SET SESSION lock_wait_timeout = {seconds}",
+    "SET SESSION innodb_lock_wait_timeout = {seconds}",
+    "SET SESSION wait_timeout = 28800",
+)
+_TIMEOUTS = {
+    "postgresql": (
+        "SET lock_timeout = '{seconds}s'",
+        "SET statement_timeout = 0",
+        "SET idle_in_transaction_session_timeout = 0",
+    ),
+    "mysql": _MYSQL_TIMEOUTS,
+    "mariadb": _MYSQL_TIMEOUTS,
+}
 
 
 class _HeldConnection(sqlite3.Connection):

@@ -3,65 +3,138 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import Broken, Busy, SchemaFlowError, Undone
+from ..errors import Broken, Busy, SchemaFlowError, Undone, Unverified
 from ..findings import Finding, Severity
 from ..migrations import RevisionFailed
+from ..revisions import TableName
+from ..state import State
 from ..survey import look_at
 
 if TYPE_CHECKING:
     from ..discovery import Bind
+    from ..snapshot import Snapshot
     from .run import Run
 
 BindKey = str | None
 
 
-def told(run: Run, error: BaseException, committed: Iterable[BindKey]) -> SchemaFlowError:
+Points = dict[BindKey, dict[str, "Snapshot"]]
+"""What a database was after each revision that could be committed, as it was read then."""
+
+
+def told(run: Run, error: BaseException, committed: Iterable[BindKey], points: Points) -> SchemaFlowError:
     """Read the databases again after the rollback, and say what they are. Read-only.
 
-    Refusals and settings that stopped the run before it wrote keep their meaning.
+    A database is whole if it is what it was at the last point where it could be committed. Refusals and
+    settings that stopped the run before it wrote keep their meaning.
 
     :param committed: the databases that were upgraded before another one failed.
     """
-    committed = tuple(committed)
-    survey = run.survey
-    changed = [bind.target for bind in survey.relevant if not _is_as_said(run, bind, committed)]
+    ended = [_ending(run, bind, tuple(committed), points) for bind in run.survey.relevant]
     finding, cause = _cause(error)
-    if changed:
-        return Broken(
-            f"{cause} {', '.join(changed)} is not as it was before. Restore it from a backup.",
-            findings=finding,
-        )
-    if isinstance(error, SchemaFlowError) and not isinstance(error, Undone) and not committed:
+    for each in ended:
+        if each.is_moved and each.revision is not None:
+            note_revision(run, each.bind.key, each.revision, _steps_up_to(run, each.bind.key, each.revision))
+    if isinstance(error, Unverified):
+        return error
+    broken = [each.problem for each in ended if each.problem]
+    if broken:
+        return Broken(f"{cause} {' '.join(broken)}", findings=finding)
+    is_moved = any(each.is_moved for each in ended)
+    if isinstance(error, SchemaFlowError) and not isinstance(error, Undone) and not is_moved:
         return error
     kind = Busy if isinstance(error, Busy) else Undone
-    return kind(f"{cause} {_where(run, committed)}", findings=finding)
+    return kind(f"{cause} {_where(ended)}", findings=finding)
 
 
-def _is_as_said(run: Run, bind: Bind, committed: tuple[BindKey, ...]) -> bool:
+def _steps_up_to(run: Run, key: BindKey, revision: str) -> tuple[str, ...]:
+    steps = [step.revision for step in run.plans[key].steps]
+    return tuple(steps[: steps.index(revision) + 1]) if revision in steps else ()
+
+
+def is_sqlite(run: Run, key: BindKey) -> bool:
+    """Say whether a database is one where the whole plan is one transaction."""
+    return any(bind.key == key and bind.family == "sqlite" for bind in run.survey.binds)
+
+
+def note_revision(run: Run, key: BindKey, revision: str, applied: tuple[str, ...]) -> None:
+    """Note at which revision a database is now, and which ones this run committed there."""
+    is_newest = (revision,) == run.survey.states[key].heads
+    run.progress.update(
+        key,
+        state_after=(State.CURRENT if is_newest else State.BEHIND).value,
+        revision_after=revision,
+        applied=applied,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ending:
+    """What one database is after a failure; ``problem`` says that it is at no revision, and why."""
+
+    bind: Bind
+    versions: tuple[str, ...]
+    is_moved: bool = False
+    problem: str = ""
+
+    @property
+    def revision(self) -> str | None:
+        return self.versions[0] if len(self.versions) == 1 else None
+
+
+def _ending(run: Run, bind: Bind, committed: tuple[BindKey, ...], points: Points) -> _Ending:
     try:
         look = look_at(bind, run.survey.version_tables[bind.key])
-    except SchemaFlowError:
-        return False
-    if bind.key in committed:
-        return look.versions == (run.plans[bind.key].target,)
-    return look == run.survey.looks[bind.key]
+    except SchemaFlowError as error:
+        return _Ending(bind=bind, versions=(), problem=f"{bind.target} cannot be read now: {error.message}")
+    versions = look.versions or ()
+    if is_sqlite(run, bind.key):
+        is_moved = bind.key in committed
+        at_target = versions == (run.plans[bind.key].target,)
+        is_whole = at_target if is_moved else look == run.survey.looks[bind.key]
+    else:
+        is_moved = versions != run.plans[bind.key].current
+        is_whole = _structure(run, bind, look.snapshot) == _last_point(run, bind, versions, points)
+    if is_whole:
+        return _Ending(bind=bind, versions=versions, is_moved=is_moved)
+    problem = (
+        f"{bind.target} says {', '.join(versions) or 'no revision'}, and its structure is not what it was "
+        "there: parts of a revision are in. Restore it from a backup, or mend it by hand."
+    )
+    return _Ending(bind=bind, versions=versions, problem=problem)
 
 
-def _where(run: Run, committed: tuple[BindKey, ...]) -> str:
-    before = {
-        bind.label: ", ".join(run.plans[bind.key].current) or "no revision"
-        for bind in run.survey.relevant
-        if bind.key not in committed
+def _last_point(run: Run, bind: Bind, versions: tuple[str, ...], points: Points) -> Snapshot | None:
+    if versions == run.plans[bind.key].current:
+        return _structure(run, bind, run.survey.looks[bind.key].snapshot)
+    known = points.get(bind.key, {}).get(versions[0]) if len(versions) == 1 else None
+    return _structure(run, bind, known)
+
+
+def _structure(run: Run, bind: Bind, snapshot: Snapshot | None) -> Snapshot | None:
+    books = run.survey.bookkeeping[bind.key]
+    return snapshot and snapshot.where(lambda each: TableName(each.schema, each.name) not in books)
+
+
+def _where(ended: list[_Ending]) -> str:
+    undone = {
+        each.bind.label: ", ".join(each.versions) or "no revision" for each in ended if not each.is_moved
     }
-    if len(before) == 1 and not committed:
-        return f"Everything was undone; the database is at {next(iter(before.values()))}."
-    undone = "; ".join(f"{label} is at {revision}" for label, revision in before.items())
-    if not committed:
-        return f"Everything was undone: {undone}."
-    done = "; ".join(f"{key or 'default'} is at {run.plans[key].target}" for key in committed)
-    return f"Committed before: {done}. Undone: {undone}. Run this again."
+    moved = {each.bind.label: ", ".join(each.versions) for each in ended if each.is_moved}
+    if len(ended) == 1:
+        what = "The last revision was undone" if moved else "Everything was undone"
+        return f"{what}; the database is at {next(iter((moved or undone).values()))}."
+    if not moved:
+        return f"Everything was undone: {_listed(undone)}."
+    rest = f" Undone: {_listed(undone)}." if undone else ""
+    return f"Committed before: {_listed(moved)}.{rest} Run this again."
+
+
+def _listed(revisions: dict[str, str]) -> str:
+    return "; ".join(f"{label} is at {revision}" for label, revision in revisions.items())
 
 
 def _cause(error: BaseException) -> tuple[tuple[Finding, ...], str]:

@@ -7,17 +7,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import Busy, Undone
+from ..errors import Busy, Undone, Unverified
 from ..interrupts import uninterrupted
 from ..migrations import run_environment
 from ..scratch import scratch_database
-from ..session import HeldTransaction, database_exists, held_transaction, sqlite_path
-from ..state import State
-from ..survey import Notify, Survey, read_look
-from ..versions import create_version_table, write_version
-from .failure import told
+from ..session import HeldTransaction, database_exists, migrating_transaction, sqlite_path
+from ..stamping import unchanged_databases, write_revision
+from ..survey import Look, Notify, Survey, read_look
+from ..versions import create_version_table
+from .failure import Points, is_sqlite, note_revision, told
 from .verdicts import done, nothing_to_do
-from .verification import Expected, drift_before, verify
+from .verification import Before, Expected, drift_before, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,39 +62,40 @@ class Run:
 
 
 def migrate(run: Run, expected: Expected) -> None:
-    """Run all plans inside one held transaction for each database, verify, and commit.
+    """Run all plans, verify, and commit: on SQLite all of it at once, on servers revision by revision.
 
     :raises Busy: somebody else writes, or migrated meanwhile; nothing was changed by this run.
-    :raises Undone: it failed; everything was rolled back.
-    :raises Broken: it failed, and the databases are not as they were.
+    :raises Undone: it failed; what was not committed was rolled back.
+    :raises Unverified: a revision is in that cannot be taken back, and the structure is not what it says.
+    :raises Broken: it failed, and the databases are at no revision.
     """
     committed: list[BindKey] = []
+    _stamp_on_servers(run)
     with _files_made(run) as made, ExitStack() as stack:
         held = {
-            bind.key: stack.enter_context(held_transaction(bind.engine, app_listeners=True))
-            for bind in run.survey.relevant
+            bind.key: stack.enter_context(migrating_transaction(bind.engine)) for bind in run.survey.relevant
         }
         made.keep_only_empty()
         if _is_done_already(run, held):
             run.progress.end("nothing-to-do", nothing_to_do(run.plans))
             return
+        points: Points = {}
         try:
-            _work(run, held, expected, stack)
+            _work(run, held, expected, points, stack)
             with uninterrupted():
                 _commit(run, held, committed)
                 outcome = "upgraded" if expected is not None else "upgraded-unchecked"
-                verdict = done(run.plans, run.stamps, checked=expected is not None)
-                run.progress.end(outcome, verdict)
+                run.progress.end(outcome, done(run.plans, run.stamps, checked=expected is not None))
         except BaseException as error:
             if run.progress.ending is not None:
                 return
             if not committed:
                 made.remove()
             stack.close()
-            raise told(run, error, committed) from error
+            raise told(run, error, committed, points) from error
 
 
-def _work(run: Run, held: Held, expected: Expected, stack: ExitStack) -> None:
+def _work(run: Run, held: Held, expected: Expected, points: Points, stack: ExitStack) -> None:
     prepared: dict[BindKey, Connection] = {
         bind.key: held[bind.key].connection
         if bind.key in held
@@ -102,11 +103,16 @@ def _work(run: Run, held: Held, expected: Expected, stack: ExitStack) -> None:
         for bind in run.survey.binds
     }
     before = {key: drift_before(run, key, each.connection, expected) for key, each in held.items()}
-    for key, revision in run.stamps.items():
-        _write_version(run, held[key].connection, key, revision)
-    _run_steps(run, held, prepared)
+    for key, transaction in held.items():
+        if not transaction.is_one:
+            transaction.connection.rollback()  # what was read so far was a transaction too
+        elif key in run.stamps:
+            _stamp_inside(run, key, transaction)
+    _Steps(run, held, expected, before, points).run(prepared)
     for bind in run.survey.relevant:
-        verify(run, bind, held[bind.key].connection, before[bind.key], expected)
+        if held[bind.key].is_one or not run.plans[bind.key].steps:
+            target = run.plans[bind.key].target
+            verify(run, bind, held[bind.key].connection, before[bind.key], expected, target)
 
 
 def _commit(run: Run, held: Held, committed: list[BindKey]) -> None:
@@ -114,13 +120,31 @@ def _commit(run: Run, held: Held, committed: list[BindKey]) -> None:
         transaction.commit()
         committed.append(key)
         plan = run.plans[key]
-        is_newest = (plan.target,) == run.survey.states[key].heads
-        run.progress.update(
-            key,
-            state_after=(State.CURRENT if is_newest else State.BEHIND).value,
-            revision_after=plan.target,
-            applied=tuple(step.revision for step in plan.steps),
-        )
+        note_revision(run, key, plan.target, tuple(step.revision for step in plan.steps))
+
+
+# -- stamps ----------------------------------------------------------------------------------------
+
+
+def _stamp_on_servers(run: Run) -> None:
+    """Stamp the unmanaged databases whose revisions commit one by one.
+
+    :raises Busy: they were changed meanwhile, or are locked.
+    """
+    keys = [key for key in run.stamps if not is_sqlite(run, key)]
+    if not keys:
+        return
+    with unchanged_databases(run.survey, keys) as held, uninterrupted():
+        for key, transaction in held.items():
+            write_revision(run.survey, key, transaction, run.stamps[key])
+            transaction.commit()
+            note_revision(run, key, run.stamps[key], ())
+
+
+def _stamp_inside(run: Run, key: BindKey, transaction: HeldTransaction) -> None:
+    table = run.survey.version_tables[key]
+    create_version_table(transaction.connection, table.name, table.schema, pk=table.pk)
+    write_revision(run.survey, key, transaction, run.stamps[key])
 
 
 # -- before ----------------------------------------------------------------------------------------
@@ -165,56 +189,80 @@ def _is_done_already(run: Run, held: Held) -> bool:
     :raises Busy: another process did something else.
     """
     now = {key: read_look(each.connection, run.survey.version_tables[key]) for key, each in held.items()}
-    changed = [
-        key
-        for key, look in now.items()
-        if look.versions != run.survey.looks[key].versions
-        or (key in run.stamps and look != run.survey.looks[key])
-    ]
+    changed = [key for key, look in now.items() if not _is_at_start(run, key, look)]
     if not changed:
         return False
     if all(look.versions == (run.plans[key].target,) for key, look in now.items()):
-        for key, look in now.items():
-            run.progress.update(
-                key, state_after=State.CURRENT.value, revision_after=(look.versions or ("",))[0]
-            )
+        for key in now:
+            note_revision(run, key, run.plans[key].target, ())
         return True
     key = changed[0]
-    what = "migrated" if now[key].versions != run.survey.looks[key].versions else "changed"
     raise Busy(
-        f"{run.progress.databases[key].target} was {what} by somebody else meanwhile "
+        f"{run.progress.databases[key].target} was changed by somebody else meanwhile "
         f"(it is at {', '.join(now[key].versions or ()) or 'no revision'} now). Nothing was written; run "
         "this again."
     )
 
 
+def _is_at_start(run: Run, key: BindKey, look: Look) -> bool:
+    if key in run.stamps:
+        return look == run.survey.looks[key] if is_sqlite(run, key) else look.versions == (run.stamps[key],)
+    return look.versions == run.survey.looks[key].versions
+
+
 # -- the revisions ---------------------------------------------------------------------------------
 
 
-def _write_version(run: Run, connection: Connection, key: BindKey, revision: str) -> None:
-    table = run.survey.version_tables[key]
-    create_version_table(connection, table.name, table.schema, pk=table.pk)
-    write_version(connection, revision, table.name, table.schema)
+class _Steps:
+    """The revisions of one run, each looked at before its transaction ends."""
 
+    def __init__(self, run: Run, held: Held, expected: Expected, before: Before, points: Points) -> None:
+        self.all, self.held, self.expected, self.before = run, held, expected, before
+        self.points = points
+        self.binds = {bind.key: bind for bind in run.survey.relevant}
+        self.titles = {step.revision: step.title for plan in run.plans.values() for step in plan.steps}
 
-def _run_steps(run: Run, held: Held, prepared: Mapping[BindKey, Connection]) -> None:
-    def steps(key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
-        if key not in run.plans:
+    def run(self, prepared: Mapping[BindKey, Connection]) -> None:
+        """Run them through ``env.py``."""
+        plans = self.all.plans
+        run_environment(
+            self.all.survey.migrations, prepared, self.pending, on_apply=self.applied, required=tuple(plans)
+        )
+
+    def pending(self, key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
+        """Give what env.py is to run."""
+        if key not in self.all.plans:
             return []
         assert context.script is not None
-        return context.script._upgrade_revs(run.plans[key].target, heads)  # type: ignore[arg-type]
+        return context.script._upgrade_revs(self.all.plans[key].target, heads)  # type: ignore[arg-type]
 
-    titles = {step.revision: step.title for plan in run.plans.values() for step in plan.steps}
+    def applied(self, key: BindKey, revision: str, connection: Connection) -> None:
+        """Look at a database after a revision.
 
-    def applied(key: BindKey, revision: str, _connection: Connection) -> None:
-        if key not in run.plans:
+        :raises Undone: it is not as the revision says, or cannot become so.
+        """
+        if key not in self.all.plans:
             return
-        if held[key].rollbacks():
+        if self.held[key].rollbacks():
             raise Undone(
                 f"revision {revision} rolls back, which would undo the revisions before it as well; take "
                 "that out, or use a savepoint (begin_nested())."
             )
-        where = f" ({key or 'default'})" if len(run.plans) > 1 else ""
-        run.notify(f"Applied     {revision} {titles.get(revision, '')}{where}")
+        if not self.held[key].is_one:
+            self.verify_now(key, revision, connection)
+        where = f" ({key or 'default'})" if len(self.all.plans) > 1 else ""
+        self.all.notify(f"Applied     {revision} {self.titles.get(revision, '')}{where}")
 
-    run_environment(run.survey.migrations, prepared, steps, on_apply=applied, required=tuple(run.plans))
+    def verify_now(self, key: BindKey, revision: str, connection: Connection) -> None:
+        """Verify one revision where each has a transaction of its own."""
+        try:
+            point = verify(self.all, self.binds[key], connection, self.before[key], self.expected, revision)
+            self.points.setdefault(key, {})[revision] = point
+        except Undone as error:
+            if not self.held[key].commits_tables:
+                raise
+            connection.commit()  # the tables are committed already; so that the version row tells of them
+            raise Unverified(
+                f"{error.message} This engine cannot take tables back: revision {revision} is in.",
+                findings=error.findings,
+            ) from error
