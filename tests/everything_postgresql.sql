@@ -51,6 +51,7 @@ CREATE TABLE par3 PARTITION OF par2 FOR VALUES IN (1);
 CREATE TABLE c1 (z int) INHERITS (p);
 CREATE VIEW v AS SELECT t.x, p.code FROM t JOIN p ON p.id = t.w
     WHERE s IN ('a', 'b') AND x BETWEEN 1 AND 5 AND y > 2;
+ALTER VIEW v ALTER x SET DEFAULT 5;
 CREATE VIEW v2 WITH (security_barrier) AS SELECT * FROM v;
 CREATE VIEW app.v3 AS SELECT v2.x, q.id FROM v2, app.q;
 CREATE VIEW today AS SELECT now() AS now;

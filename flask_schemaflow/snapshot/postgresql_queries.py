@@ -126,6 +126,7 @@ LEFT JOIN pg_catalog.pg_foreign_server AS s ON s.oid = f.ftserver
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c', 'S') AND {_OF_USERS}
 """
 
+# A view's columns are in its query; they may have defaults of their own.
 _COLUMNS = f"""
 SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
     pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, {{generated}}::text,
@@ -139,7 +140,8 @@ JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef
 LEFT JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-WHERE c.relkind IN ('r', 'p', 'f', 'c') AND a.attnum > 0 AND NOT a.attisdropped AND {_OF_USERS}
+WHERE (c.relkind IN ('r', 'p', 'f', 'c') OR (c.relkind = 'v' AND a.atthasdef))
+    AND a.attnum > 0 AND NOT a.attisdropped AND {_OF_USERS}
 ORDER BY a.attrelid, a.attnum
 """
 
