@@ -265,13 +265,15 @@ def test_a_reading_that_fails_leaves_the_settings_alone(everything: sa.Engine) -
         connect_args={"options": "-c timezone=Asia/Tokyo -c lock_timeout=50ms"},
         isolation_level="AUTOCOMMIT",
     )
-    with everything.connect().execution_options(isolation_level="READ COMMITTED") as blocker:
+    other = sa.create_engine(everything.url)
+    with other.connect() as blocker:
         blocker.exec_driver_sql("LOCK TABLE t")
         with there.connect() as connection:
             with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
                 take_snapshot(connection)
             assert connection.exec_driver_sql("SHOW timezone").scalar() == "Asia/Tokyo"
     there.dispose()
+    other.dispose()
 
 
 def test_a_role_without_rights_reads_the_same(everything: sa.Engine) -> None:
@@ -790,18 +792,22 @@ def test_the_hash_is_of_the_structure_only(made: Any) -> None:
 
 def test_the_number_of_queries_does_not_grow(engine: sa.Engine) -> None:
     """A hundred tables are read with as many queries as one."""
+    queries: list[str] = []
     counts = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        queries.append(statement)
+
     for number in (1, 100):
-        queries: list[str] = []
         with engine.connect() as connection:
             for position in range(number):
                 connection.exec_driver_sql(
                     f"CREATE TABLE t{position} (id serial PRIMARY KEY, a int UNIQUE CHECK (a > 0) REFERENCES t{position})"
                 )
-            sa.event.listen(
-                connection, "before_cursor_execute", lambda c, cu, statement, *_, seen=queries: seen.append(statement)
-            )  # fmt: skip
+            queries.clear()
+            sa.event.listen(engine, "before_cursor_execute", count)
             assert len(take_snapshot(connection).tables) == number
+            sa.event.remove(engine, "before_cursor_execute", count)
         counts.append(len(queries))
 
     assert counts[0] == counts[1] <= 18
