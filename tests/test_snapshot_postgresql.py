@@ -209,7 +209,7 @@ OF_EVERYTHING = {
     ("foreign-table", None, "ft"),
     ("function", None, "f()"),
     ("function", None, "f(integer, text)"),
-    ("function", None, "sqlf(integer)"),
+    ("function", None, "sqlf(integer, character varying)"),
     ("materialized-view", None, "mv"),
     ("procedure", None, "pr(integer)"),
     ("range", None, "fr"),

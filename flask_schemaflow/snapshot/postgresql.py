@@ -119,7 +119,7 @@ def _table(catalog: Catalog, found: Relation) -> _Values:
         "inherits": None if found.is_partition else parents,
         "partition-of": parents if found.is_partition else None,
         "partition-bounds": found.partition_bounds,
-        "partition-by": found.partition_by,
+        "partition-by": None if found.partition_by is None else normal_statement(found.partition_by),
         "row-security": security if found.row_security else None,
         "of-type": found.of_type,
         "replica-identity": _REPLICA_IDENTITY.get(found.replica_identity),

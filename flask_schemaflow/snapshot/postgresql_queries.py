@@ -75,7 +75,7 @@ def queries_for(version: int) -> Queries:
                 "CASE WHEN p.proisagg THEN 'a' WHEN p.proiswindow THEN 'w' ELSE 'f' END",
             ),
             aggregate=since(110000, "p.prokind = 'a'", "p.proisagg"),
-            body=since(140000, "coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)", "p.prosrc"),
+            statements=since(140000, "pg_get_function_sqlbody(p.oid)", "NULL"),
         ),
         schemas=_SCHEMAS,
         extensions=_EXTENSIONS,
@@ -209,7 +209,7 @@ FROM pg_catalog.pg_policy AS p
 """
 
 _STATISTICS = """
-SELECT s.oid, s.stxrelid, s.stxname, pg_get_statisticsobjdef(s.oid)
+SELECT s.stxrelid, s.stxname, quote_ident(s.stxname), pg_get_statisticsobjdef(s.oid)
 FROM pg_catalog.pg_statistic_ext AS s
 """
 
@@ -245,7 +245,7 @@ WHERE t.typtype IN ('e', 'd', 'r') AND {_OF_USERS} AND {_not_of_extension("pg_ty
 # Those of ranges belong to their type (deptype i).
 _FUNCTIONS = f"""
 SELECT p.oid, n.nspname, p.proname, {{kind}}::text, oidvectortypes(p.proargtypes),
-    pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), l.lanname, {{body}},
+    pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), l.lanname, p.prosrc, {{statements}},
     p.provolatile::text, p.proisstrict, p.prosecdef, p.proleakproof, p.proparallel::text,
     array_to_string(p.proconfig, ', '), p.procost::text, p.prorows::text,
     concat_ws(', ', g.aggtransfn::text, g.aggfinalfn::text, g.aggcombinefn::text,
