@@ -18,7 +18,17 @@ import sqlalchemy as sa
 from zoo import CASES, POSTGRESQL, Case
 
 from flask_schemaflow.drift import find_drift, is_equal
-from flask_schemaflow.snapshot import Object, Snapshot, take_snapshot
+from flask_schemaflow.revisions import Revision
+from flask_schemaflow.snapshot import (
+    Object,
+    Snapshot,
+    chain_hashes,
+    read_stored,
+    render_stored,
+    stored_path,
+    structure_hash,
+    take_snapshot,
+)
 from flask_schemaflow.snapshot.postgresql_queries import queries_for
 from flask_schemaflow.snapshot.postgresql_texts import normal_expression
 
@@ -199,7 +209,7 @@ OF_EVERYTHING = {
     ("foreign-table", None, "ft"),
     ("function", None, "f()"),
     ("function", None, "f(integer, text)"),
-    ("function", None, "sqlf(integer)"),
+    ("function", None, "sqlf(integer, character varying)"),
     ("materialized-view", None, "mv"),
     ("procedure", None, "pr(integer)"),
     ("range", None, "fr"),
@@ -255,13 +265,15 @@ def test_a_reading_that_fails_leaves_the_settings_alone(everything: sa.Engine) -
         connect_args={"options": "-c timezone=Asia/Tokyo -c lock_timeout=50ms"},
         isolation_level="AUTOCOMMIT",
     )
-    with everything.connect().execution_options(isolation_level="READ COMMITTED") as blocker:
+    other = sa.create_engine(everything.url)
+    with other.connect() as blocker:
         blocker.exec_driver_sql("LOCK TABLE t")
         with there.connect() as connection:
             with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
                 take_snapshot(connection)
             assert connection.exec_driver_sql("SHOW timezone").scalar() == "Asia/Tokyo"
     there.dispose()
+    other.dispose()
 
 
 def test_a_role_without_rights_reads_the_same(everything: sa.Engine) -> None:
@@ -734,20 +746,68 @@ def test_views_and_partitions_belong_to_their_tables(made: Any) -> None:
     assert names(taken.of_tables([("app", "ours")]).tables) == ["app.ours"]
 
 
+def test_temporary_tables_are_nobodys_structure(made: Any) -> None:
+    """A session's own tables, with all that they have, are not read."""
+    taken = made(
+        f"CREATE TEMP TABLE t (a serial PRIMARY KEY, b text UNIQUE CHECK (b <> ''), CHECK (a > 1)); {FUNCTION}; "
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE INDEX i ON t (b); "
+        "CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING; CREATE TEMP VIEW v AS SELECT a FROM t; "
+        "CREATE POLICY y ON t USING (true); CREATE STATISTICS pg_temp.s ON a, b FROM t; "
+        "CREATE TYPE pg_temp.e AS ENUM ('a')"
+    )
+
+    assert names(taken.objects) == ["plpgsql", "f()"]
+
+
+def test_a_stored_snapshot_is_equal(everything: sa.Engine, tmp_path: Path) -> None:
+    """What was written beside a revision and read again differs in nothing."""
+    taken = snapshot(everything)
+    source = tmp_path / "a.py"
+    source.write_text("revision = 'a'\ndown_revision = None\n", encoding="utf-8")
+    revisions = [Revision(id="a", parents=(), file=source)]
+    stored = tmp_path / stored_path("a", "postgresql")
+    stored.parent.mkdir()
+    chain = chain_hashes(revisions)["a"]
+    stored.write_text(render_stored("a", chain, {None: taken}, {}), encoding="utf-8")
+
+    read = read_stored(tmp_path, revisions, "a", "postgresql")
+
+    assert read is not None
+    assert_equal(read[None], taken)
+    assert read[None].server_version == taken.server_version
+
+
+def test_the_hash_is_of_the_structure_only(made: Any) -> None:
+    """Partitions, policies out of force, comments and made-up names do not change the hash."""
+    plain = made(f"{PARTITIONED}; ALTER TABLE t ADD CHECK (a > 0)")
+    other = made(
+        f"{PARTITIONED}; ALTER TABLE t ADD CONSTRAINT t_a_check7 CHECK (a > 0); "
+        "CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE POLICY y ON t USING (true); "
+        "COMMENT ON TABLE t IS 'x'"
+    )
+
+    assert structure_hash(plain) == structure_hash(other)
+    assert structure_hash(plain) != structure_hash(made(PARTITIONED))
+
+
 def test_the_number_of_queries_does_not_grow(engine: sa.Engine) -> None:
     """A hundred tables are read with as many queries as one."""
+    queries: list[str] = []
     counts = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        queries.append(statement)
+
     for number in (1, 100):
-        queries: list[str] = []
         with engine.connect() as connection:
             for position in range(number):
                 connection.exec_driver_sql(
                     f"CREATE TABLE t{position} (id serial PRIMARY KEY, a int UNIQUE CHECK (a > 0) REFERENCES t{position})"
                 )
-            sa.event.listen(
-                connection, "before_cursor_execute", lambda c, cu, statement, *_, seen=queries: seen.append(statement)
-            )  # fmt: skip
+            queries.clear()
+            sa.event.listen(engine, "before_cursor_execute", count)
             assert len(take_snapshot(connection).tables) == number
+            sa.event.remove(engine, "before_cursor_execute", count)
         counts.append(len(queries))
 
     assert counts[0] == counts[1] <= 18

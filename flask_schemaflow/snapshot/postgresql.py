@@ -76,7 +76,7 @@ def _relations(
             surrounding=found.is_partition,
             definition=_definition(found),
             uses=frozenset(uses[found.oid]) if _KINDS[found.kind] in VIEWS else frozenset(),
-            partition_of=_parent(catalog, found) if found.is_partition else None,
+            partition_of=_parent(catalog, found),
         )
 
 
@@ -88,10 +88,11 @@ def _uses(catalog: Catalog) -> Mapping[int, set[tuple[str | None, str]]]:
 
 
 def _parent(catalog: Catalog, found: Relation) -> tuple[str | None, str] | None:
-    for each in found.parents or ():
-        parent = catalog.relations.get(each)
-        return None if parent is None else (parent.schema, parent.name)
-    return None
+    """Say of which table it is a partition; a partition has exactly one parent."""
+    if not found.is_partition or not found.parents:
+        return None
+    parent = catalog.relations[found.parents[0]]
+    return parent.schema, parent.name
 
 
 def _definition(found: Relation) -> str:
@@ -118,7 +119,7 @@ def _table(catalog: Catalog, found: Relation) -> _Values:
         "inherits": None if found.is_partition else parents,
         "partition-of": parents if found.is_partition else None,
         "partition-bounds": found.partition_bounds,
-        "partition-by": found.partition_by,
+        "partition-by": None if found.partition_by is None else normal_statement(found.partition_by),
         "row-security": security if found.row_security else None,
         "of-type": found.of_type,
         "replica-identity": _REPLICA_IDENTITY.get(found.replica_identity),

@@ -73,15 +73,15 @@ def _policies(catalog: Catalog) -> Iterator[tuple[int, Part]]:
 
 
 def _statistics(catalog: Catalog) -> Iterator[tuple[int, Part]]:
-    for _oid, table, name, definition in catalog.rows["statistics"]:
-        _, _, content = definition.partition(f"{name} ")
+    for table, name, written, definition in catalog.rows["statistics"]:
+        _, _, content = definition.partition(f"{written} ")
         yield (
             table,
             Part(
                 kind="statistics",
                 name=name,
                 surrounding=True,
-                facts={"definition": content or definition},
+                facts={"definition": normal_statement(content)},
                 definition=definition,
             ),
         )

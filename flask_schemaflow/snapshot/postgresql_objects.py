@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .postgresql_catalog import Catalog, yes
-from .postgresql_texts import normal_expression
+from .postgresql_texts import normal_expression, normal_statement
 from .structure import Object, Part, facts_of
 
 _TYPES = {"e": "enum", "d": "domain", "r": "range"}
@@ -65,11 +65,12 @@ def read_functions(catalog: Catalog) -> Iterator[Object]:
 
 
 def _function_facts(catalog: Catalog, oid: int, kind: str, row: Sequence[Any]) -> dict[str, str]:
-    arguments, result, language, body, volatility, strict, definer, leakproof, parallel, *rest = row
-    settings, cost, rows, aggregate = rest
+    arguments, result, language, source, statements, volatility, strict, definer, *rest = row
+    leakproof, parallel, settings, cost, rows, aggregate = rest
+    body = source if statements is None else normal_statement(statements)
     return facts_of(
         {
-            "arguments": arguments or None,
+            "arguments": normal_statement(arguments) or None,
             "returns": result,
             "language": language,
             "body": aggregate if kind == "a" else body,

@@ -75,7 +75,7 @@ def queries_for(version: int) -> Queries:
                 "CASE WHEN p.proisagg THEN 'a' WHEN p.proiswindow THEN 'w' ELSE 'f' END",
             ),
             aggregate=since(110000, "p.prokind = 'a'", "p.proisagg"),
-            body=since(140000, "coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)", "p.prosrc"),
+            statements=since(140000, "pg_get_function_sqlbody(p.oid)", "NULL"),
         ),
         schemas=_SCHEMAS,
         extensions=_EXTENSIONS,
@@ -126,6 +126,7 @@ LEFT JOIN pg_catalog.pg_foreign_server AS s ON s.oid = f.ftserver
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c', 'S') AND {_OF_USERS}
 """
 
+# A view's columns are in its query; they may have defaults of their own.
 _COLUMNS = f"""
 SELECT a.attrelid, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
     pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, {{generated}}::text,
@@ -139,7 +140,8 @@ JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef
 LEFT JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-WHERE c.relkind IN ('r', 'p', 'f', 'c') AND a.attnum > 0 AND NOT a.attisdropped AND {_OF_USERS}
+WHERE (c.relkind IN ('r', 'p', 'f', 'c') OR (c.relkind = 'v' AND a.atthasdef))
+    AND a.attnum > 0 AND NOT a.attisdropped AND {_OF_USERS}
 ORDER BY a.attrelid, a.attnum
 """
 
@@ -207,7 +209,7 @@ FROM pg_catalog.pg_policy AS p
 """
 
 _STATISTICS = """
-SELECT s.oid, s.stxrelid, s.stxname, pg_get_statisticsobjdef(s.oid)
+SELECT s.stxrelid, s.stxname, quote_ident(s.stxname), pg_get_statisticsobjdef(s.oid)
 FROM pg_catalog.pg_statistic_ext AS s
 """
 
@@ -243,7 +245,7 @@ WHERE t.typtype IN ('e', 'd', 'r') AND {_OF_USERS} AND {_not_of_extension("pg_ty
 # Those of ranges belong to their type (deptype i).
 _FUNCTIONS = f"""
 SELECT p.oid, n.nspname, p.proname, {{kind}}::text, oidvectortypes(p.proargtypes),
-    pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), l.lanname, {{body}},
+    pg_get_function_arguments(p.oid), pg_get_function_result(p.oid), l.lanname, p.prosrc, {{statements}},
     p.provolatile::text, p.proisstrict, p.prosecdef, p.proleakproof, p.proparallel::text,
     array_to_string(p.proconfig, ', '), p.procost::text, p.prorows::text,
     concat_ws(', ', g.aggtransfn::text, g.aggfinalfn::text, g.aggcombinefn::text,

@@ -26,10 +26,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _CLOSING = {"(": ")", "[": "]"}
-_WORD = re.compile(r"[\w$]+\Z|\"", re.DOTALL)
-# The words that may follow the first one in the name of a type (format_type.c).
+# What may follow the first one in the name of a type (format_type.c).
 _TYPE_WORDS = frozenset(
-    "varying precision with without time zone year month day hour minute second to".split()
+    [" ", ".", *"varying precision with without time zone year month day hour minute second to".split()]
 )
 _NOTHING_TO_DO = re.compile(r"[\w.]*(?:\(\))?\Z|'[^'()\[\]\s]*'(?:::[\w ]+)?\Z")
 
@@ -194,15 +193,12 @@ def _array_in(item: _Item) -> _Group | None:
 
 def _end_of_array_type(items: Sequence[_Item], start: int) -> int | None:
     """Say where the name of an array type ends that begins here; None if it is none."""
-    first = items[start] if start < len(items) else ""
-    if not isinstance(first, str) or not _WORD.match(first):
-        return None
-    for position in range(start + 1, len(items)):
+    for position in range(start, len(items)):
         item = items[position]
         if isinstance(item, _Group):
             if item.opening == "[":
                 return None if item.items else position + 1
-        elif item not in (" ", ".") and items[position - 1] != "." and item not in _TYPE_WORDS:
+        elif position > start and items[position - 1] != "." and item not in _TYPE_WORDS:
             return None
     return None
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
-from . import ALL, MARIADB, POSTGRESQL, SQLITE, case, table
+from . import ALL, MARIADB, POSTGRESQL, SQLALCHEMY, SQLITE, case, table
 
 CONVENTION = {
     "ix": "ix_%(column_0_label)s",
@@ -110,15 +110,17 @@ def pk_deferrable(m):
     )
 
 
-@case(POSTGRESQL)
-def pk_include(m):
-    sa.Table(
-        "t",
-        m,
-        sa.Column("a", sa.Integer),
-        sa.Column("b", sa.Integer),
-        sa.PrimaryKeyConstraint("a", name="ipk", postgresql_include=["b"]),
-    )
+if SQLALCHEMY >= (2, 0, 41):
+
+    @case(POSTGRESQL)
+    def pk_include(m):
+        sa.Table(
+            "t",
+            m,
+            sa.Column("a", sa.Integer),
+            sa.Column("b", sa.Integer),
+            sa.PrimaryKeyConstraint("a", name="ipk", postgresql_include=["b"]),
+        )
 
 
 @case()
@@ -382,14 +384,16 @@ def ct_nulls_not_distinct(m):
     table(m, sa.Column("a", sa.Integer), sa.UniqueConstraint("a", postgresql_nulls_not_distinct=True))
 
 
-@case(POSTGRESQL)
-def ct_unique_include(m):
-    table(
-        m,
-        sa.Column("a", sa.Integer),
-        sa.Column("b", sa.Integer),
-        sa.UniqueConstraint("a", name="uq_i", postgresql_include=["b"]),
-    )
+if SQLALCHEMY >= (2, 0, 41):
+
+    @case(POSTGRESQL)
+    def ct_unique_include(m):
+        table(
+            m,
+            sa.Column("a", sa.Integer),
+            sa.Column("b", sa.Integer),
+            sa.UniqueConstraint("a", name="uq_i", postgresql_include=["b"]),
+        )
 
 
 @case(*ALL)
