@@ -40,6 +40,7 @@ def mysql_database(engine: Engine) -> Iterator[Connection]:
             ) from error
         try:
             connection.exec_driver_sql(f"USE {name}")
+            connection.dialect.default_schema_name = name
             connection.commit()
             yield connection
         finally:

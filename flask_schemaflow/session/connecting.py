@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import event
@@ -76,6 +77,8 @@ def server_connection(
     with explained(engine):
         with _led_to(engine, database):
             connection = own.connect()
+        # The dialect remembers the default schema, which is another one in another database.
+        own.dialect = connection.dialect = copy(engine.dialect)
         try:
             if isolation_level is not None:
                 connection.execution_options(isolation_level=isolation_level)

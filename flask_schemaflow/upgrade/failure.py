@@ -104,7 +104,7 @@ def _ending(run: Run, bind: Bind, committed: tuple[BindKey, ...], points: Points
         f"{bind.target} says {', '.join(versions) or 'no revision'}, and its structure is not what it was "
         "there: parts of a revision are in. Restore it from a backup, or mend it by hand."
     )
-    return _Ending(bind=bind, versions=versions, problem=problem)
+    return _Ending(bind=bind, versions=versions, is_moved=is_moved, problem=problem)
 
 
 def _last_point(run: Run, bind: Bind, versions: tuple[str, ...], points: Points) -> Snapshot | None:

@@ -1,0 +1,427 @@
+"""Both commands on PostgreSQL and MariaDB, as they are on SQLite."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from dumps import dump
+from projects import Ended, Project
+
+APP = """
+    import enum
+    import os
+
+    import sqlalchemy as sa
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    from flask_schemaflow import SchemaFlow
+
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE"]
+    db = SQLAlchemy(app)
+    SchemaFlow(app, db)
+
+
+    class Color(enum.Enum):
+        red = 1
+        green = 2
+
+
+    class User(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        name = db.Column(db.String(50), nullable=False, unique=True)
+        color = db.Column(db.Enum(Color), default=Color.red)
+        is_active = db.Column(db.Boolean, server_default=sa.true())
+        joined = db.Column(db.DateTime, server_default=sa.func.now())
+        data = db.Column(db.JSON)
+
+        __table_args__ = (db.CheckConstraint("name <> ''", name="name_is_given"),)
+
+
+    class Order(db.Model):
+        __tablename__ = "orders"
+
+        id = db.Column(db.Integer, primary_key=True)
+        user_id = db.Column(db.ForeignKey("user.id", ondelete="CASCADE"), index=True)
+        note = db.Column(db.Text)
+"""
+MAKE = """
+from app import Order, User, app, db
+
+with app.app_context():
+    db.create_all()
+    db.session.add(User(id=1, name="x"))
+    db.session.flush()
+    db.session.add(Order(user_id=1))
+    db.session.commit()
+"""
+ADD_AGE = "op.add_column('user', sa.Column('age', sa.Integer()))"
+ADD_SIZE = "op.add_column('orders', sa.Column('size', sa.Integer()))"
+FAIL = "op.execute('ALTER TABLE nowhere ADD COLUMN x INT')"
+
+
+@pytest.fixture
+def shop(project: Project, server_database: str) -> Project:
+    """Give a shop whose database was made by ``create_all``, with a row in each table."""
+    project.write("app.py", APP)
+    project.environment["DATABASE"] = server_database
+    project.python(MAKE)
+    return project
+
+
+def url_of(shop: Project) -> str:
+    return shop.environment["DATABASE"]
+
+
+def execute(shop: Project, *statements: str) -> list[Any]:
+    """Run statements in the shop's database and give the rows of the last one."""
+    engine = sa.create_engine(url_of(shop))
+    with engine.begin() as connection:
+        results = [connection.exec_driver_sql(each.replace("%", "%%")) for each in statements]
+        rows = list(results[-1].all()) if results[-1].returns_rows else []
+    engine.dispose()
+    return rows
+
+
+def quoted(shop: Project) -> str:
+    """The table ``user``, which is a reserved word on PostgreSQL."""
+    return '"user"' if is_postgresql(shop) else "`user`"
+
+
+def is_postgresql(shop: Project) -> bool:
+    return url_of(shop).startswith("postgresql")
+
+
+def versions(shop: Project) -> list[str]:
+    return [row[0] for row in execute(shop, "SELECT version_num FROM alembic_version")]
+
+
+def scratch_left(shop: Project) -> list[str]:
+    query = (
+        "SELECT datname FROM pg_database"
+        if is_postgresql(shop)
+        else "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA"
+    )
+    return [row[0] for row in execute(shop, query) if row[0].startswith("schemaflow_scratch")]
+
+
+def adopted(shop: Project) -> Ended:
+    ended = shop.adopt("--rev-id", "first")
+    assert ended.code == 0, ended.stderr
+    return ended
+
+
+def add(shop: Project, name: str, parent: str, *body: str) -> None:
+    """Write a revision."""
+    lines = "\n".join(f"    {line}" for line in body) or "    pass"
+    shop.write(
+        f"migrations/versions/{name}.py",
+        f'"""{name} of the shop"""\nimport sqlalchemy as sa\nfrom alembic import op\n\n'
+        f'revision = "{name}"\ndown_revision = "{parent}"\n\n\ndef upgrade():\n{lines}\n\n\n'
+        "def downgrade():\n    pass\n",
+    )
+
+
+def columns(shop: Project, table: str) -> list[str]:
+    engine = sa.create_engine(url_of(shop))
+    names = [each["name"] for each in sa.inspect(engine).get_columns(table)]
+    engine.dispose()
+    return names
+
+
+# -- adopting --------------------------------------------------------------------------------------
+
+
+def test_adopting_changes_nothing_but_the_version_table(shop: Project) -> None:
+    """By the server's own dump, with every row."""
+    before = dump(url_of(shop))
+
+    ended = adopted(shop)
+
+    assert ended.document["proof"]["equal"] is True
+    assert dump(url_of(shop)) == before
+    assert versions(shop) == ["first"]
+    assert shop.adopt().document["outcome"] == "already-adopted"
+
+
+def test_a_fresh_database_is_the_same(shop: Project) -> None:
+    """What the baseline makes is what create_all made, by the server's own dump."""
+    adopted(shop)
+    before = dump(url_of(shop), rows=False)
+    drop_all(shop)
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    assert ended.document["databases"][0]["verified"] is True
+    assert dump(url_of(shop), rows=False) == before
+
+
+def drop_all(shop: Project) -> None:
+    execute(shop, f"DROP TABLE orders, {quoted(shop)}, alembic_version")
+    if is_postgresql(shop):
+        execute(shop, "DROP TYPE color")
+
+
+def test_a_difference_is_refused_and_nothing_is_left_behind(shop: Project) -> None:
+    """No file, no version table, no scratch database; the difference has a name."""
+    execute(shop, "CREATE INDEX ix_extra ON orders (id)")
+    before = dump(url_of(shop))
+
+    ended = shop.adopt()
+
+    assert ended.code == 3
+    assert [each["code"] for each in ended.findings() if each["severity"] == "error"] == ["extra-index"]
+    assert dump(url_of(shop)) == before
+    assert "alembic_version" not in tables(shop)
+    assert not (shop.path / "migrations").exists()
+
+
+def tables(shop: Project) -> list[str]:
+    engine = sa.create_engine(url_of(shop))
+    names = sa.inspect(engine).get_table_names()
+    engine.dispose()
+    return names
+
+
+def test_no_scratch_database_is_left(shop: Project) -> None:
+    """Those of this process are gone; others may be at work on the same server."""
+    before = set(scratch_left(shop))
+    adopted(shop)
+    assert not set(scratch_left(shop)) - before or is_busy_elsewhere(shop)
+
+
+def is_busy_elsewhere(shop: Project) -> bool:
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+MEANWHILE = """
+import os, sqlalchemy
+if not os.environ.get("MEANWHILE_DONE"):
+    os.environ["MEANWHILE_DONE"] = "yes"
+    import subprocess, sys
+    subprocess.run([sys.executable, "-c", "import os, sqlalchemy as sa; c = sa.create_engine(os.environ['DATABASE']).connect(); c.exec_driver_sql('CREATE INDEX sudden ON orders (id)'); c.commit()"], check=True)
+"""
+
+
+def test_a_database_that_changes_meanwhile_is_not_stamped(shop: Project) -> None:
+    """The structure is read again while the tables are held, and no version table is left."""
+    assert shop.flask("db", "init").code == 0
+    env = shop.path / "migrations" / "env.py"
+    env.write_text(MEANWHILE + env.read_text())
+
+    ended = shop.adopt()
+
+    assert ended.code == 4, ended.stderr
+    assert "was changed by somebody else meanwhile" in ended.verdict
+    assert "alembic_version" not in tables(shop)
+
+
+# -- upgrading -------------------------------------------------------------------------------------
+
+
+def test_pending_revisions_run_and_are_verified(shop: Project) -> None:
+    """Each is compared with what it says before it is committed."""
+    adopted(shop)
+    add(shop, "second", "first", ADD_AGE)
+    add(shop, "third", "second", ADD_SIZE)
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    (told,) = ended.document["databases"]
+    assert (told["verified"], told["applied"], told["revision_after"]) == (True, ["second", "third"], "third")
+    assert "age" in columns(shop, "user")
+    assert shop.safe_upgrade().document["outcome"] == "nothing-to-do"
+
+
+def test_production_follows_by_proof(shop: Project) -> None:
+    """A database that was never adopted is stamped where its structure is that of one revision."""
+    adopted(shop)
+    execute(shop, "DROP TABLE alembic_version")
+    add(shop, "second", "first", ADD_AGE)
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    assert ended.verdict.startswith("Adopted at first by proof; upgraded to second")
+    assert versions(shop) == ["second"]
+
+
+def test_a_failing_revision_leaves_those_before_it(shop: Project) -> None:
+    """Servers commit revision by revision; the last line says where the database is."""
+    adopted(shop)
+    add(shop, "second", "first", ADD_AGE)
+    add(shop, "third", "second", FAIL)
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 5, ended.stderr
+    assert ended.verdict.endswith("The last revision was undone; the database is at second.")
+    (told,) = ended.document["databases"]
+    assert (told["revision_after"], told["applied"], told["state_after"]) == ("second", ["second"], "behind")
+    assert versions(shop) == ["second"]
+
+
+def test_a_revision_that_fails_half_way(shop: Project) -> None:
+    """PostgreSQL takes all of it back; MariaDB cannot, and that is said."""
+    adopted(shop)
+    add(shop, "second", "first", ADD_AGE, FAIL)
+    before = dump(url_of(shop))
+
+    ended = shop.safe_upgrade()
+
+    assert versions(shop) == ["first"]
+    if is_postgresql(shop):
+        assert (ended.code, dump(url_of(shop))) == (5, before), ended.stderr
+        assert ended.verdict.endswith("Everything was undone; the database is at first.")
+    else:
+        assert ended.code == 6, ended.stderr
+        assert "says first, and its structure is not what it was there: parts of a revision" in ended.verdict
+
+
+def test_a_revision_that_does_less_than_it_says(shop: Project) -> None:
+    """It is undone on PostgreSQL; on MariaDB, which cannot undo it, it is in and said to be unverified."""
+    adopted(shop)
+    add(
+        shop,
+        "second",
+        "first",
+        "rows = op.get_bind().execute(sa.text('SELECT count(*) FROM orders')).scalar()",
+        ADD_SIZE,
+        "if not rows:",
+        f"    {ADD_AGE}",
+    )
+
+    ended = shop.safe_upgrade()
+
+    assert [each["code"] for each in ended.findings()] == ["missing-column"]
+    if is_postgresql(shop):
+        assert (ended.code, versions(shop)) == (5, ["first"]), ended.stderr
+        assert "size" not in columns(shop, "orders")
+    else:
+        assert (ended.code, versions(shop)) == (7, ["second"]), ended.stderr
+        assert ended.document["databases"][0]["revision_after"] == "second"
+
+
+def test_a_revision_that_uses_the_apps_session_is_refused(shop: Project) -> None:
+    """It is found on scratch, which it cannot leave."""
+    adopted(shop)
+    add(shop, "second", "first", "from app import db", "db.session.execute(sa.text('DELETE FROM orders'))")
+    before = dump(url_of(shop))
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.findings()[0]["code"]) == (3, "uses-app-session"), ended.stderr
+    assert dump(url_of(shop)) == before
+
+
+def test_an_autocommit_block_works(shop: Project) -> None:
+    """An index may be made without a transaction."""
+    adopted(shop)
+    concurrently = ", postgresql_concurrently=True" if is_postgresql(shop) else ""
+    add(
+        shop,
+        "second",
+        "first",
+        "with op.get_context().autocommit_block():",
+        f"    op.create_index('ix_note', 'orders', ['id']{concurrently})",
+    )
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    assert ended.document["databases"][0]["verified"] is True
+
+
+# -- what cannot be reached ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["db-adopt", "db-safe-upgrade"])
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        ({"port": 1}, 4, "does not answer"),
+        ({"database": "nowhere_to_be_found"}, 2, "There is no database at"),
+        ({"username": "nobody_at_all", "password": "secret"}, 2, "refuses the user"),
+    ],
+)
+def test_what_cannot_be_reached(
+    shop: Project, command: str, change: dict[str, Any], code: int, says: str
+) -> None:
+    """One clear line, the right exit code, no password."""
+    shop.environment["DATABASE"] = (
+        sa.make_url(url_of(shop)).set(**change).render_as_string(hide_password=False)
+    )
+
+    ended = shop.flask(command)
+
+    assert ended.code == code, ended.stderr
+    assert says in ended.verdict
+    assert "Traceback" not in ended.stderr
+    assert "secret" not in ended.stderr + ended.stdout
+
+
+def test_a_table_that_somebody_locks(shop: Project) -> None:
+    """A revision that waits too long for a lock is undone, and the exit code says: try again."""
+    adopted(shop)
+    add(shop, "second", "first", ADD_AGE)
+    holder = sa.create_engine(url_of(shop))
+    with holder.connect() as connection:
+        connection.exec_driver_sql(f"SELECT * FROM {quoted(shop)}").all()
+        ended = shop.safe_upgrade()
+    holder.dispose()
+
+    assert ended.code in (4, 5), ended.stderr
+    assert versions(shop) == ["first"]
+
+
+# -- the other two engines' models -----------------------------------------------------------------
+
+
+def test_what_a_killed_process_left_is_dropped(shop: Project) -> None:
+    """A marked scratch database that is older than an hour, and in nobody's use, goes at the next run."""
+    name = "schemaflow_scratch_" + "0" * 15 + ("a" if is_postgresql(shop) else "b")
+    mark = "flask-schemaflow scratch database, made at 1000000000"
+    other = f"schemaflow_scratch_{'1' * 15}" + ("a" if is_postgresql(shop) else "b")
+    engine = sa.create_engine(url_of(shop), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for each in (name, other):
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {each}")
+        if is_postgresql(shop):
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{mark}'")
+        else:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} COMMENT '{mark}'")
+        connection.exec_driver_sql(f"CREATE DATABASE {other}")
+        try:
+            adopted(shop)
+            left = scratch_left(shop)
+            assert name not in left
+            assert other in left, "never by its name alone"
+        finally:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {other}")
+    engine.dispose()
+
+
+def test_a_kill_leaves_a_whole_database(shop: Project) -> None:
+    """Killed in the middle of a revision, the next run finds a database that it can say something of."""
+    adopted(shop)
+    add(shop, "second", "first", ADD_AGE, "import os, signal", "os.kill(os.getpid(), signal.SIGKILL)")
+    (shop.path / "migrations" / "env.py").write_text((shop.path / "migrations" / "env.py").read_text())
+    stored = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"],
+        cwd=shop.path,
+        env={**os.environ, **shop.environment},
+        capture_output=True,
+        check=False,
+    )
+    assert stored.returncode == -9
+    assert versions(shop) == ["first"]
+    assert ("age" in columns(shop, "user")) is not is_postgresql(shop)
