@@ -56,7 +56,7 @@ class Settings:
 
 # Settings that this version reads and does nothing with; what honours one takes it out of here.
 NOT_YET_HONOURED = frozenset(
-    """fail_on small_table_rows database_uri scratch_uri lock_wait lock_timeout statement_timeout wait
+    """fail_on small_table_rows database_uri lock_wait lock_timeout statement_timeout wait
     retries backup backup_dir backup_keep backup_max_bytes backup_command create_all history
     release""".split()
 )

@@ -55,6 +55,7 @@ def replay(
     *,
     required: Iterable[BindKey],
     observe: Observe | None = None,
+    ours: bool = False,
 ) -> dict[BindKey, Snapshot]:
     """Run all revisions up to ``target`` on scratch databases and give what they make.
 
@@ -65,6 +66,7 @@ def replay(
     :param bookkeeping: version tables, which are left out.
     :param required: the databases that ``env.py`` has to cover.
     :param observe: called with bind key, revision and structure after each revision.
+    :param ours: the revisions are our own baseline, and name no schema.
     :raises ProofFailed: a revision fails on an empty database.
     :raises Refused: a revision uses ``db.session`` or another connection of its own.
     """
@@ -78,7 +80,7 @@ def replay(
         if observe is not None:
             observe(key, revision, _snapshot(connection, bookkeeping[key]))
 
-    with scratch_databases({bind.key: bind.engine for bind in binds}) as scratches:
+    with scratch_databases({bind.key: bind.source for bind in binds}, ours=ours) as scratches:
         try:
             run_environment(
                 migrations, scratches, steps, on_apply=applied, on_scratch=True, required=tuple(required)
@@ -94,15 +96,18 @@ def prove(
     target: str,
     real: Mapping[BindKey, Snapshot],
     bookkeeping: Mapping[BindKey, frozenset[TableName]],
+    *,
+    ours: bool = False,
 ) -> Proof:
     """Run the revisions up to ``target`` on scratch and compare with the real structure.
 
     Never touches the real databases.
 
     :param real: the structure of each database, of our tables only.
+    :param ours: the revisions are our own baseline, and name no schema.
     """
     binds = tuple(binds)
-    made = replay(migrations, binds, target, bookkeeping, required=real)
+    made = replay(migrations, binds, target, bookkeeping, required=real, ours=ours)
     return Proof(
         drift={key: find_drift(made[key], snapshot, f"revision {target}") for key, snapshot in real.items()},
         snapshots=made,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -143,7 +143,7 @@ def open_project(app: Flask, where: Where, notify: Notify) -> Project:
     """
     settings = read_settings(app.config, os.environ)
     metadata = getattr(app.extensions.get("schemaflow"), "metadata", None)
-    binds = find_binds(app, metadata=metadata, import_string=settings.metadata)
+    binds = _with_scratch(find_binds(app, metadata=metadata, import_string=settings.metadata), settings)
     for bind in binds:
         notify(f"Database    {bind.target} ({bind.label})")
     has_db_group = "migrate" in app.extensions or "schemaflow" in app.extensions
@@ -157,6 +157,14 @@ def open_project(app: Flask, where: Where, notify: Notify) -> Project:
         revisions=migrations.read_revisions(),
         has_db_group=has_db_group,
     )
+
+
+def _with_scratch(binds: tuple[Bind, ...], settings: Settings) -> tuple[Bind, ...]:
+    given = settings.scratch_uri or {}
+    for key in given:
+        if all(bind.key != key for bind in binds):
+            raise ConfigurationError(f"SCHEMAFLOW_SCRATCH_URI names the bind {key!r}, which the app has not.")
+    return tuple(replace(bind, scratch_uri=given.get(bind.key)) for bind in binds)
 
 
 def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRecord | None = None) -> Survey:
@@ -248,7 +256,7 @@ def _version_tables(migrations: Migrations, binds: tuple[Bind, ...]) -> dict[Bin
     """Say where each database's revision stands: by ``Migrate``'s arguments, else by ``env.py``."""
     tables = {bind.key: version_table_of_migrate(migrations) for bind in binds}
     if migrations.folder is Folder.COMPLETE and migrations.environment_names_version_table:
-        with scratch_databases({bind.key: bind.engine for bind in binds}) as scratches:
+        with scratch_databases({bind.key: bind.source for bind in binds}) as scratches:
             configured = run_environment(
                 migrations, scratches, lambda *_: [], dont_mutate=True, on_scratch=True, required=()
             )

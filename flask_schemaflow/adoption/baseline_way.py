@@ -74,7 +74,7 @@ def write_baseline(adoption: Adoption) -> None:
 
 def _structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
     """Give what ``create_all`` makes, by running it on scratch. Never touches the real database."""
-    with scratch_database(bind.engine) as scratch, sealed():
+    with scratch_database(bind.source, ours=bind.names_no_schema) as scratch, sealed():
         create_all_on(bind.metadata, scratch, _tables_of(bind, survey))
         return take_snapshot(scratch)
 
@@ -143,7 +143,7 @@ def _draft(
 ) -> Baseline:
     snapshot = survey.looks[bind.key].snapshot
     with ExitStack() as stack:
-        scratch = stack.enter_context(scratch_database(bind.engine))
+        scratch = stack.enter_context(scratch_database(bind.source, ours=bind.names_no_schema))
         stack.enter_context(sealed())
         targets = [Target(dialect=bind.engine.dialect, scratch=scratch)]
         targets.extend(
@@ -186,9 +186,14 @@ def _about_rows(drafts: Mapping[BindKey, Baseline]) -> list[Finding]:
     ]
 
 
+def _names_no_schema(survey: Survey) -> bool:
+    return all(bind.names_no_schema for bind in survey.binds)
+
+
 def _configured(staging: Migrations, survey: Survey) -> dict[BindKey, Configured]:
     """Ask ``env.py`` how it names things, on scratch databases."""
-    with scratch_databases({bind.key: bind.engine for bind in survey.binds}) as scratches:
+    sources = {bind.key: bind.source for bind in survey.binds}
+    with scratch_databases(sources, ours=_names_no_schema(survey)) as scratches:
         return run_environment(
             staging,
             scratches,
@@ -246,7 +251,8 @@ def _prove(
     survey = adoption.survey
     real = dict(wanted) | {bind.key: survey.ours(bind.key) for bind in unmanaged}
     adoption.notify("Proving     the baseline on a scratch database")
-    proof = prove(migrations, survey.binds, revision, real, survey.bookkeeping)
+    ours = _names_no_schema(survey)
+    proof = prove(migrations, survey.binds, revision, real, survey.bookkeeping, ours=ours)
     if not proof.equal:
         found = tuple(d for drift in proof.drift.values() for d in drift if d.structural)
         raise ProofFailed(

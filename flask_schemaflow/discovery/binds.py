@@ -13,6 +13,7 @@ from sqlalchemy import MetaData
 
 from ..errors import ConfigurationError, SchemaFlowError
 from ..loading import guarded_loading, is_command_running, origin_of_error
+from ..scratch import Source
 from ..session import family_of, target_of
 from ..sqlite_file import file_of_url
 
@@ -28,6 +29,17 @@ class Bind:
     key: str | None
     engine: Engine
     metadata: MetaData
+    scratch_uri: str | None = None
+
+    @property
+    def source(self) -> Source:
+        """What a scratch database for it is made from."""
+        return Source(engine=self.engine, uri=self.scratch_uri)
+
+    @property
+    def names_no_schema(self) -> bool:
+        """Say whether every table of its models is in the default schema."""
+        return all(table.schema is None for table in self.metadata.tables.values())
 
     @property
     def label(self) -> str:

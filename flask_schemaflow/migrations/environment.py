@@ -23,7 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ..errors import ConfigurationError, SchemaFlowError
 from ..loading import origin_of_error
-from ..session import AppSessionUsed, engines_replaced, is_same_database, target_of
+from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class _Run:
                 f"{key or 'default'} twice (schema per tenant?). That is not supported."
             )
         connection = self.prepared[key]
-        if connection.in_transaction() and connection.dialect.name != "sqlite":
+        keeps = connection.dialect.name == "sqlite" or connection.info.get(KEEPS_TRANSACTION)
+        if connection.in_transaction() and not keeps:
             connection.commit()
         options["on_version_apply"] = (*_tuple(options.get("on_version_apply")), self.applied)
         options["transaction_per_migration"] = True

@@ -2,50 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError
+from .given import given_database
 from .mysql import mysql_database
 from .postgresql import postgresql_database
+from .source import NoScratch, Source
 from .sqlite import sqlite_in_memory
+from .temporary import temporary_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from sqlalchemy.engine import Connection
 
-    from sqlalchemy.engine import Connection, Engine
+__all__ = ["NoScratch", "Source", "scratch_database", "scratch_databases"]
 
-__all__ = ["scratch_database", "scratch_databases"]
+Way = Callable[[Source], AbstractContextManager["Connection"]]
 
 
 @contextmanager
-def scratch_database(engine: Engine) -> Iterator[Connection]:
-    """Give a connection to a new, empty database of the engine's kind, gone after the block.
+def scratch_database(source: Source, *, ours: bool = False) -> Iterator[Connection]:
+    """Give a connection to a new, empty database of the source's kind, gone after the block.
 
     SQLite: in memory, with the app's connect listeners, since indexes and checks may need their functions
-    and collations, and no way to other files. PostgreSQL and MariaDB: a database of its own on the same
-    server, with the real one's encoding, collation and extensions. Never touches the real database.
+    and collations, and no way to other files. Servers: a database of its own on the same server, with the
+    real one's encoding, collation and extensions; where the role may not make one, the database that
+    ``SCHEMAFLOW_SCRATCH_URI`` names; at last, on PostgreSQL and for what is ours, the schema of temporary
+    objects, in a transaction that is never committed. Never touches the real database's tables.
 
-    :raises ConfigurationError: none can be made.
+    :param ours: what runs there was written by us, and names no schema.
+    :raises NoScratch: none can be made.
+    :raises ConfigurationError: ``SCHEMAFLOW_SCRATCH_URI`` leads to something that cannot be used.
     """
-    make = _MAKERS.get(engine.dialect.name)
-    if make is None:
-        raise ConfigurationError(f"There is no way to make a scratch database for {engine.dialect.name}.")
-    with make(engine) as connection:
-        yield connection
+    problems: list[str] = []
+    for way in _ways(source, ours=ours):
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(way(source))
+            except NoScratch as error:
+                problems.append(error.message)
+                continue
+            yield connection
+            return
+    raise NoScratch(
+        f"No scratch database can be made ({'; '.join(problems)}). Grant the right to make one, or name an "
+        "empty database of the same kind in SCHEMAFLOW_SCRATCH_URI."
+    )
 
 
 @contextmanager
 def scratch_databases(
-    engines: Mapping[str | None, Engine],
+    sources: Mapping[str | None, Source], *, ours: bool = False
 ) -> Iterator[dict[str | None, Connection]]:
     """Give a scratch database for each bind key. Never touches the real databases."""
     with ExitStack() as stack:
-        yield {key: stack.enter_context(scratch_database(engine)) for key, engine in engines.items()}
+        yield {
+            key: stack.enter_context(scratch_database(source, ours=ours)) for key, source in sources.items()
+        }
 
 
-_MAKERS: dict[str, Callable[[Engine], AbstractContextManager[Connection]]] = {
+def _ways(source: Source, *, ours: bool) -> Iterator[Way]:
+    dialect = source.engine.dialect.name
+    if dialect in _MAKERS:
+        yield _MAKERS[dialect]
+    if source.uri is not None:
+        yield given_database
+    if ours and dialect == "postgresql":
+        yield temporary_schema
+
+
+_MAKERS: dict[str, Way] = {
     "sqlite": sqlite_in_memory,
     "postgresql": postgresql_database,
     "mysql": mysql_database,

@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import ConfigurationError
 from ..session import server_connection
 from .names import PREFIX, is_stale, mark, new_name
+from .source import NoScratch
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
+    from .source import Source
+
 
 @contextmanager
-def mysql_database(engine: Engine) -> Iterator[Connection]:
+def mysql_database(source: Source) -> Iterator[Connection]:
     """Make an empty database with the real one's character set and collation.
 
     What a killed process left is dropped first: databases with our mark, older than an hour, whose lock is
     free (MariaDB; MySQL keeps no comment of a database).
 
-    :raises ConfigurationError: the user may not create databases.
+    :raises NoScratch: the user may not create databases.
     """
+    engine = source.engine
     with server_connection(engine) as connection:
         is_marked = bool(connection.dialect.is_mariadb)  # type: ignore[attr-defined]
         if is_marked:
@@ -35,9 +38,7 @@ def mysql_database(engine: Engine) -> Iterator[Connection]:
         try:
             connection.exec_driver_sql(_create_statement(connection, name, is_marked=is_marked))
         except DBAPIError as error:
-            raise ConfigurationError(
-                f"No scratch database can be made: {_message(error)}. Grant the user CREATE on `{PREFIX}%`.*"
-            ) from error
+            raise NoScratch(f"{_message(error)}: grant the user ALL on `{PREFIX}%`.*") from error
         try:
             connection.exec_driver_sql(f"USE {name}")
             connection.dialect.default_schema_name = name

@@ -9,32 +9,33 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import ConfigurationError
 from ..session import server_connection
 from .names import PREFIX, is_stale, mark, new_name
+from .source import NoScratch
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
+    from .source import Source
+
 
 @contextmanager
-def postgresql_database(engine: Engine) -> Iterator[Connection]:
+def postgresql_database(source: Source) -> Iterator[Connection]:
     """Make an empty database with the real one's encoding, locale, extensions and search path.
 
     What a killed process left is dropped first: databases with our mark, older than an hour, with nobody
     connected.
 
-    :raises ConfigurationError: the role may not create databases, or an extension.
+    :raises NoScratch: the role may not create databases, or an extension.
     """
+    engine = source.engine
     with server_connection(engine, isolation_level="AUTOCOMMIT") as real:
         _drop_stale(real)
         name = new_name()
         try:
             real.exec_driver_sql(_create_statement(real, name))
         except DBAPIError as error:
-            raise ConfigurationError(
-                f"No scratch database can be made: {_message(error)}. Grant the role CREATEDB."
-            ) from error
+            raise NoScratch(f"{_message(error)}: grant the role CREATEDB") from error
         try:
             real.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{mark()}'")
             with _connected(engine, real, name) as connection:
@@ -48,11 +49,8 @@ def _connected(engine: Engine, real: Connection, name: str) -> Iterator[Connecti
     with server_connection(engine, database=name) as connection:
         there = connection.exec_driver_sql("SELECT current_database()").scalar()
         if there != name:
-            raise ConfigurationError(
-                f"The app makes its connections by a function of its own, which leads to {there} instead of "
-                "a scratch database."
-            )
-        _prepare(real, connection)
+            raise NoScratch(f"the app makes its connections by a function of its own, which leads to {there}")
+        prepare(real, connection)
         connection.commit()
         yield connection
 
@@ -88,8 +86,11 @@ _EXTENSIONS = (
 )
 
 
-def _prepare(real: Connection, connection: Connection) -> None:
-    """Make the default schema, the extensions and the search path of the real database."""
+def prepare(real: Connection, connection: Connection) -> None:
+    """Make the default schema, the extensions and the search path of the real database.
+
+    :raises NoScratch: an extension cannot be made.
+    """
     path = real.exec_driver_sql("SHOW search_path").scalar_one()
     for schema in real.exec_driver_sql(_SCHEMAS).scalars():
         connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}".replace("%", "%%"))
@@ -104,9 +105,7 @@ def _create_extension(connection: Connection, name: str, schema: str) -> None:
         statement = f"CREATE EXTENSION IF NOT EXISTS {name} SCHEMA {schema} CASCADE"
         connection.exec_driver_sql(statement.replace("%", "%%"))
     except DBAPIError as error:
-        raise ConfigurationError(
-            f"The extension {name} cannot be made in a scratch database: {_message(error)}."
-        ) from error
+        raise NoScratch(f"the extension {name} cannot be made: {_message(error)}") from error
 
 
 def _drop(real: Connection, name: str) -> None:

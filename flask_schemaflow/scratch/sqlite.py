@@ -11,12 +11,15 @@ from ..session import connect_with
 from ..sqlite_file import driver_connect
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection
+
+    from .source import Source
 
 
 @contextmanager
-def sqlite_in_memory(engine: Engine) -> Iterator[Connection]:
+def sqlite_in_memory(source: Source) -> Iterator[Connection]:
     """Give an empty database in memory, which no ATTACH leaves."""
+    engine = source.engine
 
     def create() -> sqlite3.Connection:
         return driver_connect(":memory:", sqlite3.Connection, check_same_thread=False)

@@ -4,7 +4,7 @@ They share the app's dialect, so that what its engine options say of values hold
 connect listeners where revisions need them.
 """
 
-from .connecting import connect_with, server_connection
+from .connecting import KEEPS_TRANSACTION, connect_with, server_connection
 from .explaining import explained
 from .holding import HeldTransaction, held_transaction, migrating_transaction
 from .reading import reading_connection
@@ -12,6 +12,7 @@ from .replacing import AppSessionUsed, engines_replaced, sealed
 from .targets import database_exists, family_of, is_same_database, sqlite_path, target_of
 
 __all__ = [
+    "KEEPS_TRANSACTION",
     "AppSessionUsed",
     "HeldTransaction",
     "connect_with",

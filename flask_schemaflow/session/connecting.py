@@ -55,6 +55,10 @@ def close(connection: Connection) -> None:
     connection.engine.dispose()
 
 
+KEEPS_TRANSACTION = "schemaflow_keeps_transaction"
+"""What a connection's ``info`` says where its transaction is never to be committed."""
+
+
 # -- servers ---------------------------------------------------------------------------------------
 
 

@@ -94,7 +94,7 @@ class Catalog:
 def read_catalog(connection: Connection) -> Catalog:
     """Send each query once. Read-only."""
     with reading_settings(connection) as server:
-        queries = queries_for(server.version)
+        queries = queries_for(server.version, temporary=server.is_temporary)
         rows = {
             each.name: connection.exec_driver_sql(getattr(queries, each.name)).all()
             for each in fields(queries)

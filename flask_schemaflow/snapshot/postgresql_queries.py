@@ -13,6 +13,7 @@ from dataclasses import dataclass
 _FIRST_OF_USERS = 16384
 
 _OF_USERS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+_OF_SESSION = "n.oid = pg_my_temp_schema()"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +37,17 @@ class Queries:
     comments: str
 
 
-def queries_for(version: int) -> Queries:
+def queries_for(version: int, *, temporary: bool = False) -> Queries:
     """Give the queries that a server of this version understands. Never touches a database.
 
     :param version: ``server_version_num``, 100000 or more.
+    :param temporary: about the session's temporary objects, and no others.
     """
 
     def since(number: int, expression: str, before: str) -> str:
         return expression if version >= number else before
 
-    return Queries(
+    queries = Queries(
         relations=_RELATIONS,
         columns=_COLUMNS.format(
             generated=since(120000, "a.attgenerated", "''"),
@@ -81,6 +83,10 @@ def queries_for(version: int) -> Queries:
         extensions=_EXTENSIONS,
         comments=_COMMENTS,
     )
+    if not temporary:
+        return queries
+    of_session = {name: text.replace(_OF_USERS, _OF_SESSION) for name, text in vars(queries).items()}
+    return Queries(**of_session)
 
 
 def _not_of_extension(catalog: str, oid: str, depends: str = "'e'") -> str:

@@ -29,6 +29,11 @@ class Server:
     version: int
     default_schema: str | None
 
+    @property
+    def is_temporary(self) -> bool:
+        """Say whether only the session's temporary objects are looked at."""
+        return (self.default_schema or "").startswith("pg_temp_")
+
 
 @contextmanager
 def reading_settings(connection: Connection) -> Iterator[Server]:

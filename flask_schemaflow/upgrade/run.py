@@ -99,7 +99,7 @@ def _work(run: Run, held: Held, expected: Expected, points: Points, stack: ExitS
     prepared: dict[BindKey, Connection] = {
         bind.key: held[bind.key].connection
         if bind.key in held
-        else stack.enter_context(scratch_database(bind.engine))
+        else stack.enter_context(scratch_database(bind.source))
         for bind in run.survey.binds
     }
     before = {key: drift_before(run, key, each.connection, expected) for key, each in held.items()}

@@ -1,0 +1,145 @@
+"""Scratch in a database that was given for it (``SCHEMAFLOW_SCRATCH_URI``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import Busy, ConfigurationError
+from ..session import family_of, server_connection, target_of
+from .postgresql import prepare
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+    from .source import Source
+
+_WAIT = 30  # seconds, for another process that uses the same database
+
+
+@contextmanager
+def given_database(source: Source) -> Iterator[Connection]:
+    """Use a database that must be empty, and empty it again. Never the real one.
+
+    :raises ConfigurationError: it is the real one, is not empty, or is of another kind or major version.
+    :raises Busy: another process uses it.
+    """
+    assert source.uri is not None
+    engine = create_engine(source.uri)
+    if engine.dialect.name != source.engine.dialect.name:
+        raise ConfigurationError(
+            f"SCHEMAFLOW_SCRATCH_URI is a {engine.dialect.name} database, the app's is "
+            f"{source.engine.dialect.name}."
+        )
+    kind = _KINDS["postgresql" if engine.dialect.name == "postgresql" else "mysql"]
+    with (
+        server_connection(source.engine) as real,
+        server_connection(engine, isolation_level="AUTOCOMMIT") as keeper,
+        server_connection(engine) as connection,
+    ):
+        _check(kind, engine, real, keeper)
+        if [keeper.exec_driver_sql(each).scalar() for each in kind.lock][-1] != 1:
+            raise Busy(f"{target_of(engine)} (SCHEMAFLOW_SCRATCH_URI) is used by another process.")
+        _check_empty(kind, engine, keeper)
+        try:
+            kind.prepare(real, connection)
+            connection.commit()
+            yield connection
+        finally:
+            connection.rollback()
+            connection.close()
+            kind.empty(keeper)
+
+
+def _check(kind: _Kind, engine: Engine, real: Connection, given: Connection) -> None:
+    if real.exec_driver_sql(kind.identity).one() == given.exec_driver_sql(kind.identity).one():
+        raise ConfigurationError(
+            f"SCHEMAFLOW_SCRATCH_URI ({target_of(engine)}) is the app's own database. Name an empty one."
+        )
+    wanted, found = _version(real), _version(given)
+    if wanted != found:
+        raise ConfigurationError(
+            f"SCHEMAFLOW_SCRATCH_URI ({target_of(engine)}) is {found}, the app's database {wanted}: "
+            "structures of different versions cannot be compared."
+        )
+
+
+def _version(connection: Connection) -> str:
+    family = family_of(connection.dialect)
+    numbers: Any = connection.dialect.server_version_info
+    return ".".join(str(each) for each in (family, *numbers[: 1 if family == "postgresql" else 2]))
+
+
+def _check_empty(kind: _Kind, engine: Engine, given: Connection) -> None:
+    found = given.exec_driver_sql(kind.content).scalar()
+    if found is not None:
+        raise ConfigurationError(
+            f"SCHEMAFLOW_SCRATCH_URI ({target_of(engine)}) is not empty: it has {found}. Name an empty one."
+        )
+
+
+# -- what differs between the engines --------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """The statements of one engine: ``content`` names something that is there, or gives nothing."""
+
+    identity: str
+    lock: tuple[str, ...]
+    content: str
+    prepare: Callable[[Connection, Connection], None]
+    empty: Callable[[Connection], None]
+
+
+_SCHEMAS = (
+    "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_' "
+    "AND nspname <> 'information_schema'"
+)
+
+
+def _empty_postgresql(connection: Connection) -> None:
+    try:
+        for schema in connection.exec_driver_sql(_SCHEMAS).scalars().all():
+            connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE".replace("%", "%%"))
+    except DBAPIError:
+        # Whoever does not own the schema owns what was made in it.
+        connection.exec_driver_sql("DROP OWNED BY CURRENT_USER")
+    connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS public")
+
+
+def _empty_mysql(connection: Connection) -> None:
+    name, charset, collation = connection.exec_driver_sql(
+        "SELECT DATABASE(), @@character_set_database, @@collation_database"
+    ).one()
+    quoted = connection.dialect.identifier_preparer.quote_identifier(name).replace("%", "%%")
+    connection.exec_driver_sql(f"DROP DATABASE {quoted}")
+    connection.exec_driver_sql(f"CREATE DATABASE {quoted} CHARACTER SET {charset} COLLATE {collation}")
+
+
+_KINDS = {
+    "postgresql": _Kind(
+        identity="SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()",
+        lock=(
+            f"SELECT set_config('lock_timeout', '{_WAIT}s', false)",
+            "SELECT 1 FROM (SELECT pg_advisory_lock(7236833)) AS held",
+        ),
+        content="SELECT min(n.nspname || '.' || c.relname) FROM pg_class AS c JOIN pg_namespace AS n "
+        "ON n.oid = relnamespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' "
+        "AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')",
+        prepare=prepare,
+        empty=_empty_postgresql,
+    ),
+    "mysql": _Kind(
+        identity="SELECT @@hostname, @@port, @@datadir, DATABASE()",
+        lock=(f"SELECT GET_LOCK(CONCAT('schemaflow_scratch ', DATABASE()), {_WAIT})",),
+        content="SELECT MIN(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()",
+        prepare=lambda _real, _connection: None,
+        empty=_empty_mysql,
+    ),
+}

@@ -1,0 +1,251 @@
+"""Where a scratch database can be had, and where it cannot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import sqlalchemy as sa
+from dumps import dump
+from projects import Project
+from test_servers import ADD_AGE, APP, FAIL, MAKE, add, is_postgresql, tables, url_of, versions
+
+from flask_schemaflow.errors import Busy, ConfigurationError
+from flask_schemaflow.scratch import NoScratch, Source, scratch_database
+
+
+@dataclass(frozen=True)
+class Limited:
+    """A role that owns one database and may make no other; ``admin`` is the server's URL."""
+
+    url: str
+    admin: sa.URL
+    spare: str
+
+
+def run(admin: sa.URL, *statements: str) -> None:
+    engine = sa.create_engine(admin, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for each in statements:
+            connection.exec_driver_sql(each.replace("%", "%%"))
+    engine.dispose()
+
+
+def names(tag: str) -> tuple[str, str, str]:
+    number = f"{tag}{os.getpid()}"
+    return f"sf_role_{number}", f"sf_real_{number}", f"sf_spare_{number}"
+
+
+@pytest.fixture
+def limited_postgresql(postgresql_server: sa.URL) -> Iterator[Limited]:
+    role, real, spare = names("p")
+    run(
+        postgresql_server,
+        f"CREATE ROLE {role} LOGIN PASSWORD 'x'",
+        f"CREATE DATABASE {real} OWNER {role}",
+        f"CREATE DATABASE {spare} OWNER {role}",
+    )
+    url = postgresql_server.set(username=role, password="x")
+    yield Limited(
+        url.set(database=real).render_as_string(hide_password=False),
+        postgresql_server,
+        url.set(database=spare).render_as_string(hide_password=False),
+    )
+    run(
+        postgresql_server,
+        f"DROP DATABASE {real} WITH (FORCE)",
+        f"DROP DATABASE {spare} WITH (FORCE)",
+        f"DROP ROLE {role}",
+    )
+
+
+@pytest.fixture
+def limited_mariadb(mariadb_server: sa.URL) -> Iterator[Limited]:
+    role, real, spare = names("m")
+    run(
+        mariadb_server,
+        f"CREATE USER {role}@'%' IDENTIFIED BY 'x'",
+        f"CREATE USER {role}@localhost IDENTIFIED BY 'x'",
+        *(
+            statement
+            for each in (real, spare)
+            for statement in (
+                f"CREATE DATABASE {each}",
+                f"GRANT ALL ON {each}.* TO {role}@'%'",
+                f"GRANT ALL ON {each}.* TO {role}@localhost",
+            )
+        ),
+    )
+    url = mariadb_server.set(username=role, password="x")
+    yield Limited(
+        url.set(database=real).render_as_string(hide_password=False),
+        mariadb_server,
+        url.set(database=spare).render_as_string(hide_password=False),
+    )
+    run(
+        mariadb_server,
+        f"DROP DATABASE {real}",
+        f"DROP DATABASE IF EXISTS {spare}",
+        f"DROP USER {role}@'%'",
+        f"DROP USER {role}@localhost",
+    )
+
+
+@pytest.fixture(params=["limited_postgresql", "limited_mariadb"])
+def limited(request: pytest.FixtureRequest) -> Limited:
+    made: Limited = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture
+def shop(project: Project, limited: Limited) -> Project:
+    """Give a shop whose role may make nothing but tables of its own."""
+    project.write("app.py", APP)
+    project.environment["DATABASE"] = limited.url
+    project.python(MAKE)
+    return project
+
+
+def test_a_role_that_may_make_no_database(shop: Project) -> None:
+    """PostgreSQL proves in temporary tables; on MariaDB there is no such way, and it says what to do."""
+    before = dump(url_of(shop))
+
+    ended = shop.adopt("--rev-id", "first")
+
+    assert dump(url_of(shop)) == before
+    if is_postgresql(shop):
+        assert ended.code == 0, ended.stderr
+        assert versions(shop) == ["first"]
+        assert shop.adopt().document["outcome"] == "already-adopted", "by the stored structure"
+    else:
+        assert ended.code == 3, ended.stderr
+        assert "SCHEMAFLOW_SCRATCH_URI" in ended.verdict
+        assert "alembic_version" not in tables(shop)
+
+
+def test_a_database_that_was_given_for_it(shop: Project, limited: Limited) -> None:
+    """It is used, and empty afterwards; revisions that we did not write run there too."""
+    shop.environment["FLASK_SCHEMAFLOW_SCRATCH_URI"] = limited.spare
+    ended = shop.adopt("--rev-id", "first")
+    assert ended.code == 0, ended.stderr
+    add(shop, "second", "first", ADD_AGE)
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    assert ended.document["databases"][0]["verified"] is True
+    engine = sa.create_engine(limited.spare)
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_others_revisions_never_run_in_the_real_database(shop: Project, limited: Limited) -> None:
+    """Not even in its temporary schema: without a database the upgrade goes on unchecked, and says so."""
+    shop.environment["FLASK_SCHEMAFLOW_SCRATCH_URI"] = limited.spare
+    assert shop.adopt("--rev-id", "first").code == 0
+    del shop.environment["FLASK_SCHEMAFLOW_SCRATCH_URI"]
+    add(shop, "second", "first", ADD_AGE)
+
+    refused = shop.safe_upgrade("--require-proof")
+    assert refused.code == 3, refused.stderr
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (0, "upgraded-unchecked"), ended.stderr
+    assert versions(shop) == ["second"]
+
+
+def test_a_failure_of_an_unchecked_run_is_told_all_the_same(shop: Project, limited: Limited) -> None:
+    """What is there after a failure is compared with what was read, not with what revisions say."""
+    shop.environment["FLASK_SCHEMAFLOW_SCRATCH_URI"] = limited.spare
+    assert shop.adopt("--rev-id", "first").code == 0
+    del shop.environment["FLASK_SCHEMAFLOW_SCRATCH_URI"]
+    add(shop, "second", "first", ADD_AGE)
+    add(shop, "third", "second", FAIL)
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 5, ended.stderr
+    assert ended.verdict.endswith("The last revision was undone; the database is at second.")
+
+
+def test_production_with_few_rights_follows_by_stored_structures(shop: Project, limited: Limited) -> None:
+    """What was stored where the baseline was made is enough to find the revision of a database."""
+    shop.environment["FLASK_SCHEMAFLOW_SCRATCH_URI"] = limited.spare
+    assert shop.adopt("--rev-id", "first").code == 0
+    del shop.environment["FLASK_SCHEMAFLOW_SCRATCH_URI"]
+    run(limited.admin.set(database=sa.make_url(limited.url).database), "DROP TABLE alembic_version")
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    assert ended.verdict.startswith("Adopted at first by proof")
+    assert versions(shop) == ["first"]
+
+
+def source(limited: Limited, uri: str | None) -> Source:
+    return Source(engine=sa.create_engine(limited.url), uri=uri)
+
+
+def test_the_real_database_is_no_scratch_database(limited: Limited) -> None:
+    """Naming the app's own database would empty it."""
+    with (
+        pytest.raises(ConfigurationError, match="is the app's own database"),
+        scratch_database(source(limited, limited.url)),
+    ):
+        pass
+
+
+def test_a_database_that_is_not_empty_is_not_used(limited: Limited) -> None:
+    """What is in it belongs to somebody, and stays."""
+    run(sa.make_url(limited.spare), "CREATE TABLE precious (a INT)")
+    with (
+        pytest.raises(ConfigurationError, match="is not empty: it has .*precious"),
+        scratch_database(source(limited, limited.spare)),
+    ):
+        pass
+    engine = sa.create_engine(limited.spare)
+    assert sa.inspect(engine).get_table_names() == ["precious"]
+    engine.dispose()
+
+
+def test_another_engine_is_no_scratch_database(limited: Limited) -> None:
+    """A structure can only be compared with one of the same kind."""
+    with (
+        pytest.raises(ConfigurationError, match="SCHEMAFLOW_SCRATCH_URI is a sqlite database"),
+        scratch_database(source(limited, "sqlite:///x.db")),
+    ):
+        pass
+
+
+def test_one_process_at_a_time_uses_it(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one waits, and not for ever."""
+    monkeypatch.setattr("flask_schemaflow.scratch.given._WAIT", 1)
+    with scratch_database(source(limited, limited.spare)) as connection:
+        connection.exec_driver_sql("CREATE TABLE t (a INT)")
+        connection.commit()
+        with pytest.raises(Busy), scratch_database(source(limited, limited.spare)):
+            pass
+
+
+def test_without_any_way_it_says_what_to_do(limited: Limited) -> None:
+    """The reasons of all ways that were tried are in one message."""
+    with (
+        pytest.raises(NoScratch, match="Grant the right to make one, or name an empty database"),
+        scratch_database(source(limited, None)),
+    ):
+        pass
+
+
+def test_what_is_made_in_the_temporary_schema_is_seen_there_alone(limited_postgresql: Limited) -> None:
+    """A type of the real database is not found, and nothing stays."""
+    url = limited_postgresql.url
+    run(sa.make_url(url), "CREATE TYPE mood AS ENUM ('good', 'bad')")
+    before = dump(url)
+    with (
+        scratch_database(source(limited_postgresql, None), ours=True) as connection,
+        pytest.raises(sa.exc.ProgrammingError, match='type "mood" does not exist'),
+    ):
+        connection.exec_driver_sql("CREATE TABLE t (a mood)")
+    assert dump(url) == before
