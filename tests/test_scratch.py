@@ -14,6 +14,7 @@ from test_servers import ADD_AGE, APP, FAIL, MAKE, add, is_postgresql, tables, u
 
 from flask_schemaflow.errors import Busy, ConfigurationError
 from flask_schemaflow.scratch import NoScratch, Source, scratch_database
+from flask_schemaflow.scratch.fence import LeavesScratch
 
 
 @dataclass(frozen=True)
@@ -249,3 +250,60 @@ def test_what_is_made_in_the_temporary_schema_is_seen_there_alone(limited_postgr
     ):
         connection.exec_driver_sql("CREATE TABLE t (a mood)")
     assert dump(url) == before
+
+
+@pytest.fixture
+def server(server_database: str) -> Iterator[sa.Engine]:
+    """Give an engine of a role that may do everything."""
+    engine = sa.create_engine(server_database)
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE ROLE intruder",
+        "DROP DATABASE {database}",
+        "create  user intruder",
+        "ALTER USER root IDENTIFIED BY 'x'",
+        "SET GLOBAL max_connections = 1",
+        "ALTER SYSTEM SET work_mem = '1GB'",
+    ],
+)
+def test_what_is_the_whole_servers_does_not_run_on_scratch(server: sa.Engine, statement: str) -> None:
+    """It is refused before it is sent."""
+    with (
+        scratch_database(Source(engine=server)) as connection,
+        pytest.raises(LeavesScratch, match="reaches out of a scratch database"),
+    ):
+        connection.exec_driver_sql(statement.format(database=server.url.database))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE {database}.t (a INT)",
+        "INSERT INTO `{database}` . t VALUES (1)",
+        "USE {database}",
+        "CREATE VIEW v AS SELECT * FROM {database}.t",
+    ],
+)
+def test_mariadb_names_other_databases_and_does_not_reach_them(mariadb: str, statement: str) -> None:
+    """The scratch database is on the same server, so a qualified name would lead to the real one."""
+    engine = sa.create_engine(mariadb)
+    with (
+        scratch_database(Source(engine=engine)) as connection,
+        pytest.raises(LeavesScratch),
+    ):
+        connection.exec_driver_sql(statement.format(database=engine.url.database))
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_texts_and_comments_are_no_statements(server: sa.Engine) -> None:
+    """A row may speak of roles, databases and users."""
+    with scratch_database(Source(engine=server)) as connection:
+        connection.exec_driver_sql("CREATE TABLE notes (a VARCHAR(99))")
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('it''s: CREATE ROLE x') -- DROP DATABASE y")
+        connection.exec_driver_sql(f"INSERT INTO notes VALUES ('{server.url.database}.t')")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import Busy, ConfigurationError
 from ..session import family_of, server_connection, target_of
+from .fence import fenced
+from .mysql import other_databases
 from .postgresql import prepare
 
 if TYPE_CHECKING:
@@ -48,8 +50,10 @@ def given_database(source: Source) -> Iterator[Connection]:
         _check_empty(kind, engine, keeper)
         try:
             kind.prepare(real, connection)
+            others = kind.others(connection)
             connection.commit()
-            yield connection
+            with fenced(connection, others):
+                yield connection
         finally:
             connection.rollback()
             connection.close()
@@ -95,6 +99,7 @@ class _Kind:
     content: str
     prepare: Callable[[Connection, Connection], None]
     empty: Callable[[Connection], None]
+    others: Callable[[Connection], Iterable[str]]
 
 
 _SCHEMAS = (
@@ -122,6 +127,11 @@ def _empty_mysql(connection: Connection) -> None:
     connection.exec_driver_sql(f"CREATE DATABASE {quoted} CHARACTER SET {charset} COLLATE {collation}")
 
 
+def _others_mysql(connection: Connection) -> list[str]:
+    name = connection.exec_driver_sql("SELECT DATABASE()").scalar_one()
+    return other_databases(connection, name)
+
+
 _KINDS = {
     "postgresql": _Kind(
         identity="SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()",
@@ -134,6 +144,7 @@ _KINDS = {
         "AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')",
         prepare=prepare,
         empty=_empty_postgresql,
+        others=lambda _connection: (),
     ),
     "mysql": _Kind(
         identity="SELECT @@hostname, @@port, @@datadir, DATABASE()",
@@ -141,5 +152,6 @@ _KINDS = {
         content="SELECT MIN(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()",
         prepare=lambda _real, _connection: None,
         empty=_empty_mysql,
+        others=_others_mysql,
     ),
 }

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ..session import server_connection
+from .fence import fenced
 from .names import PREFIX, is_stale, mark, new_name
 from .source import NoScratch
 
@@ -43,9 +44,16 @@ def mysql_database(source: Source) -> Iterator[Connection]:
             connection.exec_driver_sql(f"USE {name}")
             connection.dialect.default_schema_name = name
             connection.commit()
-            yield connection
+            with fenced(connection, other_databases(connection, name)):
+                yield connection
         finally:
             _drop(engine, connection, name)
+
+
+def other_databases(connection: Connection, name: str) -> list[str]:
+    """Give the databases that a statement could write to besides this one."""
+    found = connection.exec_driver_sql("SHOW DATABASES").scalars()
+    return [each for each in found if each not in (name, "information_schema", "performance_schema")]
 
 
 def _create_statement(connection: Connection, name: str, *, is_marked: bool) -> str:

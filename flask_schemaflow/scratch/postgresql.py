@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ..session import server_connection
+from .fence import fenced
 from .names import PREFIX, is_stale, mark, new_name
 from .source import NoScratch
 
@@ -52,7 +53,8 @@ def _connected(engine: Engine, real: Connection, name: str) -> Iterator[Connecti
             raise NoScratch(f"the app makes its connections by a function of its own, which leads to {there}")
         prepare(real, connection)
         connection.commit()
-        yield connection
+        with fenced(connection):
+            yield connection
 
 
 # pg_database has the locale's provider from 15 on, and its name in two columns

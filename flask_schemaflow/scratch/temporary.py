@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from ..session import KEEPS_TRANSACTION, server_connection
+from .fence import fenced
 from .source import NoScratch
 
 if TYPE_CHECKING:
@@ -37,4 +38,5 @@ def temporary_schema(source: Source) -> Iterator[Connection]:
             "SELECT current_schema()"
         ).scalar()
         connection.info[KEEPS_TRANSACTION] = True
-        yield connection
+        with fenced(connection):
+            yield connection
