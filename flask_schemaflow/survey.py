@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -50,10 +50,20 @@ class VersionTable:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What was read of one database at one moment; all None where there is no database yet."""
+    """What was read of one database at one moment; all None where there is no database yet.
+
+    ``default_schema`` is what the engine calls the schema that need not be named.
+    """
 
     versions: tuple[str, ...] | None = None
     snapshot: Snapshot | None = None
+    default_schema: str | None = field(default=None, compare=False)
+
+    def spelled(self, names: Iterable[tuple[str | None, str]]) -> frozenset[TableName]:
+        """Give table names, by (schema, name), without the schema where it is the default one."""
+        return frozenset(
+            TableName(None if schema == self.default_schema else schema, name) for schema, name in names
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,10 +206,12 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
                 revisions=revisions,
                 versions=looks[bind.key].versions,
                 tables=table_names(looks[bind.key].snapshot),
-                in_models=frozenset(
-                    TableName(table.schema, table.name) for table in bind.metadata.tables.values()
+                in_models=looks[bind.key].spelled(
+                    (table.schema, table.name) for table in bind.metadata.tables.values()
                 ),
-                in_revisions=in_revisions[bind.key],
+                in_revisions=looks[bind.key].spelled(
+                    (each.schema, each.name) for each in in_revisions[bind.key]
+                ),
                 never_ours=project.settings.foreign_tables,
                 bookkeeping=version_tables[bind.key].tables,
                 family=bind.family,
@@ -232,6 +244,7 @@ def read_look(connection: Connection, version_table: VersionTable) -> Look:
     return Look(
         versions=read_versions(connection, version_table.name, version_table.schema),
         snapshot=take_snapshot(connection),
+        default_schema=connection.dialect.default_schema_name,
     )
 
 

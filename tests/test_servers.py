@@ -425,3 +425,27 @@ def test_a_kill_leaves_a_whole_database(shop: Project) -> None:
     assert stored.returncode == -9
     assert versions(shop) == ["first"]
     assert ("age" in columns(shop, "user")) is not is_postgresql(shop)
+
+
+def test_models_that_name_the_default_schema(shop: Project) -> None:
+    """On PostgreSQL that is the same as naming none; on MariaDB it would lead scratch to the real database."""
+    app = shop.path / "app.py"
+    schema = "public" if is_postgresql(shop) else str(sa.make_url(url_of(shop)).database)
+    named = app.read_text().replace(
+        '"orders"\n', f'"orders"\n    __table_args__ = {{"schema": "{schema}"}}\n'
+    )
+    app.write_text(named)
+    execute(shop, f"DROP TABLE orders, {quoted(shop)}")
+    if is_postgresql(shop):
+        execute(shop, "DROP TYPE color")
+    shop.python(MAKE)
+    before = dump(url_of(shop))
+
+    ended = shop.adopt("--rev-id", "first")
+
+    assert dump(url_of(shop)) == before
+    if is_postgresql(shop):
+        assert ended.code == 0, ended.stderr
+        assert shop.adopt().document["outcome"] == "already-adopted"
+    else:
+        assert (ended.code, ended.findings("leaks-into-real-database") != []) == (3, True), ended.stderr

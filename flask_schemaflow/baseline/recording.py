@@ -16,7 +16,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 from sqlalchemy.sql.expression import TextClause
 from sqlalchemy.sql.expression import UpdateBase as Dml
 
-from ..errors import Refused
+from ..errors import Refused, SchemaFlowError
 from ..loading import origin_of_error
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def create_all_on(metadata: MetaData, scratch: Connection, tables: Tables = None
     """
     try:
         metadata.create_all(scratch, tables, checkfirst=False)
+    except SchemaFlowError:
+        raise
     except Exception as error:
         origin = origin_of_error(error)
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
