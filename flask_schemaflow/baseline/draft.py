@@ -78,7 +78,7 @@ def draft_baseline(
     recordings = [_record(metadata, target, tables) for target in targets]
     names = Names()
     renderer = Renderer([target.dialect for target in targets], metadata, names)
-    pieces = [renderer.piece(unit) for unit in join_units(recordings)]
+    pieces = list(renderer.pieces(join_units(recordings)))
     accepted = tuple(differing)
     if accepted and real is not None:
         pieces = list(with_real(pieces, accepted, real, renderer))
@@ -89,8 +89,8 @@ def draft_baseline(
         upgrade=_indented(upgrade),
         downgrade=_indented(_body(renderer, (piece.downgrade for piece in reversed(pieces)))),
         imports=frozenset(names.imports),
-        operations=sum(piece.is_operation for piece in pieces),
-        statements=sum(not piece.is_operation for piece in pieces),
+        operations=sum(piece.is_operation for piece in pieces if piece.upgrade),
+        statements=sum(not piece.is_operation for piece in pieces if piece.upgrade),
         row_statements=recordings[0].row_statements,
     )
 
