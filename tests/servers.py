@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import groupby
 
 import sqlalchemy as sa
@@ -15,23 +14,33 @@ import sqlalchemy as sa
 Lines = list[str]
 
 
-@dataclass(frozen=True)
 class Server:
     """A server with three databases that are emptied and used again: the real one, a fresh one, scratch."""
 
-    name: str
-    real: sa.Connection
-    fresh: sa.Connection
-    scratch: sa.Connection
+    def __init__(self, name: str, url: sa.URL) -> None:
+        self.name = name
+        self._open = ExitStack()
+        with ExitStack() as until_made:
+            until_made.push(self._open)
+            maker = self._connect(url, isolation_level="AUTOCOMMIT")
+            self.real, self.fresh, self.scratch = (
+                self._database(maker, url, part) for part in ("real", "fresh", "scratch")
+            )
+            self.empty()
+            until_made.pop_all()
+
+    def close(self) -> None:
+        """Drop the databases."""
+        self._open.close()
 
     @property
     def dialect(self) -> sa.Dialect:
         """The dialect as it is after it has connected."""
         return self.real.dialect
 
-    def empty(self, *connections: sa.Connection) -> None:
-        """Empty these databases, or all three."""
-        for connection in connections or (self.real, self.fresh, self.scratch):
+    def empty(self) -> None:
+        """Empty the databases."""
+        for connection in (self.real, self.fresh, self.scratch):
             connection.rollback()
             EMPTY[self.name](connection)
             connection.commit()
@@ -46,26 +55,17 @@ class Server:
         with connection.begin():
             return sorted(connection.exec_driver_sql(LEFT[self.name]).scalars())
 
+    def _database(self, maker: sa.Connection, url: sa.URL, part: str) -> sa.Connection:
+        name = f"sf_{os.getpid()}_zoo_{part}"
+        maker.exec_driver_sql(f"CREATE DATABASE {name}")
+        force = " WITH (FORCE)" if self.name == "postgresql" else ""
+        self._open.callback(maker.exec_driver_sql, f"DROP DATABASE {name}{force}")
+        return self._connect(url.set(database=name))
 
-@contextmanager
-def server(name: str, url: sa.URL) -> Iterator[Server]:
-    """Make three databases on a server, and drop them in the end."""
-    names = [f"sf_{os.getpid()}_zoo_{part}" for part in ("real", "fresh", "scratch")]
-    with ExitStack() as stack:
-        maker = _connect(stack, url, isolation_level="AUTOCOMMIT")
-        force = " WITH (FORCE)" if name == "postgresql" else ""
-        for each in names:
-            maker.exec_driver_sql(f"CREATE DATABASE {each}")
-            stack.callback(maker.exec_driver_sql, f"DROP DATABASE {each}{force}")
-        made = Server(name, *(_connect(stack, url.set(database=each)) for each in names))
-        made.empty()
-        yield made
-
-
-def _connect(stack: ExitStack, url: sa.URL, **options: str) -> sa.Connection:
-    engine = sa.create_engine(url, **options)
-    stack.callback(engine.dispose)
-    return stack.enter_context(engine.connect())
+    def _connect(self, url: sa.URL, **options: str) -> sa.Connection:
+        engine = sa.create_engine(url, **options)
+        self._open.callback(engine.dispose)
+        return self._open.enter_context(engine.connect())
 
 
 # -- emptying --------------------------------------------------------------------------------------

@@ -1,0 +1,110 @@
+"""On PostgreSQL and MariaDB servers too, the baseline makes what ``create_all`` makes, by their own dumps.
+
+A third of the zoo runs unless the environment has ``SCHEMAFLOW_ZOO=all``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from servers import Server
+from test_baseline import run
+from zoo import CASES, MARIADB, POSTGRESQL, SQLITE
+
+from flask_schemaflow.baseline import Baseline, Target, draft_baseline
+
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+
+ON_PAPER = {
+    SQLITE: sa.make_url("sqlite://").get_dialect()(),
+    POSTGRESQL: sa.make_url("postgresql+psycopg://").get_dialect()(),
+    MARIADB: sa.make_url("mariadb+pymysql://").get_dialect()(),
+}
+DUMPS_WITH = {POSTGRESQL: "pg_dump", MARIADB: "mariadb-dump"}
+
+
+def names_on(engine: str) -> list[str]:
+    """Name the cases for an engine: all of them, or a third, for each engine another one."""
+    names = sorted(name for name, case in CASES.items() if engine in case.engines)
+    every = 1 if os.environ.get("SCHEMAFLOW_ZOO") == "all" else 3
+    return names[list(DUMPS_WITH).index(engine) % every :: every]
+
+
+ON_SERVERS = [(engine, name) for engine in DUMPS_WITH for name in names_on(engine)]
+ON_SEVERAL = [
+    (engine, name) for engine, name in ON_SERVERS if len(CASES[name].engines) > 1 and "that_asks" not in name
+]
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Iterator[dict[str, Server]]:
+    """Give the servers that were used so far; each is added when a test first needs it."""
+    opened: dict[str, Server] = {}
+    yield opened
+    for each in opened.values():
+        each.close()
+
+
+@pytest.fixture
+def place(engine: str, servers: dict[str, Server], request: pytest.FixtureRequest) -> Server:
+    """Give three empty databases on the server of this engine."""
+    if engine not in servers:
+        url = request.getfixturevalue(f"{engine}_server")
+        if shutil.which(DUMPS_WITH[engine]) is None:
+            missing = f"{DUMPS_WITH[engine]} is not there."
+            pytest.fail(missing) if os.environ.get("SCHEMAFLOW_TEST_ALL_ENGINES") else pytest.skip(missing)
+        servers[engine] = Server(engine, url)
+    servers[engine].empty()
+    return servers[engine]
+
+
+def draft(place: Server, metadata: sa.MetaData, *further: sa.Dialect) -> Baseline:
+    """Draft for a server first, and for other engines on paper."""
+    targets = [Target(dialect=place.dialect, scratch=place.scratch)]
+    return draft_baseline(metadata, [*targets, *(Target(dialect=each) for each in further)])
+
+
+@pytest.mark.parametrize(("engine", "name"), ON_SERVERS)
+def test_a_fresh_database_is_the_same(engine: str, name: str, place: Server) -> None:
+    """The dumps are equal; the downgrade leaves nothing, and the upgrade after it makes the same again."""
+    metadata = CASES[name].metadata()
+    metadata.create_all(place.real)
+    wanted = place.dump(place.real)
+
+    baseline = draft(place, metadata)
+    run(baseline, "upgrade", place.fresh, metadata)
+    assert place.dump(place.fresh) == wanted
+
+    run(baseline, "downgrade", place.fresh, metadata)
+    assert place.left(place.fresh) == []
+    run(baseline, "upgrade", place.fresh, metadata)
+    assert place.dump(place.fresh) == wanted
+
+
+@pytest.mark.parametrize(("engine", "name"), ON_SEVERAL)
+def test_a_baseline_for_several_engines_is_right_on_the_first(engine: str, name: str, place: Server) -> None:
+    """With others as further targets, for which it is checked on paper, the server gets the same."""
+    metadata = CASES[name].metadata()
+    metadata.create_all(place.real)
+
+    baseline = draft(place, metadata, *(ON_PAPER[each] for each in CASES[name].engines if each != engine))
+    run(baseline, "upgrade", place.fresh, metadata)
+    assert place.dump(place.fresh) == place.dump(place.real)
+
+    run(baseline, "downgrade", place.fresh, metadata)
+    assert place.left(place.fresh) == []
+
+
+@pytest.mark.parametrize("engine", DUMPS_WITH)
+def test_most_of_it_is_operations(engine: str, place: Server) -> None:
+    """At least nine in ten pieces are written as operations."""
+    operations = statements = 0
+    for name in names_on(engine):
+        baseline = draft(place, CASES[name].metadata())
+        operations += baseline.operations
+        statements += baseline.statements
+    assert operations / (operations + statements) >= 0.9, (operations, statements)
