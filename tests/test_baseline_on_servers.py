@@ -68,35 +68,29 @@ def draft(place: Server, metadata: sa.MetaData, *further: sa.Dialect) -> Baselin
     return draft_baseline(metadata, [*targets, *(Target(dialect=each) for each in further)])
 
 
-@pytest.mark.parametrize(("engine", "name"), ON_SERVERS)
-def test_a_fresh_database_is_the_same(engine: str, name: str, place: Server) -> None:
-    """The dumps are equal; the downgrade leaves nothing, and the upgrade after it makes the same again."""
-    metadata = CASES[name].metadata()
+def check(place: Server, baseline: Baseline, metadata: sa.MetaData) -> None:
+    """Run a baseline, take it back, and run it again: then the dump is that of what create_all makes."""
     metadata.create_all(place.real)
-    wanted = place.dump(place.real)
-
-    baseline = draft(place, metadata)
     run(baseline, "upgrade", place.fresh, metadata)
-    assert place.dump(place.fresh) == wanted
-
     run(baseline, "downgrade", place.fresh, metadata)
     assert place.left(place.fresh) == []
     run(baseline, "upgrade", place.fresh, metadata)
-    assert place.dump(place.fresh) == wanted
+    assert place.dump(place.fresh) == place.dump(place.real)
+
+
+@pytest.mark.parametrize(("engine", "name"), ON_SERVERS)
+def test_a_fresh_database_is_the_same(engine: str, name: str, place: Server) -> None:
+    """The dumps are equal, also after a downgrade, which leaves nothing."""
+    metadata = CASES[name].metadata()
+    check(place, draft(place, metadata), metadata)
 
 
 @pytest.mark.parametrize(("engine", "name"), ON_SEVERAL)
 def test_a_baseline_for_several_engines_is_right_on_the_first(engine: str, name: str, place: Server) -> None:
     """With others as further targets, for which it is checked on paper, the server gets the same."""
     metadata = CASES[name].metadata()
-    metadata.create_all(place.real)
-
-    baseline = draft(place, metadata, *(ON_PAPER[each] for each in CASES[name].engines if each != engine))
-    run(baseline, "upgrade", place.fresh, metadata)
-    assert place.dump(place.fresh) == place.dump(place.real)
-
-    run(baseline, "downgrade", place.fresh, metadata)
-    assert place.left(place.fresh) == []
+    others = (ON_PAPER[each] for each in CASES[name].engines if each != engine)
+    check(place, draft(place, metadata, *others), metadata)
 
 
 @pytest.mark.parametrize("engine", DUMPS_WITH)
