@@ -187,7 +187,10 @@ def _public_class(type_: TypeEngine[Any]) -> type[TypeEngine[Any]]:
 
 def _repr(type_: TypeEngine[Any], cls: type[TypeEngine[Any]]) -> str:
     """Write a type as if it were of this class."""
-    copied = type_.copy() if hasattr(type_, "copy") else type_
+    copied = copy(type_)
+    if getattr(copied, "metadata", None) is not None:
+        # An enum may name a metadata, which a revision does not have.
+        copied.metadata = None  # type: ignore[attr-defined]
     # SQLAlchemy 2.1 asks repr_struct() for it.
     method = "repr_struct" if hasattr(TypeEngine, "repr_struct") else "__repr__"
     has_own = getattr(cls, method) not in (getattr(TypeEngine, method), getattr(TypeDecorator, method))

@@ -70,9 +70,11 @@ def tb_unlogged(m):
     table(m, sa.Column("a", sa.Integer), prefixes=["UNLOGGED"])
 
 
-@case(POSTGRESQL)
-def tb_storage(m):
-    table(m, sa.Column("a", sa.Integer), postgresql_with={"fillfactor": 70})
+if SQLALCHEMY >= (2, 1):
+
+    @case(POSTGRESQL)
+    def tb_storage(m):
+        table(m, sa.Column("a", sa.Integer), postgresql_with={"fillfactor": 70})
 
 
 @case(POSTGRESQL)
