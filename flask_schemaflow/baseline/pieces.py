@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Code = Mapping[int, str]
 """Python for each target, by its position; nothing where the target needs nothing."""
 
-Keys = frozenset[sa.ForeignKeyConstraint]
-"""Foreign keys that some target gets by statements of their own, after the tables."""
+Late = frozenset[sa.Constraint]
+"""Constraints that some target gets by statements of their own, after the tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Renderer:
 
     def pieces(self, units: Sequence[Unit]) -> Iterator[Piece]:
         """Write units, in their order."""
-        late = frozenset(unit.about for unit in units if isinstance(unit.about, sa.ForeignKeyConstraint))
+        late = frozenset(unit.about for unit in units if isinstance(unit.about, sa.Constraint))
         types: list[Unit] = []
         for unit in units:
             if unit.is_type:
@@ -57,7 +57,7 @@ class Renderer:
             types = []
         yield from (self._piece(each, late) for each in types)
 
-    def _table_with_types(self, types: Sequence[Unit], unit: Unit, late: Keys) -> Iterator[Piece]:
+    def _table_with_types(self, types: Sequence[Unit], unit: Unit, late: Late) -> Iterator[Piece]:
         """Write a table; its operation makes the types just before it where it would anyway."""
         for first in range(len(types)):
             joined = unit.after(types[first:])
@@ -72,7 +72,7 @@ class Renderer:
                     return
         yield from (self._piece(each, late) for each in (*types, unit))
 
-    def _piece(self, unit: Unit, late: Keys) -> Piece:
+    def _piece(self, unit: Unit, late: Late) -> Piece:
         upgrade: dict[int, str] = {}
         operations = True
         candidates = list(self._candidates(unit, late))
@@ -117,20 +117,22 @@ class Renderer:
         sent = self.offline[position].run(code, self.namespace)
         return sent is not None and same_statements(sent, unit.wanted[position])
 
-    def _candidates(self, unit: Unit, late: Keys, *, makes_types: bool = False) -> Iterator[str]:
+    def _candidates(self, unit: Unit, late: Late, *, makes_types: bool = False) -> Iterator[str]:
         about = unit.about
         try:
             if isinstance(about, sa.Table):
-                for keys in [frozenset[sa.ForeignKeyConstraint](), late & about.foreign_key_constraints]:
-                    for conditional in (True, False):
+                for later in (Late(), late & about.constraints):
+                    for dialect in self.dialects:
                         yield self.writer.create_table(
-                            about, late=keys, conditional=conditional, makes_types=makes_types
+                            about, late=later, for_dialect=dialect, makes_types=makes_types
                         )
             elif isinstance(about, sa.Index):
                 yield self.writer.create_index(about, grouped=False)
                 yield self.writer.create_index(about, grouped=True)
             elif isinstance(about, sa.ForeignKeyConstraint):
                 yield self.writer.create_foreign_key(about)
+            elif isinstance(about, sa.UniqueConstraint | sa.CheckConstraint):
+                yield self.writer.create_constraint(about)
             elif isinstance(about, sa.Sequence):
                 yield self.writer.create_sequence(about)
         except CannotWrite:

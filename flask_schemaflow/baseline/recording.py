@@ -14,7 +14,7 @@ from sqlalchemy import ForeignKeyConstraint, MetaData, Table, event
 from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, SetConstraintComment
 from sqlalchemy.sql.expression import TextClause
 from sqlalchemy.sql.expression import UpdateBase as Dml
 
@@ -138,6 +138,8 @@ def compile_sql(element: Any, dialect: Dialect) -> str:
 
 
 def _about(element: Any) -> Any:
+    if isinstance(element, SetConstraintComment):
+        return None
     if isinstance(element, CreateTable | CreateIndex | AddConstraint):
         return element.element
     inner = getattr(element, "element", None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql.elements import TextClause, conv, quoted_name
 from sqlalchemy.sql.functions import Function
 
@@ -43,21 +44,21 @@ class Writer:
         self,
         table: sa.Table,
         *,
-        late: Iterable[sa.ForeignKeyConstraint],
-        conditional: bool,
+        late: Iterable[sa.Constraint],
+        for_dialect: Dialect,
         makes_types: bool = False,
     ) -> str:
         """Write ``op.create_table``.
 
-        :param late: foreign keys that are added afterwards.
-        :param conditional: include what ``ddl_if()`` makes depend on the dialect.
+        :param late: constraints that are added afterwards.
+        :param for_dialect: decides on what ``ddl_if()`` makes depend on it.
         :param makes_types: it shall also make the types with names of their own that its columns have.
         """
         others = table.constraints - {table.primary_key, *late}
         ordered = sorted(others, key=lambda each: each._creation_order)
         parts = [_name(table.name), *(self.column(each, makes_type=makes_types) for each in table.columns)]
         for constraint in (table.primary_key, *ordered):
-            if conditional or constraint._ddl_if is None:
+            if _is_wanted(constraint, for_dialect):
                 parts.extend(self.constraint(constraint))
         if table.schema:
             parts.append(f"schema={table.schema!r}")
@@ -104,6 +105,16 @@ class Writer:
             parts.append(f"referent_schema={target.schema!r}")
         parts.extend(self._key_options(key))
         return write_call("op.create_foreign_key", parts)
+
+    def create_constraint(self, constraint: sa.UniqueConstraint | sa.CheckConstraint) -> str:
+        """Write ``op.create_unique_constraint`` or ``op.create_check_constraint``."""
+        if isinstance(constraint, sa.UniqueConstraint):
+            kind, what = "unique", _list(column.name for column in constraint.columns)
+        else:
+            kind, what = "check", f"sa.text({self._text(constraint.sqltext)})"
+        parts = [self._final_name(constraint), _name(constraint.table.name), what, *_schema(constraint.table)]
+        parts.extend(self._constraint_options(constraint, with_name=False))
+        return write_call(f"op.create_{kind}_constraint", parts)
 
     def drop_foreign_key(self, key: sa.ForeignKeyConstraint) -> str:
         """Write ``op.drop_constraint``; for a key that the server named, after asking for its name."""
@@ -199,7 +210,11 @@ class Writer:
     def _columns_constraint(
         self, name: str, constraint: sa.PrimaryKeyConstraint | sa.UniqueConstraint
     ) -> str:
-        parts = [_name(column.name) for column in constraint.columns]
+        columns: Iterable[sa.Column[Any]] = constraint.columns
+        if isinstance(constraint, sa.PrimaryKeyConstraint) and constraint._implicit_generated:
+            # A key that only its columns say is sent with the counting column first.
+            columns = constraint.columns_autoinc_first
+        parts = [_name(column.name) for column in columns]
         return write_call(name, [*parts, *self._constraint_options(constraint)])
 
     def _foreign_key(self, key: sa.ForeignKeyConstraint) -> str:
@@ -232,8 +247,9 @@ class Writer:
 
     # options
 
-    def _constraint_options(self, constraint: Any) -> Iterator[str]:
-        yield from self._name_option(constraint)
+    def _constraint_options(self, constraint: Any, *, with_name: bool = True) -> Iterator[str]:
+        if with_name:
+            yield from self._name_option(constraint)
         for option in ("deferrable", "initially"):
             value = getattr(constraint, option, None)
             if value is not None:
@@ -329,6 +345,15 @@ def _name(name: Any) -> str:
 
 def _list(names: Iterable[Any]) -> str:
     return f"[{', '.join(_name(name) for name in names)}]"
+
+
+def _is_wanted(constraint: sa.Constraint, dialect: Dialect) -> bool:
+    """Ask ``ddl_if()``."""
+    condition = constraint._ddl_if
+    if condition is None:
+        return True
+    compiler = dialect.ddl_compiler(dialect, CreateTable(constraint.table))
+    return bool(condition._should_execute(CreateTable(constraint.table), constraint, None, compiler=compiler))
 
 
 def _schema(owner: Any) -> list[str]:

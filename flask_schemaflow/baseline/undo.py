@@ -85,12 +85,15 @@ def _drop(made: Made, dialect: Dialect) -> str:
     if made.kind == "TRIGGER":
         # Its function cannot be dropped before it.
         return f"DROP TRIGGER {made.name} ON {made.table}"
+    if made.kind == "SEQUENCE":
+        # Meanwhile it may belong to a column, and then it is gone with that.
+        return f"DROP SEQUENCE IF EXISTS {made.name}"
     return f"DROP {made.kind} {made.name}{made.arguments}"
 
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|(?P<tag>\$\w*\$).*?(?P=tag)", re.DOTALL)
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_NAME = r"(?P<name>(?:\"[^\"]+\"|`[^`]+`|[\w.$])+)"
+_NAME = r"(?P<name>(?:\"(?:[^\"]|\"\")+\"|`(?:[^`]|``)+`|[\w.$])+)"
 _TABLE = re.compile(rf"\bON\s+{_NAME}", re.IGNORECASE)
 _MADE = re.compile(
     r"(?:\A|;)\s*CREATE\s+(?:(?:OR\s+REPLACE|TEMP|TEMPORARY|UNLOGGED|VIRTUAL|RECURSIVE|CONSTRAINT"

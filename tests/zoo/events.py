@@ -120,7 +120,7 @@ def ev_ddl_if_of_keys(m):
         sa.Column("a", sa.Integer),
         sa.UniqueConstraint("a", name="uq_if").ddl_if(dialect="postgresql"),
         sa.CheckConstraint("a > 0", name="ck_if").ddl_if(
-            callable_=lambda **kw: kw["dialect"].name != "sqlite"
+            callable_=lambda *_, dialect, **__: dialect.name != "sqlite"
         ),
         sa.ForeignKeyConstraint(["a"], ["p.id"], name="fk_if").ddl_if(dialect=("mysql", "mariadb")),
     )

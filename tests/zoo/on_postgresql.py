@@ -202,7 +202,7 @@ def pg_defaults(m):
         sa.Column("c", postgresql.ARRAY(sa.Integer), server_default=sa.text("ARRAY[1, 2]")),
         sa.Column("d", sa.Interval, server_default="1 day 10:30"),
         sa.Column("e", sa.Text, server_default=sa.text("$$it's :x$$")),
-        sa.Column("f", sa.Date, server_default=sa.cast("2024-01-01", sa.Date)),
+        sa.Column("f", sa.Date, server_default=sa.cast(sa.literal_column("'2024-01-01'"), sa.Date)),
         sa.Column("g", sa.Integer, server_default=sa.func.coalesce(sa.null(), 5)),
         sa.Column(
             "h", sa.DateTime(timezone=True), server_default=sa.func.now() + sa.text("interval '1 day'")
