@@ -16,6 +16,9 @@ from test_baseline import run
 from zoo import CASES, MARIADB, POSTGRESQL, SQLITE
 
 from flask_schemaflow.baseline import Baseline, Target, draft_baseline, record_create_all
+from flask_schemaflow.drift import find_drift
+from flask_schemaflow.errors import DriftFound
+from flask_schemaflow.snapshot import Object, Part, Snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 
@@ -110,3 +113,98 @@ def sent_as_sql(metadata: sa.MetaData, dialect: sa.Dialect) -> set[str]:
     """Give what events of the app send as they have it: no operation says more than that."""
     recorded = record_create_all(metadata, dialect).statements
     return {each.sql for each in recorded if isinstance(each.element, sa.DDL | sa.TextClause)}
+
+
+# -- accepted differences --------------------------------------------------------------------------
+
+BY_HAND = {
+    POSTGRESQL: (
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+        "CREATE INDEX by_hand ON t USING hash (a) WHERE a > 5",
+        "CREATE TRIGGER touched BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()",
+        "CREATE VIEW big AS SELECT a FROM t WHERE a > 5",
+    ),
+    MARIADB: (
+        "CREATE INDEX by_hand ON t (s(5), a)",
+        "CREATE TRIGGER touched BEFORE UPDATE ON t FOR EACH ROW SET NEW.a = 5",
+        "CREATE VIEW big AS SELECT a FROM t WHERE a > 5",
+    ),
+}
+# As the engines' own catalogs have them.
+DEFINITIONS = {
+    (POSTGRESQL, "index"): "SELECT pg_get_indexdef('by_hand'::regclass)",
+    (POSTGRESQL, "trigger"): "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'touched'",
+    (POSTGRESQL, "view"): "SELECT 'CREATE VIEW public.big AS ' || pg_get_viewdef('big'::regclass)",
+    (MARIADB, "trigger"): "SHOW CREATE TRIGGER touched",
+    (MARIADB, "view"): "SHOW CREATE VIEW big",
+    (MARIADB, "index"): "SHOW CREATE TABLE t",
+}
+
+
+def models_with_touch(engine: str) -> sa.MetaData:
+    metadata = sa.MetaData()
+    columns = [
+        sa.Column("a", sa.Integer),
+        sa.Column("s", sa.String(9)),
+        sa.Column("b", sa.Integer, index=True),
+    ]
+    sa.Table("t", metadata, sa.Column("id", sa.Integer, primary_key=True), *columns)
+    if engine == POSTGRESQL:
+        sa.event.listen(metadata, "before_create", sa.DDL(BY_HAND[engine][0]))
+    return metadata
+
+
+def definition(place: Server, kind: str) -> str:
+    """Ask the server for the text of what was made by hand."""
+    row = place.real.exec_driver_sql(DEFINITIONS[place.name, kind]).one()
+    if place.name == POSTGRESQL:
+        return str(row[0])
+    if kind == "index":
+        return next(line.strip(" ,") for line in row[1].splitlines() if "by_hand" in line)
+    return str(row[2] if kind == "trigger" else row[1])
+
+
+def snapshot(family: str, *objects: Object) -> Snapshot:
+    return Snapshot(family=family, objects=objects)
+
+
+@pytest.mark.parametrize("engine", DUMPS_WITH)
+def test_what_was_accepted_is_made_as_the_server_has_it(engine: str, place: Server) -> None:
+    """An index, a trigger and a view made by hand are in the baseline, an index that is not there is not."""
+    metadata = models_with_touch(engine)
+    metadata.create_all(place.real)
+    for statement in (*BY_HAND[engine][-3:], f"DROP INDEX ix_t_b{' ON t' * (engine == MARIADB)}"):
+        place.real.exec_driver_sql(statement)
+    missing = Part(kind="index", name="ix_t_b")
+    parts = [
+        Part(kind=kind, name=name, definition=definition(place, kind))
+        for kind, name in (("index", "by_hand"), ("trigger", "touched"))
+    ]
+    real = snapshot(
+        engine,
+        Object(kind="table", name="t", parts=tuple(parts)),
+        Object(kind="view", name="big", definition=definition(place, "view")),
+    )
+    wanted = snapshot(engine, Object(kind="table", name="t", parts=(missing,)))
+
+    targets = [Target(dialect=place.dialect, scratch=place.scratch), Target(dialect=ON_PAPER[SQLITE])]
+    targets = targets[: 1 if engine == POSTGRESQL else 2]
+    differing = find_drift(wanted, real, "the models")
+    baseline = draft_baseline(metadata, targets, differing=differing, real=real)
+    run(baseline, "upgrade", place.fresh, metadata)
+
+    assert place.dump(place.fresh) == place.dump(place.real)
+    run(baseline, "downgrade", place.fresh, metadata)
+    assert place.left(place.fresh) == []
+
+
+@pytest.mark.parametrize("engine", DUMPS_WITH)
+def test_the_inside_of_a_table_cannot_be_accepted_on_a_server(engine: str, place: Server) -> None:
+    """There is no text of a table to put in place of what the models say; the refusal names the differences."""
+    metadata = models_with_touch(engine)
+    extra = Part(kind="column", name="more", facts={"type": "integer"})
+    real = snapshot(engine, Object(kind="table", name="t", parts=(extra,)))
+    differing = find_drift(snapshot(engine, Object(kind="table", name="t")), real, "the models")
+
+    with pytest.raises(DriftFound, match=f"On {engine} .* but not extra-column:t.more"):
+        draft_baseline(metadata, [Target(dialect=place.dialect)], differing=differing, real=real)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,11 +43,16 @@ def write_undo(unit: Unit, position: int, writer: Writer) -> str:
         return writer.drop_foreign_key(about)
     if isinstance(about, sa.Index | sa.Constraint):
         return ""
-    drops = (_drop(each, writer.targets[position]) for each in reversed(made))
-    return "\n".join(next(write_execute(sql)) for sql in drops if sql)
+    return write_drops(unit.wanted[position], writer.targets[position])
 
 
-def made_by(statements: list[str]) -> Iterator[Made]:
+def write_drops(statements: Sequence[str], dialect: Dialect) -> str:
+    """Write what drops all that statements create, the last one first."""
+    drops = [_drop(each, dialect) for each in made_by(statements)]
+    return "\n".join(next(write_execute(sql)) for sql in reversed(drops) if sql)
+
+
+def made_by(statements: Iterable[str]) -> Iterator[Made]:
     """Give what statements create, also where one text holds several."""
     for sql in statements:
         bare = _QUOTED.sub(lambda match: re.sub(r"\S", "_", match[0]), sql)
