@@ -1,5 +1,6 @@
 # make demo   adopt the example app's databases, nothing else needed
 # make test   the whole suite
+# make zoo    the baselines of all schemas of the zoo, on SQLite, PostgreSQL and MariaDB
 # make check  lint, types, import contracts
 # make coverage  the whole suite, and which lines and branches it does not reach
 
@@ -7,13 +8,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check coverage clean
+.PHONY: demo test zoo check coverage clean
 
 demo: $(VENV)/installed
 	$(BIN)/python example_app/demo.py
 
 test: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+zoo: export SCHEMAFLOW_ZOO := all
+zoo: export SCHEMAFLOW_TEST_ALL_ENGINES := 1
+zoo: $(VENV)/installed-for-tests
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS) tests/test_baseline.py tests/test_baseline_on_servers.py
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,15 +45,19 @@ def namespace() -> dict[str, Any]:
     return names
 
 
-def write_type(type_: TypeEngine[Any], targets: Sequence[Dialect], names: Names) -> str:
+def write_type(
+    type_: TypeEngine[Any], targets: Sequence[Dialect], names: Names, *, is_made: bool = True
+) -> str:
     """Write an expression that compiles to the same as ``type_`` for each target.
 
     A type of the app is written as the type that stores it, with a variant where targets differ.
 
+    :param is_made: if it is a type with a name of its own, a statement before has made it.
     :raises CannotWriteType: there is none.
     """
     wanted = {id(target): _compiled(type_, target) for target in targets}
-    for code, imports in _spellings(type_, targets):
+    spells = _SPELLS if is_made else _SPELLS[1:]
+    for code, imports in _spellings(type_, targets, spells):
         if _gives(code, wanted, targets):
             names.imports |= imports
             return code
@@ -60,10 +65,13 @@ def write_type(type_: TypeEngine[Any], targets: Sequence[Dialect], names: Names)
 
 
 Spelling = tuple[str, set[str]]
+Spell = Callable[[TypeEngine[Any], Sequence["Dialect"], Names], str]
 
 
-def _spellings(type_: TypeEngine[Any], targets: Sequence[Dialect]) -> Iterator[Spelling]:
-    for spell in (_already_created, _with_variants, _stored):
+def _spellings(
+    type_: TypeEngine[Any], targets: Sequence[Dialect], spells: Iterable[Spell]
+) -> Iterator[Spelling]:
+    for spell in spells:
         names = Names()
         with suppress(CannotWriteType):
             yield spell(type_, targets, names), names.imports
@@ -95,17 +103,18 @@ def _already_created(type_: TypeEngine[Any], targets: Sequence[Dialect], names: 
     """Write a type that on PostgreSQL has a name of its own, and that a statement before has created."""
     for target in targets:
         if target.name == "postgresql":
-            code = _named_type(_storing(type_, target).dialect_impl(target), names)
+            code = _named_type(_storing(type_, target), target, names)
             others = [each for each in targets if each.name != "postgresql"]
             return _variant(_stored(type_, others, names), code, ("postgresql",)) if others else code
     raise CannotWriteType(repr(type_))
 
 
-def _named_type(type_: TypeEngine[Any], names: Names) -> str:
+def _named_type(type_: TypeEngine[Any], target: Dialect, names: Names) -> str:
+    type_ = type_.dialect_impl(target)
     module = names.module("postgresql")
     if isinstance(type_, sa.ARRAY):
         dimensions = f", dimensions={type_.dimensions!r}" if type_.dimensions else ""
-        return f"{module}.ARRAY({_named_type(type_.item_type, names)}{dimensions})"
+        return f"{module}.ARRAY({_named_type(type_.item_type, target, names)}{dimensions})"
     if isinstance(type_, postgresql.ENUM) and type_.native_enum:
         parts = [*map(repr, type_.enums), f"name={str(type_.name)!r}"]
     elif isinstance(type_, postgresql.DOMAIN):
@@ -132,11 +141,17 @@ def _storing(type_: TypeEngine[Any], target: Dialect) -> TypeEngine[Any]:
     while isinstance(type_, TypeDecorator) and not isinstance(type_, sa.Interval):
         type_ = type_.load_dialect_impl(target)
         type_ = type_._variant_mapping.get(target.name, type_)
+    if isinstance(type_, sa.ARRAY):
+        array = copy(type_)
+        array.item_type = _storing(type_.item_type, target)
+        return array
     return type_
 
 
 def _plain(type_: TypeEngine[Any], names: Names) -> str:
     """Write one type without variants by its ``repr``, which SQLAlchemy makes an expression."""
+    if isinstance(type_, postgresql.DOMAIN):
+        return _domain(type_, names)
     public = _public_class(type_)
     inner = getattr(type_, "item_type", None)
     text = _repr(type_, public)
@@ -144,6 +159,16 @@ def _plain(type_: TypeEngine[Any], names: Names) -> str:
         text = text.replace(_repr(inner, type(inner)), _plain(inner, names), 1)
     dialect = _DIALECT.match(public.__module__)
     return f"{names.module(dialect[1]) if dialect else 'sa'}.{text}"
+
+
+def _domain(domain: postgresql.DOMAIN, names: Names) -> str:
+    parts = [repr(str(domain.name)), _plain(domain.data_type, names)]
+    options = "collation default constraint_name not_null check schema"
+    for option in options.split():
+        value = getattr(domain, option)
+        if value is not None:
+            parts.append(f"{option}={(value.text if isinstance(value, sa.TextClause) else value)!r}")
+    return write_call(f"{names.module('postgresql')}.DOMAIN", parts)
 
 
 _DIALECT = re.compile(r"sqlalchemy\.dialects\.(\w+)")
@@ -162,7 +187,10 @@ def _public_class(type_: TypeEngine[Any]) -> type[TypeEngine[Any]]:
 
 def _repr(type_: TypeEngine[Any], cls: type[TypeEngine[Any]]) -> str:
     """Write a type as if it were of this class."""
-    copied = type_.copy() if hasattr(type_, "copy") else type_
+    copied = copy(type_)
+    if getattr(copied, "metadata", None) is not None:
+        # An enum may name a metadata, which a revision does not have.
+        copied.metadata = None  # type: ignore[attr-defined]
     # SQLAlchemy 2.1 asks repr_struct() for it.
     method = "repr_struct" if hasattr(TypeEngine, "repr_struct") else "__repr__"
     has_own = getattr(cls, method) not in (getattr(TypeEngine, method), getattr(TypeDecorator, method))
@@ -186,3 +214,6 @@ def _gives(code: str, wanted: Mapping[int, str], targets: Sequence[Dialect]) -> 
     except Exception:
         # An expression that does not even evaluate is one that does not give the type.
         return False
+
+
+_SPELLS: tuple[Spell, ...] = (_already_created, _with_variants, _stored)

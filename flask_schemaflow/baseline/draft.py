@@ -11,7 +11,7 @@ from ..errors import ProofFailed
 from .as_it_is import with_real
 from .column_types import Names, namespace
 from .layout import INDENT
-from .pieces import Code, Renderer
+from .pieces import Code, Piece, Renderer
 from .recording import (
     CannotRecord,
     OfflineOperations,
@@ -78,7 +78,7 @@ def draft_baseline(
     recordings = [_record(metadata, target, tables) for target in targets]
     names = Names()
     renderer = Renderer([target.dialect for target in targets], metadata, names)
-    pieces = [renderer.piece(unit) for unit in join_units(recordings)]
+    pieces = list(renderer.pieces(join_units(recordings)))
     accepted = tuple(differing)
     if accepted and real is not None:
         pieces = list(with_real(pieces, accepted, real, renderer))
@@ -87,10 +87,10 @@ def draft_baseline(
         _check_on_paper(upgrade, metadata, target.dialect, recording)
     return Baseline(
         upgrade=_indented(upgrade),
-        downgrade=_indented(_body(renderer, (piece.downgrade for piece in reversed(pieces)))),
+        downgrade=_indented(_body(renderer, (piece.downgrade for piece in _backwards(pieces)))),
         imports=frozenset(names.imports),
-        operations=sum(piece.is_operation for piece in pieces),
-        statements=sum(not piece.is_operation for piece in pieces),
+        operations=sum(piece.is_operation for piece in pieces if piece.upgrade),
+        statements=sum(not piece.is_operation for piece in pieces if piece.upgrade),
         row_statements=recordings[0].row_statements,
     )
 
@@ -106,6 +106,15 @@ def _record(metadata: MetaData, target: Target, tables: Tables) -> Recording:
 
 def _body(renderer: Renderer, codes: Iterable[Code]) -> str:
     return "\n".join(renderer.branched(code) for code in codes if code) or "pass"
+
+
+def _backwards(pieces: Sequence[Piece]) -> list[Piece]:
+    """Give the pieces in the order in which they are taken back: sequences only after all tables."""
+    backwards = list(reversed(pieces))
+    tables = [place for place, piece in enumerate(backwards) if piece.thing[0] == "table"]
+    until = tables[-1] + 1 if tables else 0
+    before = sorted(backwards[:until], key=lambda piece: piece.thing[0] == "sequence")
+    return before + backwards[until:]
 
 
 def _indented(body: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from .column_types import Names, names_of, namespace
 from .layout import INDENT
 from .recording import OfflineOperations, same_statements
 from .rendering import CannotWrite, Writer, write_execute
+from .undo import made_by, write_undo
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Code = Mapping[int, str]
 """Python for each target, by its position; nothing where the target needs nothing."""
+
+Late = frozenset[sa.Constraint]
+"""Constraints that some target gets by statements of their own, after the tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,17 +45,48 @@ class Renderer:
         self.namespace = namespace()
         self.offline = [OfflineOperations(dialect, metadata) for dialect in dialects]
 
-    def piece(self, unit: Unit) -> Piece:
-        """Write a unit."""
+    def pieces(self, units: Sequence[Unit]) -> Iterator[Piece]:
+        """Write units, in their order."""
+        late = frozenset(unit.about for unit in units if isinstance(unit.about, sa.Constraint))
+        types: list[Unit] = []
+        for unit in units:
+            if unit.is_type:
+                types.append(unit)
+                continue
+            yield from self._table_with_types(types, unit, late)
+            types = []
+        yield from (self._piece(each, late) for each in types)
+
+    def _table_with_types(self, types: Sequence[Unit], unit: Unit, late: Late) -> Iterator[Piece]:
+        """Write a table; its operation makes the types just before it where it would anyway."""
+        for first in range(len(types)):
+            joined = unit.after(types[first:])
+            for code in self._candidates(joined, late, makes_types=True):
+                if all(self._sends(code, position, joined) for position in joined.wanted):
+                    yield from (self._piece(each, late) for each in types[:first])
+                    yield from (replace(self._piece(each, late), upgrade={}) for each in types[first:])
+                    upgrade = dict.fromkeys(joined.wanted, code)
+                    yield Piece(
+                        upgrade=upgrade, downgrade=self._undo(unit), is_operation=True, thing=_thing(unit)
+                    )
+                    return
+        yield from (self._piece(each, late) for each in (*types, unit))
+
+    def _piece(self, unit: Unit, late: Late) -> Piece:
         upgrade: dict[int, str] = {}
         operations = True
+        candidates = list(self._candidates(unit, late))
         for position, wanted in unit.wanted.items():
-            code = self._operation(unit, position, wanted)
+            code = next((code for code in candidates if self._sends(code, position, unit)), None)
             if code is None:
                 operations = False
                 code = self.raw(wanted, position)
             upgrade[position] = code
-        return Piece(upgrade=upgrade, downgrade=_undo(unit), is_operation=operations, thing=_thing(unit))
+        return Piece(upgrade=upgrade, downgrade=self._undo(unit), is_operation=operations, thing=_thing(unit))
+
+    def _undo(self, unit: Unit) -> Code:
+        undone = {position: write_undo(unit, position, self.writer) for position in unit.wanted}
+        return {position: code for position, code in undone.items() if code}
 
     def raw(self, statements: Sequence[str], position: int) -> str:
         """Write statements as they are, in the first way that sends exactly them."""
@@ -79,54 +113,30 @@ class Renderer:
         inner = code.replace("\n", f"\n{INDENT}")
         return f"if op.get_context().dialect.name {test}:\n{INDENT}{inner}"
 
-    def _operation(self, unit: Unit, position: int, wanted: Sequence[str]) -> str | None:
-        for code in self._candidates(unit):
-            sent = self.offline[position].run(code, self.namespace)
-            if sent is not None and same_statements(sent, wanted):
-                return code
-        return None
+    def _sends(self, code: str, position: int, unit: Unit) -> bool:
+        sent = self.offline[position].run(code, self.namespace)
+        return sent is not None and same_statements(sent, unit.wanted[position])
 
-    def _candidates(self, unit: Unit) -> Iterator[str]:
+    def _candidates(self, unit: Unit, late: Late, *, makes_types: bool = False) -> Iterator[str]:
         about = unit.about
         try:
             if isinstance(about, sa.Table):
-                alone = [key for key in about.foreign_key_constraints if _is_late(key)]
-                for late, conditional in (((), True), ((), False), (alone, True), (alone, False)):
-                    yield self.writer.create_table(about, late=late, conditional=conditional)
+                for later in (Late(), late & about.constraints):
+                    for dialect in self.dialects:
+                        yield self.writer.create_table(
+                            about, late=later, for_dialect=dialect, makes_types=makes_types
+                        )
             elif isinstance(about, sa.Index):
-                yield self.writer.create_index(about)
+                yield self.writer.create_index(about, grouped=False)
+                yield self.writer.create_index(about, grouped=True)
             elif isinstance(about, sa.ForeignKeyConstraint):
                 yield self.writer.create_foreign_key(about)
+            elif isinstance(about, sa.UniqueConstraint | sa.CheckConstraint):
+                yield self.writer.create_constraint(about)
+            elif isinstance(about, sa.Sequence):
+                yield self.writer.create_sequence(about)
         except CannotWrite:
             return
-
-
-def _is_late(key: sa.ForeignKeyConstraint) -> bool:
-    return key.use_alter or key.referred_table is not key.table
-
-
-# -- what a statement makes, and how to take it back -----------------------------------------------
-
-_MADE = re.compile(
-    r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\w*\s+|VIRTUAL\s+)?(?P<kind>MATERIALIZED\s+VIEW|VIEW|TRIGGER|SEQUENCE|"
-    r"TYPE|DOMAIN|FUNCTION|PROCEDURE|EXTENSION|SCHEMA|TABLE)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
-    r"(?P<name>(?:\"[^\"]+\"|`[^`]+`|[\w.]+)+)",
-    re.IGNORECASE,
-)
-
-
-def _undo(unit: Unit) -> Code:
-    """Write what takes a unit back; indexes and triggers go with their table."""
-    made = _MADE.match(unit.first)
-    kind = " ".join(made["kind"].upper().split()) if made is not None else ""
-    if isinstance(unit.about, sa.Table) and unit.is_created and kind in ("TABLE", ""):
-        schema = f", schema={unit.about.schema!r}" if unit.about.schema else ""
-        drop = f"op.drop_table({str(unit.about.name)!r}{schema})"
-    elif made is None or kind == "TRIGGER" or isinstance(unit.about, sa.Index | sa.Constraint):
-        return {}
-    else:
-        drop = next(write_execute(f"DROP {kind} {made['name']}"))
-    return dict.fromkeys(unit.wanted, drop)
 
 
 def _thing(unit: Unit) -> tuple[str, str, str]:
@@ -137,10 +147,8 @@ def _thing(unit: Unit) -> tuple[str, str, str]:
         return ("index", about.table.name, str(about.name))
     if isinstance(about, sa.Constraint):
         return ("key", str(about.table.name), str(about.name))
-    made = _MADE.match(unit.first)
-    if made is None:
-        return ("", "", "")
-    name = made["name"].strip('"`')
-    table = re.search(r"\bON\s+[\"`]?(\w+)", unit.first, re.IGNORECASE)
-    is_trigger = made["kind"].upper() == "TRIGGER" and table is not None
-    return (made["kind"].lower(), table[1] if is_trigger and table else name, name)
+    for made in made_by([unit.first]):
+        name = made.name.strip('"`')
+        is_trigger = made.kind == "TRIGGER" and made.table
+        return (made.kind.lower(), made.table.strip('"`') if is_trigger else name, name)
+    return ("", "", "")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import MetaData, Table, event
+from sqlalchemy import ForeignKeyConstraint, MetaData, Table, event
+from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, SetConstraintComment
 from sqlalchemy.sql.expression import TextClause
 from sqlalchemy.sql.expression import UpdateBase as Dml
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 class Statement:
     """A statement as the driver would get it, and the element it was compiled from.
 
-    ``about`` is the table, index or constraint that it makes or says something of, None for what an
+    ``about`` is the table, index, constraint or sequence that it makes or says something of, None for what an
     event of the app sends.
     """
 
@@ -125,7 +127,7 @@ def _recording(elements: Iterable[Any], dialect: Dialect) -> Recording:
             row_statements += 1
         else:
             statements.append(Statement(compile_sql(element, dialect), element, _about(element)))
-    return Recording(tuple(_indexes_sorted(statements)), row_statements)
+    return Recording(tuple(_in_fixed_order(statements)), row_statements)
 
 
 def compile_sql(element: Any, dialect: Dialect) -> str:
@@ -138,27 +140,30 @@ def compile_sql(element: Any, dialect: Dialect) -> str:
 
 
 def _about(element: Any) -> Any:
+    if isinstance(element, SetConstraintComment):
+        return None
     if isinstance(element, CreateTable | CreateIndex | AddConstraint):
         return element.element
     inner = getattr(element, "element", None)
-    if isinstance(inner, Table):
+    if isinstance(inner, Table | DatabaseSequence):
         return inner
     return getattr(inner, "table", None)
 
 
-def _indexes_sorted(statements: list[Statement]) -> Iterator[Statement]:
-    """Sort the indexes of one table, which SQLAlchemy keeps in a set."""
-    waiting: list[Statement] = []
-    for statement in statements:
-        is_index = isinstance(statement.element, CreateIndex)
-        if waiting and not (is_index and statement.about.table is waiting[0].about.table):
-            yield from sorted(waiting, key=lambda each: each.sql)
-            waiting = []
-        if is_index:
-            waiting.append(statement)
-        else:
-            yield statement
-    yield from sorted(waiting, key=lambda each: each.sql)
+def _in_fixed_order(statements: list[Statement]) -> Iterator[Statement]:
+    """Sort what SQLAlchemy keeps in sets: the indexes of one table, and the keys that are added late."""
+    for group, found in groupby(statements, key=_set_of):
+        members = list(found)
+        yield from members if group is None else sorted(members, key=lambda each: each.sql)
+
+
+def _set_of(statement: Statement) -> tuple[type, int] | None:
+    if isinstance(statement.element, CreateIndex):
+        return (CreateIndex, id(statement.about.table))
+    is_late = isinstance(statement.element, AddConstraint) and isinstance(
+        statement.about, ForeignKeyConstraint
+    )
+    return (AddConstraint, 0) if is_late else None
 
 
 class OfflineOperations:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql.elements import TextClause, conv, quoted_name
 from sqlalchemy.sql.functions import Function
 
@@ -39,18 +41,24 @@ class Writer:
     # operations
 
     def create_table(
-        self, table: sa.Table, *, late: Iterable[sa.ForeignKeyConstraint], conditional: bool
+        self,
+        table: sa.Table,
+        *,
+        late: Iterable[sa.Constraint],
+        for_dialect: Dialect,
+        makes_types: bool = False,
     ) -> str:
         """Write ``op.create_table``.
 
-        :param late: foreign keys that are added afterwards.
-        :param conditional: include what ``ddl_if()`` makes depend on the dialect.
+        :param late: constraints that are added afterwards.
+        :param for_dialect: decides on what ``ddl_if()`` makes depend on it.
+        :param makes_types: it shall also make the types with names of their own that its columns have.
         """
         others = table.constraints - {table.primary_key, *late}
         ordered = sorted(others, key=lambda each: each._creation_order)
-        parts = [_name(table.name), *(self.column(column) for column in table.columns)]
+        parts = [_name(table.name), *(self.column(each, makes_type=makes_types) for each in table.columns)]
         for constraint in (table.primary_key, *ordered):
-            if conditional or constraint._ddl_if is None:
+            if _is_wanted(constraint, for_dialect):
                 parts.extend(self.constraint(constraint))
         if table.schema:
             parts.append(f"schema={table.schema!r}")
@@ -58,14 +66,21 @@ class Writer:
             parts.append(f"comment={table.comment!r}")
         if table._prefixes:
             parts.append(f"prefixes={list(table._prefixes)!r}")
-        parts.extend(f"{key}={value!r}" for key, value in sorted(table.kwargs.items()))
+        parts.extend(f"{key}={value!r}" for key, value in table.kwargs.items())
         return write_long_call("op.create_table", parts)
 
-    def create_index(self, index: sa.Index) -> str:
-        """Write ``op.create_index``."""
+    def drop_table(self, table: sa.Table) -> str:
+        """Write ``op.drop_table``."""
+        return write_call("op.drop_table", [_name(table.name), *_schema(table)])
+
+    def create_index(self, index: sa.Index, *, grouped: bool) -> str:
+        """Write ``op.create_index``.
+
+        :param grouped: put parentheses round expressions, as SQLAlchemy does for some dialects.
+        """
         if index.table is None:
             raise CannotWrite("an index on no table")
-        columns = ", ".join(self._index_element(each) for each in index.expressions)
+        columns = ", ".join(self._index_element(each, grouped=grouped) for each in index.expressions)
         parts = [self._final_name(index), _name(index.table.name), f"[{columns}]"]
         if index.unique:
             parts.append("unique=True")
@@ -91,16 +106,57 @@ class Writer:
         parts.extend(self._key_options(key))
         return write_call("op.create_foreign_key", parts)
 
+    def create_constraint(self, constraint: sa.UniqueConstraint | sa.CheckConstraint) -> str:
+        """Write ``op.create_unique_constraint`` or ``op.create_check_constraint``."""
+        if isinstance(constraint, sa.UniqueConstraint):
+            kind, what = "unique", _list(column.name for column in constraint.columns)
+        else:
+            kind, what = "check", f"sa.text({self._text(constraint.sqltext)})"
+        parts = [self._final_name(constraint), _name(constraint.table.name), what, *_schema(constraint.table)]
+        parts.extend(self._constraint_options(constraint, with_name=False))
+        return write_call(f"op.create_{kind}_constraint", parts)
+
+    def drop_foreign_key(self, key: sa.ForeignKeyConstraint) -> str:
+        """Write ``op.drop_constraint``; for a key that the server named, after asking for its name."""
+        table = [_name(key.table.name), *_schema(key.table)]
+        drop, options = "op.drop_constraint", [*table, "type_='foreignkey'"]
+        name = self._final_name(key)
+        if name != "None":
+            return write_call(drop, [name, *options])
+        return (
+            f"for key in sa.inspect(op.get_bind()).get_foreign_keys({', '.join(table)}):\n"
+            f"    if key['constrained_columns'] == {[str(name) for name in key.column_keys]!r}:\n"
+            f"        {write_call(drop, ['key[' + repr('name') + ']', *options])}"
+        )
+
+    def create_sequence(self, sequence: sa.Sequence) -> str:
+        """Write what makes a sequence: no operation does, but SQLAlchemy's own construct."""
+        options = [f"{key}={value!r}" for key, value in _sequence_options(sequence) if value is not None]
+        if sequence.data_type is not None:
+            options.append(f"data_type={write_type(sequence.data_type, self.targets, self.names)}")
+        made = write_call("sa.Sequence", [_name(sequence.name), *options, *_schema(sequence)])
+        return write_call("op.execute", [write_call("sa.schema.CreateSequence", [made])])
+
+    def drop_sequence(self, sequence: sa.Sequence) -> str:
+        """Write what drops a sequence."""
+        return write_call("op.execute", [write_call("sa.schema.DropSequence", [_sequence(sequence)])])
+
     # parts of a table
 
-    def column(self, column: sa.Column[Any]) -> str:
-        """Write ``sa.Column``."""
+    def column(self, column: sa.Column[Any], *, makes_type: bool = False) -> str:
+        """Write ``sa.Column``.
+
+        :param makes_type: its type, where that has a name of its own, is not there yet.
+        """
         if column.system:
             raise CannotWrite("a system column")
         try:
-            parts = [_name(column.name), write_type(column.type, self.targets, self.names)]
+            type_ = write_type(column.type, self.targets, self.names, is_made=not makes_type)
         except CannotWriteType as error:
             raise CannotWrite(str(error)) from error
+        parts = [_name(column.name), type_]
+        if isinstance(column.default, sa.Sequence):
+            parts.append(_sequence(column.default))
         parts.extend(self._check(own) for own in column.constraints if isinstance(own, sa.CheckConstraint))
         parts.extend(self._server_default(column))
         if column.autoincrement != "auto":
@@ -146,13 +202,19 @@ class Writer:
             yield self._foreign_key(constraint)
         elif isinstance(constraint, sa.CheckConstraint):
             yield self._check(constraint)
+        elif isinstance(constraint, postgresql.ExcludeConstraint):
+            yield self._exclude(constraint)
         else:
             raise CannotWrite(type(constraint).__name__)
 
     def _columns_constraint(
         self, name: str, constraint: sa.PrimaryKeyConstraint | sa.UniqueConstraint
     ) -> str:
-        parts = [_name(column.name) for column in constraint.columns]
+        columns: Iterable[sa.Column[Any]] = constraint.columns
+        if isinstance(constraint, sa.PrimaryKeyConstraint) and constraint._implicit_generated:
+            # A key that only its columns say is sent with the counting column first.
+            columns = constraint.columns_autoinc_first
+        parts = [_name(column.name) for column in columns]
         return write_call(name, [*parts, *self._constraint_options(constraint)])
 
     def _foreign_key(self, key: sa.ForeignKeyConstraint) -> str:
@@ -171,10 +233,23 @@ class Writer:
         parts = [self._text(check.sqltext), *self._constraint_options(check)]
         return write_call("sa.CheckConstraint", parts)
 
+    def _exclude(self, constraint: postgresql.ExcludeConstraint) -> str:
+        parts = []
+        for element, _, operator in constraint._render_exprs:
+            parts.append(f"({self._index_element(element, grouped=False)}, {operator!r})")
+        parts.append(f"using={constraint.using!r}")
+        if constraint.where is not None:
+            parts.append(f"where=sa.text({self._text(constraint.where)})")
+        if constraint.ops:
+            parts.append(f"ops={constraint.ops!r}")
+        module = self.names.module("postgresql")
+        return write_call(f"{module}.ExcludeConstraint", [*parts, *self._constraint_options(constraint)])
+
     # options
 
-    def _constraint_options(self, constraint: Any) -> Iterator[str]:
-        yield from self._name_option(constraint)
+    def _constraint_options(self, constraint: Any, *, with_name: bool = True) -> Iterator[str]:
+        if with_name:
+            yield from self._name_option(constraint)
         for option in ("deferrable", "initially"):
             value = getattr(constraint, option, None)
             if value is not None:
@@ -206,11 +281,12 @@ class Writer:
             return _name(quoted_name(str(name), quoted))
         return f"op.f({str(name)!r})" if not _is_plain(named.name) else repr(str(name))
 
-    def _index_element(self, element: Any) -> str:
+    def _index_element(self, element: Any, *, grouped: bool) -> str:
         if isinstance(element, sa.Column):
             return _name(element.name)
         if isinstance(element, str):
             return repr(element)
+        element = element.self_group() if grouped else element
         return f"sa.text({self._text(element)})"
 
     def _option(self, value: Any) -> str:
@@ -269,6 +345,30 @@ def _name(name: Any) -> str:
 
 def _list(names: Iterable[Any]) -> str:
     return f"[{', '.join(_name(name) for name in names)}]"
+
+
+def _is_wanted(constraint: sa.Constraint, dialect: Dialect) -> bool:
+    """Ask ``ddl_if()``."""
+    condition = constraint._ddl_if
+    if condition is None:
+        return True
+    compiler = dialect.ddl_compiler(dialect, CreateTable(constraint.table))
+    return bool(condition._should_execute(CreateTable(constraint.table), constraint, None, compiler=compiler))
+
+
+def _schema(owner: Any) -> list[str]:
+    return [f"schema={_name(owner.schema)}"] if owner.schema else []
+
+
+def _sequence(sequence: sa.Sequence) -> str:
+    """Write which sequence is meant."""
+    optional = ["optional=True"] * bool(sequence.optional)
+    return write_call("sa.Sequence", [_name(sequence.name), *optional, *_schema(sequence)])
+
+
+def _sequence_options(sequence: sa.Sequence) -> Iterator[tuple[str, Any]]:
+    for option in "start increment minvalue maxvalue nominvalue nomaxvalue cycle cache order".split():
+        yield option, getattr(sequence, option, None)
 
 
 def _identity_options(identity: sa.Identity) -> Iterator[tuple[str, Any]]:

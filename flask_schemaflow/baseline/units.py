@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Unit:
     """Something that is made by one operation.
 
-    ``about`` is the table, index or constraint, None for what an event sends; ``wanted`` are the
+    ``about`` is the table, index, constraint or sequence, None for what an event sends; ``wanted`` are the
     statements for each target, by its position.
     """
 
@@ -32,6 +32,20 @@ class Unit:
     def is_created(self) -> bool:
         """Say whether a statement creates it; others only change what is there."""
         return any(sql.startswith("CREATE") for sqls in self.wanted.values() for sql in sqls)
+
+    @property
+    def is_type(self) -> bool:
+        """Say whether this makes a type with a name of its own."""
+        return self.about is None and self.first.startswith(("CREATE TYPE", "CREATE DOMAIN"))
+
+    def after(self, others: Sequence[Unit]) -> Unit:
+        """Give a unit that makes all of this, after what others make."""
+        positions = {position for unit in (*others, self) for position in unit.wanted}
+        wanted = {
+            position: [sql for unit in (*others, self) for sql in unit.wanted.get(position, ())]
+            for position in sorted(positions)
+        }
+        return Unit(about=self.about, wanted=wanted)
 
 
 def join_units(recordings: Sequence[Recording]) -> list[Unit]:
@@ -61,7 +75,7 @@ def _index(units: Sequence[Unit], unit: Unit) -> int:
 
 
 def _is_ours(statement: Statement) -> bool:
-    return isinstance(statement.about, sa.Table | sa.Index | sa.Constraint)
+    return isinstance(statement.about, sa.Table | sa.Index | sa.Constraint | sa.Sequence)
 
 
 def _key(statement: Statement) -> Any:

@@ -54,7 +54,17 @@ def table(metadata: sa.MetaData, *items: Any, name: str = "t", **options: Any) -
     return sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *items, **options)
 
 
-from . import constraints, defaults, events, indexes, names, stored_types, tables  # noqa: E402
+from . import (  # noqa: E402
+    constraints,
+    defaults,
+    events,
+    indexes,
+    names,
+    on_mariadb,
+    on_postgresql,
+    stored_types,
+    tables,
+)
 
 __all__ = [
     "ALL",
@@ -66,6 +76,8 @@ __all__ = [
     "events",
     "indexes",
     "names",
+    "on_mariadb",
+    "on_postgresql",
     "stored_types",
     "table",
     "tables",

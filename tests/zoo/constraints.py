@@ -359,6 +359,32 @@ def ct_cycle_of_three(m):
     table(m, sa.Column("a_id", sa.ForeignKey("a.id")), sa.Column("c_id", sa.ForeignKey("c.id")), name="c")
 
 
+@case()
+def ct_use_alter_beside_others(m):
+    parent(m)
+    table(
+        m,
+        sa.Column("a", sa.ForeignKey("p.id", name="fk_a", use_alter=True)),
+        sa.Column("b", sa.ForeignKey("p.id", name="fk_b")),
+        sa.Column("c", sa.ForeignKey("t.id", name="fk_c", use_alter=True)),
+        sa.Column("d", sa.ForeignKey("p.id")),
+    )
+
+
+@case()
+def ct_cycle_of_quoted_names(m):
+    table(m, sa.Column("B id", sa.ForeignKey("Order B.id")), name="a's")
+    table(m, sa.Column("%(a)s", sa.ForeignKey("a's.id")), name="Order B")
+
+
+@case()
+def ct_cycle_with_others_between(m):
+    table(m, sa.Column("c_id", sa.ForeignKey("c.id")), sa.Column("again", sa.ForeignKey("c.id")), name="a")
+    table(m, sa.Column("a_id", sa.ForeignKey("a.id")), name="b")
+    table(m, sa.Column("b_id", sa.ForeignKey("b.id")), sa.Column("a_id", sa.ForeignKey("a.id")), name="c")
+    table(m, sa.Column("a_id", sa.ForeignKey("a.id")), sa.Column("c_id", sa.ForeignKey("c.id")), name="d")
+
+
 @case(POSTGRESQL)
 def ct_exclude(m):
     from sqlalchemy.dialects.postgresql import TSRANGE

@@ -102,6 +102,37 @@ def ev_ddl_if(m):
     )
 
 
+@case(POSTGRESQL, MARIADB)
+def ev_constraints_added(m):
+    table(m, name="p")
+    t = table(m, sa.Column("a", sa.Integer), sa.Column("b", sa.Integer))
+    sa.event.listen(t, "after_create", sa.DDL("ALTER TABLE t ADD CONSTRAINT uq_later UNIQUE (a)"))
+    check = sa.CheckConstraint("a > 0", name="ck_later")
+    t.append_constraint(check)
+    sa.event.listen(t, "after_create", sa.schema.AddConstraint(check))
+
+
+@case()
+def ev_ddl_if_of_keys(m):
+    table(m, name="p")
+    table(
+        m,
+        sa.Column("a", sa.Integer),
+        sa.UniqueConstraint("a", name="uq_if").ddl_if(dialect="postgresql"),
+        sa.CheckConstraint("a > 0", name="ck_if").ddl_if(
+            callable_=lambda *_, dialect, **__: dialect.name != "sqlite"
+        ),
+        sa.ForeignKeyConstraint(["a"], ["p.id"], name="fk_if").ddl_if(dialect=("mysql", "mariadb")),
+    )
+
+
+@case()
+def ev_views_on_views(m):
+    table(m, sa.Column("a", sa.Integer))
+    after(m, "CREATE VIEW one AS SELECT a FROM t")
+    after(m, "CREATE VIEW two AS SELECT a FROM one")
+
+
 @case(POSTGRESQL)
 def ev_extension(m):
     sa.event.listen(m, "before_create", sa.DDL("CREATE EXTENSION IF NOT EXISTS citext"))
@@ -114,6 +145,23 @@ if hasattr(sa, "CreateView"):
     def ev_create_view(m):
         t = table(m, sa.Column("a", sa.Integer))
         sa.CreateView(sa.select(t.c.id), "v21", metadata=m)
+
+    @case()
+    def ev_views_of_several_kinds(m):
+        t = table(m, sa.Column("a", sa.Integer), sa.Column("s", sa.String(9)))
+        first = sa.CreateView(sa.select(t.c.id, t.c.s).where(t.c.s != ":x 50%"), "first one", metadata=m)
+        sa.CreateView(sa.select(first.table.c.id), "second", metadata=m)
+
+    @case(POSTGRESQL)
+    def ev_view_in_schema(m):
+        sa.event.listen(m, "before_create", sa.DDL("CREATE SCHEMA app"))
+        t = table(m, sa.Column("a", sa.Integer), schema="app")
+        sa.CreateView(sa.select(t.c.id), "v", metadata=m, schema="app")
+
+    @case()
+    def ev_create_table_as(m):
+        t = table(m, sa.Column("a", sa.Integer))
+        sa.CreateTableAs(sa.select(t.c.id, t.c.a), "copied", metadata=m)
 
     @case(POSTGRESQL)
     def ev_materialized_view(m):

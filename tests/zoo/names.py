@@ -42,7 +42,8 @@ def nm_quotes(m):
         m,
         sa.Column("it's", sa.Integer),
         sa.Column('say "hi"', sa.Integer),
-        sa.CheckConstraint("id > 0", name='it\'s "ck"'),
+        sa.Column("a", sa.Integer),
+        sa.CheckConstraint("a > 0", name='it\'s "ck"'),
         name="o'table",
     )
 

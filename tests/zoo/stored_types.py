@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
-from . import MARIADB, POSTGRESQL, SQLITE, case, table
+from . import MARIADB, POSTGRESQL, SQLALCHEMY, SQLITE, case, table
 
 
 class Color(enum.Enum):
@@ -200,7 +200,12 @@ def ty_enum_check_by_convention(m):
 
 @case()
 def ty_enum_with_strange_labels(m):
-    columns(m, sa.Enum("it's", 'd"q', "50%", "ü€", "a b", name="En Weird"))
+    columns(m, sa.Enum("it's", 'd"q', "ü€", "a b", ":x", name="En Weird"))
+
+
+@case(SQLITE, POSTGRESQL, *[MARIADB] * (SQLALCHEMY >= (2, 0, 41)))
+def ty_enum_with_percent(m):
+    columns(m, sa.Enum("50%", "%(x)s", "%%", name="en1"))
 
 
 @case()
@@ -276,6 +281,33 @@ def ty_decorator_per_dialect(m):
 @case()
 def ty_decorator_json(m):
     columns(m, JsonText())
+
+
+@case()
+def ty_of_sqlalchemy_utils(m):
+    import sqlalchemy_utils as utils
+
+    columns(
+        m,
+        utils.ChoiceType([("a", "A"), ("b", "B")]),
+        utils.ChoiceType([(1, "A")], impl=sa.Integer()),
+        utils.EmailType(),
+        utils.UUIDType(),
+        utils.UUIDType(binary=False),
+        utils.JSONType(),
+        utils.IPAddressType(),
+        utils.ScalarListType(int),
+        utils.TimezoneType(backend="zoneinfo"),
+        utils.URLType(),
+    )
+
+
+@case(POSTGRESQL)
+def ty_of_sqlalchemy_utils_on_postgresql(m):
+    import sqlalchemy_utils as utils
+
+    sa.event.listen(m, "before_create", sa.DDL("CREATE EXTENSION ltree"))
+    columns(m, utils.LtreeType(), utils.TSVectorType("a"))
 
 
 @case()
