@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .extension import SchemaFlow
     from .findings import Finding, Severity
     from .guards import in_command
+    from .storage import SnapshotOptions, SnapshotResult, store_snapshots
     from .upgrade import UpgradeOptions, UpgradeResult, safe_upgrade
 
 __all__ = [
@@ -49,6 +50,8 @@ __all__ = [
     "SchemaFlow",
     "SchemaFlowError",
     "Severity",
+    "SnapshotOptions",
+    "SnapshotResult",
     "UnadoptableState",
     "Undone",
     "Unverified",
@@ -58,6 +61,7 @@ __all__ = [
     "adopt",
     "in_command",
     "safe_upgrade",
+    "store_snapshots",
 ]
 
 _HOMES = {
@@ -80,6 +84,7 @@ _HOMES = {
     "extension": ("SchemaFlow",),
     "findings": ("Finding", "Severity"),
     "guards": ("in_command",),
+    "storage": ("SnapshotOptions", "SnapshotResult", "store_snapshots"),
     "upgrade": ("UpgradeOptions", "UpgradeResult", "safe_upgrade"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

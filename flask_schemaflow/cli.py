@@ -67,6 +67,17 @@ def run_safe_upgrade(info: ScriptInfo, **options: Any) -> None:
     _run("db-safe-upgrade", info, work, options)
 
 
+def run_snapshot(info: ScriptInfo, **options: Any) -> None:
+    """Run ``db-snapshot``."""
+
+    def work(app: Flask, _record: LoadingRecord | None, notify: Notify) -> Result:
+        from .storage import SnapshotOptions, store_snapshots
+
+        return store_snapshots(app, SnapshotOptions(**options), notify=notify)
+
+    _run("db-snapshot", info, work, options)
+
+
 def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) -> None:
     as_json = options.pop("as_json") or options.pop("output_format") == "json"
     options.pop("output_format", None)

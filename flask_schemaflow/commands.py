@@ -116,4 +116,22 @@ def db_safe_upgrade(info: ScriptInfo, /, **options: Any) -> None:
     run_safe_upgrade(info, **options)
 
 
-COMMANDS = (db_adopt, db_safe_upgrade)
+@click.command("db-snapshot")
+@_options(
+    click.option("--check", is_flag=True, help="Write nothing; fail if a snapshot is missing or stale."),
+    _WHERE,
+    _OUTPUT,
+)
+@click.pass_obj
+def db_snapshot(info: ScriptInfo, /, **options: Any) -> None:
+    """Write the snapshot of every revision that has none, or a stale one.
+
+    Runs the revisions on scratch databases, and keeps what they make beside them, so that an upgrade can be
+    verified where no scratch database can be made.
+    """
+    from .cli import run_snapshot
+
+    run_snapshot(info, **options)
+
+
+COMMANDS = (db_adopt, db_safe_upgrade, db_snapshot)

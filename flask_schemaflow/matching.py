@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,7 @@ def _match(survey: Survey, keys: tuple[BindKey, ...], search_time: float, accept
     ran: dict[BindKey, set[str]] = {}
     end = time.monotonic() + search_time
 
-    def observe(key: BindKey, revision: str, snapshot: Snapshot) -> None:
+    def observe(key: BindKey, revision: str, read: Callable[[], Snapshot]) -> None:
         if time.monotonic() > end:
             raise Refused(
                 f"The search for the revision took longer than {search_time:g} seconds "
@@ -75,7 +75,7 @@ def _match(survey: Survey, keys: tuple[BindKey, ...], search_time: float, accept
             )
         ran.setdefault(key, set()).add(revision)
         if ran[key] == lineage([revision], by_id):  # else another branch is in it too
-            made.setdefault(revision, {})[key] = snapshot
+            made.setdefault(revision, {})[key] = read()
 
     replay(survey.migrations, survey.binds, "heads", survey.bookkeeping, required=keys, observe=observe)
     whole = {revision: each for revision, each in made.items() if each.keys() >= set(keys)}

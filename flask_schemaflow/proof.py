@@ -11,9 +11,9 @@ from .errors import ProofFailed, Refused
 from .findings import Finding, Severity
 from .migrations import Migrations, RevisionFailed, run_environment
 from .revisions import TableName, lineage
-from .scratch import scratch_databases
+from .scratch import NoScratch, scratch_databases
 from .session import AppSessionUsed
-from .snapshot import Snapshot, read_stored, take_snapshot
+from .snapshot import Snapshot, read_file, read_stored, series_of, stored_path, take_snapshot
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
@@ -44,7 +44,7 @@ class Proof:
         return all(is_equal(drift) for drift in self.drift.values())
 
 
-Observe = Callable[[BindKey, str, Snapshot], None]
+Observe = Callable[[BindKey, str, Callable[[], Snapshot]], None]
 
 
 def replay(
@@ -65,7 +65,7 @@ def replay(
     :param target: a revision, or several on different branches.
     :param bookkeeping: version tables, which are left out.
     :param required: the databases that ``env.py`` has to cover.
-    :param observe: called with bind key, revision and structure after each revision.
+    :param observe: called with bind key, revision and what reads the structure, after each revision.
     :param ours: the revisions are our own baseline, and name no schema.
     :raises ProofFailed: a revision fails on an empty database.
     :raises Refused: a revision uses ``db.session`` or another connection of its own.
@@ -78,7 +78,7 @@ def replay(
 
     def applied(key: BindKey, revision: str, connection: Connection) -> None:
         if observe is not None:
-            observe(key, revision, _snapshot(connection, bookkeeping[key]))
+            observe(key, revision, lambda: _snapshot(connection, bookkeeping[key]))
 
     with scratch_databases({bind.key: bind.source for bind in binds}, ours=ours) as scratches:
         try:
@@ -124,20 +124,18 @@ def structure_at(
 
     :param versions: one revision, or several on different branches, or none.
     :param use_stored: else the revisions run in any case.
-    :raises Refused: it is not stored, and a revision cannot run on scratch.
+    :raises Refused: it is not stored, and a revision cannot run on scratch; or what is stored is of another
+        server, and there is no scratch database.
     """
-    binds = {bind.key: bind for bind in survey.binds}
     wanted = tuple(keys)
     if not versions:
-        return {key: Snapshot(family=binds[key].family) for key in wanted}
+        return {key: _nothing(survey, key) for key in wanted}
     found: dict[BindKey, Snapshot] = {}
     if len(versions) == 1 and use_stored:
-        for family in {binds[key].family for key in wanted}:
-            stored = read_stored(survey.migrations.directory, survey.revisions, versions[0], family)
-            found.update(stored or {})
+        stored = {key: _stored_after(survey, key, versions) for key in wanted}
+        found = {key: after[versions[0]] for key, after in stored.items() if after}
     if not found.keys() >= set(wanted):
-        target = versions[0] if len(versions) == 1 else versions
-        found = replay(survey.migrations, survey.binds, target, survey.bookkeeping, required=wanted)
+        found = _made_on_scratch(survey, versions, wanted)
     return {key: found[key] for key in wanted}
 
 
@@ -161,33 +159,65 @@ def structures_after(
     by_id = {revision.id: revision for revision in survey.revisions}
     ran: dict[BindKey, set[str]] = {key: set() for key in revisions}
 
-    def observe(key: BindKey, revision: str, snapshot: Snapshot) -> None:
+    def observe(key: BindKey, revision: str, read: Callable[[], Snapshot]) -> None:
         ran.setdefault(key, set()).add(revision)
         if key in revisions and revision in revisions[key] and ran[key] == lineage([revision], by_id):
-            found[key][revision] = snapshot
+            found[key][revision] = read()
 
     (target,) = {wanted[-1] for wanted in revisions.values()}
-    made = replay(
-        survey.migrations,
-        survey.binds,
-        target,
-        survey.bookkeeping,
-        required=tuple(revisions),
-        observe=observe,
-    )
+    made = _made_on_scratch(survey, (target,), tuple(revisions), observe)
     for key in revisions:
         found[key][target] = made[key]
     return found
 
 
 def _stored_after(survey: Survey, key: BindKey, revisions: tuple[str, ...]) -> dict[str, Snapshot]:
-    family = next(bind.family for bind in survey.binds if bind.key == key)
-    found = {}
-    for revision in revisions:
-        stored = read_stored(survey.migrations.directory, survey.revisions, revision, family)
-        if stored is not None and key in stored:
-            found[revision] = stored[key]
-    return found
+    like = survey.looks[key].snapshot or _nothing(survey, key)
+    return read_stored(survey.migrations.directory, survey.revisions, revisions, key, like)
+
+
+def _nothing(survey: Survey, key: BindKey) -> Snapshot:
+    return Snapshot(family=next(bind.family for bind in survey.binds if bind.key == key))
+
+
+def _made_on_scratch(
+    survey: Survey, target: tuple[str, ...], keys: tuple[BindKey, ...], observe: Observe | None = None
+) -> dict[BindKey, Snapshot]:
+    """Replay revisions.
+
+    :raises Refused: there is no scratch database, and what is stored is of another server.
+    """
+    try:
+        return replay(
+            survey.migrations, survey.binds, target, survey.bookkeeping, required=keys, observe=observe
+        )
+    except NoScratch as error:
+        for key in keys:
+            _refuse_other_version(survey, key, target[-1], error)
+        raise
+
+
+def _refuse_other_version(survey: Survey, key: BindKey, revision: str, error: NoScratch) -> None:
+    like = survey.looks[key].snapshot or _nothing(survey, key)
+    file = survey.migrations.directory / stored_path(revision, like.family)
+    stored = read_file(file) if file.exists() else None
+    if stored is None or key not in stored.databases:
+        return
+    here = series_of(like.family, like.server_version)
+    there = series_of(like.family, stored.version(key))
+    if there != here:
+        finding = Finding(
+            code="snapshot-from-other-version",
+            subject=revision,
+            severity=Severity.ERROR,
+            message=f"The stored snapshot of revision {revision} was made on {like.family} "
+            f"{'.'.join(map(str, there))}, and this server is {'.'.join(map(str, here))}. {error.message}",
+            hint="Or run `flask db-snapshot` where the server is of this version and a scratch database can "
+            "be made, which makes it anew.",
+            revision=revision,
+            file=str(file),
+        )
+        raise Refused(f"{finding.message} {finding.hint}", findings=(finding,)) from error
 
 
 def _snapshot(connection: Connection, without: frozenset[TableName]) -> Snapshot:

@@ -186,7 +186,7 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
     :raises SchemaFlowError: something cannot be read, or is not there.
     """
     binds, revisions = project.binds, project.revisions
-    version_tables = _version_tables(project.migrations, binds)
+    version_tables = find_version_tables(project.migrations, binds)
     looks = {bind.key: look_at(bind, version_tables[bind.key]) for bind in binds}
     in_revisions = {bind.key: tables_in(revisions, bind.key) for bind in binds}
     discovery = None
@@ -265,8 +265,12 @@ def version_table_of(configured: Configured) -> VersionTable:
     )
 
 
-def _version_tables(migrations: Migrations, binds: tuple[Bind, ...]) -> dict[BindKey, VersionTable]:
-    """Say where each database's revision stands: by ``Migrate``'s arguments, else by ``env.py``."""
+def find_version_tables(migrations: Migrations, binds: Iterable[Bind]) -> dict[BindKey, VersionTable]:
+    """Say where each database's revision stands: by ``Migrate``'s arguments, else by ``env.py``.
+
+    Never touches the real databases: ``env.py`` is asked on scratch.
+    """
+    binds = tuple(binds)
     tables = {bind.key: version_table_of_migrate(migrations) for bind in binds}
     if migrations.folder is Folder.COMPLETE and migrations.environment_names_version_table:
         with scratch_databases({bind.key: bind.source for bind in binds}) as scratches:

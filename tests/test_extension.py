@@ -91,14 +91,14 @@ def test_flask_db_has_the_options_of_flask_migrate(shop: Project) -> None:
 
 
 def test_the_group_is_listed_without_importing_it(project: Project) -> None:
-    """``flask --help`` names db, db-adopt and db-safe-upgrade."""
+    """``flask --help`` names db and our commands."""
     imports, register = WAYS["alone"]
     project.write("shop.py", APP.format(imports=imports, register=register))
     project.app = "shop"
 
     text = project.flask("--help").stdout
 
-    for name in ("db ", "db-adopt", "db-safe-upgrade"):
+    for name in ("db ", "db-adopt", "db-safe-upgrade", "db-snapshot"):
         assert f"\n  {name}" in text
 
 

@@ -9,6 +9,8 @@ import pytest
 from flask_schemaflow import ConfigurationError
 from flask_schemaflow.revisions import (
     TableName,
+    below,
+    circle_in,
     heads_of,
     lineage,
     parents_first,
@@ -146,6 +148,33 @@ def test_tables_of_one_bind(tmp_path: Path) -> None:
 
     assert tables_in(revisions) == {TableName(None, "user")}
     assert tables_in(revisions, "audit") == {TableName(None, "event")}
+
+
+def test_what_has_to_run_before_a_revision(tmp_path: Path) -> None:
+    """Parents, and what it depends on by id or label; a set of parents is read in one order."""
+    write(tmp_path, "a.py", "revision = 'a'\ndown_revision = None\nbranch_labels = ('stock',)\n")
+    write(tmp_path, "b.py", "revision = 'b'\ndown_revision = 'a'\ndepends_on = None\n")
+    write(tmp_path, "c.py", "revision = 'c'\ndown_revision = None\ndepends_on = ('stock', 'b')\n")
+    write(tmp_path, "d.py", "revision = 'd'\ndown_revision = {'c', 'b', 'a'}\n")
+    revisions = read_revisions([tmp_path])
+    by_id = {each.id: each for each in revisions}
+
+    assert {name: below(each, by_id) for name, each in by_id.items()} == {
+        "a": (),
+        "b": ("a",),
+        "c": ("a", "b"),
+        "d": ("a", "b", "c"),
+    }
+    assert lineage(["c"], by_id) == {"a", "b", "c"}
+    assert [each.id for each in parents_first(["c"], by_id)] == ["a", "b", "c"]
+
+
+def test_a_circle_through_dependencies(tmp_path: Path) -> None:
+    """Revisions that wait for one another are found."""
+    write(tmp_path, "a.py", "revision = 'a'\ndown_revision = None\ndepends_on = 'c'\n")
+    write(tmp_path, "c.py", "revision = 'c'\ndown_revision = 'a'\n")
+
+    assert set(circle_in(read_revisions([tmp_path]))) == {"a", "c"}
 
 
 def test_the_hash_is_that_of_the_meaning() -> None:

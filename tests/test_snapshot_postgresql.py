@@ -770,11 +770,10 @@ def test_a_stored_snapshot_is_equal(everything: sa.Engine, tmp_path: Path) -> No
     chain = chain_hashes(revisions)["a"]
     stored.write_text(render_stored("a", chain, {None: taken}, {}), encoding="utf-8")
 
-    read = read_stored(tmp_path, revisions, "a", "postgresql")
+    read = read_stored(tmp_path, revisions, ["a"], None, taken)
 
-    assert read is not None
-    assert_equal(read[None], taken)
-    assert read[None].server_version == taken.server_version
+    assert_equal(read["a"], taken)
+    assert read["a"].server_version == taken.server_version
 
 
 def test_the_hash_is_of_the_structure_only(made: Any) -> None:

@@ -10,6 +10,7 @@ from .folder import Folder, Migrations, flask_db_group, open_migrations
 from .writing import (
     StagedRevision,
     remove_written,
+    replace_files,
     stage_revision,
     staging_area,
     write_staged,
@@ -25,6 +26,7 @@ __all__ = [
     "flask_db_group",
     "open_migrations",
     "remove_written",
+    "replace_files",
     "run_environment",
     "stage_revision",
     "staging_area",

@@ -148,11 +148,18 @@ class Migrations:
 
 def _check_parents(revisions: tuple[Revision, ...]) -> None:
     ids = {revision.id for revision in revisions}
+    names = ids.union(*(revision.branch_labels for revision in revisions))
     for revision in revisions:
         for parent in revision.parents:
             if parent not in ids:
                 raise ConfigurationError(
                     f"{revision.file} follows revision {parent!r}, which no file has. "
+                    "Restore the missing file from version control."
+                )
+        for dependency in revision.depends_on:
+            if dependency not in names:
+                raise ConfigurationError(
+                    f"{revision.file} depends on {dependency!r}, which no file has. "
                     "Restore the missing file from version control."
                 )
     circle = circle_in(revisions)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -236,6 +236,41 @@ def _check_hooked(staged: StagedRevision) -> None:
         raise ConfigurationError(
             f"A post-write hook of alembic.ini changed the revision id of {staged.target} to {revision.id}."
         )
+
+
+def replace_files(directory: Path, files: Mapping[Path, str], removed: Iterable[Path] = ()) -> None:
+    """Put files of the migrations folder in the place of what is there, and take others away.
+
+    Each file appears whole, and all are on disk before the first one takes its place.
+
+    :param files: texts, by paths relative to the folder.
+    :raises ConfigurationError: the folder cannot be written.
+    """
+    beside = {
+        target: target.with_name(f".{target.name}.schemaflow-{os.getpid()}")
+        for target in (directory / relative for relative in files)
+    }
+    new_folders = {target.parent for target in beside if not target.parent.exists()}
+    try:
+        for folder in new_folders:
+            folder.mkdir()
+        for staged, text in zip(beside.values(), files.values(), strict=True):
+            staged.write_text(text, encoding="utf-8")
+        for target, staged in beside.items():
+            staged.replace(target)
+        for path in removed:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename or directory} cannot be written: {error.strerror}."
+        ) from None
+    finally:
+        for staged in beside.values():
+            with suppress(OSError):  # it is in its place
+                staged.unlink()
+        for folder in new_folders:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
 
 
 def remove_written(written: list[Path]) -> None:

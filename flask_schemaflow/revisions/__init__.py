@@ -1,12 +1,13 @@
 """Read revision files as text, without importing them: ids, parents, titles, tables."""
 
 from .files import Revision, parse_source, read_revision, read_revisions
-from .graph import circle_in, heads_of, lineage, parents_first
+from .graph import below, circle_in, heads_of, lineage, parents_first
 from .sources import TableName, concerns, does_nothing, mentions_app_session, source_hash, tables_in
 
 __all__ = [
     "Revision",
     "TableName",
+    "below",
     "circle_in",
     "concerns",
     "does_nothing",

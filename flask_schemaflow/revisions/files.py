@@ -147,5 +147,6 @@ def _texts(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
     if isinstance(value, list | tuple | set):
-        return tuple(part for part in value if isinstance(part, str))
+        texts = [part for part in value if isinstance(part, str)]
+        return tuple(sorted(texts) if isinstance(value, set) else texts)  # a set has another order each time
     return ()

@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from .files import Revision
 
 
+def below(revision: Revision, by_id: Mapping[str, Revision]) -> tuple[str, ...]:
+    """Give what has to run before a revision: its parents, and what it depends on, by id or label."""
+    if not revision.depends_on:
+        return revision.parents
+    labels = {label: each.id for each in by_id.values() for label in each.branch_labels}
+    dependencies = (each if each in by_id else labels[each] for each in revision.depends_on)
+    return tuple(dict.fromkeys((*revision.parents, *dependencies)))
+
+
 def heads_of(revisions: Iterable[Revision]) -> tuple[str, ...]:
     """Say which revisions no other one follows, sorted."""
     revisions = tuple(revisions)
@@ -25,7 +34,7 @@ def lineage(ids: Iterable[str], by_id: Mapping[str, Revision]) -> set[str]:
         current = waiting.pop()
         if current not in found:
             found.add(current)
-            waiting.extend(by_id[current].parents)
+            waiting.extend(below(by_id[current], by_id))
     return found
 
 
@@ -36,7 +45,7 @@ def parents_first(ids: Iterable[str], by_id: Mapping[str, Revision]) -> list[Rev
         waiting = [start]
         while waiting:
             revision = by_id[waiting[-1]]
-            missing = [parent for parent in revision.parents if parent not in ordered]
+            missing = [each for each in below(revision, by_id) if each not in ordered]
             if missing:
                 waiting.extend(missing)
             else:
@@ -47,8 +56,9 @@ def parents_first(ids: Iterable[str], by_id: Mapping[str, Revision]) -> list[Rev
 
 def circle_in(revisions: Iterable[Revision]) -> tuple[str, ...]:
     """Give revisions that follow one another in a circle; nothing where there is no such circle."""
+    by_id = {revision.id: revision for revision in revisions}
     try:
-        TopologicalSorter({revision.id: revision.parents for revision in revisions}).prepare()
+        TopologicalSorter({each.id: below(each, by_id) for each in by_id.values()}).prepare()
     except CycleError as error:
         return tuple(dict.fromkeys(error.args[1]))
     return ()

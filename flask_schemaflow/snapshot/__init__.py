@@ -10,10 +10,14 @@ from .postgresql import snapshot_postgresql
 from .spelling import respelled
 from .sqlite import snapshot_sqlite
 from .stored import (
+    FOLDER,
     SnapshotPerBind,
+    StoredFile,
     chain_hashes,
+    read_file,
     read_stored,
     render_stored,
+    series_of,
     stored_path,
     structure_hash,
 )
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 __all__ = [
+    "FOLDER",
     "MAY_BE_EXTRA",
     "SURROUNDINGS",
     "VIEWS",
@@ -33,11 +38,14 @@ __all__ = [
     "Part",
     "Snapshot",
     "SnapshotPerBind",
+    "StoredFile",
     "chain_hashes",
     "folded",
+    "read_file",
     "read_stored",
     "render_stored",
     "respelled",
+    "series_of",
     "stored_path",
     "structure_hash",
     "take_snapshot",

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..revisions import Revision, lineage, parents_first, source_hash
+from ..revisions import Revision, below, parents_first, source_hash
 from .structure import SURROUNDINGS, Object, Part, Snapshot
 
 FORMAT = 1
@@ -44,9 +44,20 @@ def chain_hashes(revisions: Iterable[Revision]) -> dict[str, str]:
     hashes: dict[str, str] = {}
     for revision in parents_first(by_id, by_id):
         source = source_hash(revision.file.read_text(encoding="utf-8"))
-        below = [hashes[parent] for parent in sorted(revision.parents)]
-        hashes[revision.id] = hashlib.sha256("\n".join([source, *below]).encode()).hexdigest()
+        under = [hashes[each] for each in sorted(below(revision, by_id))]
+        hashes[revision.id] = hashlib.sha256("\n".join([source, *under]).encode()).hexdigest()
     return hashes
+
+
+def series_of(family: str, version: tuple[int, ...]) -> tuple[int, ...]:
+    """Give as much of a server's version as says how it writes texts: 15 of PostgreSQL 15.4."""
+    return version[: _SERIES[family]]
+
+
+# PostgreSQL changes them with the first number (https://www.postgresql.org/support/versioning/), MariaDB
+# and MySQL with the second; SQLite keeps statements as they were written
+# (https://sqlite.org/schematab.html).
+_SERIES = {"sqlite": 0, "postgresql": 1, "mariadb": 2, "mysql": 2}
 
 
 def render_stored(
@@ -58,14 +69,12 @@ def render_stored(
     """Write the snapshots of one family after a revision as the text of its file.
 
     :param chain: the revision's chain hash.
-    :param before: the snapshots after its parent; empty for a base.
+    :param before: what :func:`read_stored` gives for its first parent; empty for a base.
     """
-    family, version = next((s.family, s.server_version) for s in snapshots.values())
     document = {
         "format": FORMAT,
         "revision": revision,
-        "family": family,
-        "server": ".".join(map(str, version[:2])),
+        "family": next(snapshot.family for snapshot in snapshots.values()),
         "chain": chain,
         "databases": {key or "": _changes(snapshot, before.get(key)) for key, snapshot in snapshots.items()},
     }
@@ -77,70 +86,118 @@ def _changes(after: Snapshot, before: Snapshot | None) -> dict[str, Any]:
     there = {each.key for each in after.objects}
     return {
         "hash": structure_hash(after),
-        "objects": [_object_to_json(o) for o in after.objects if known.get(o.key) != o],
+        "server": ".".join(map(str, after.server_version[:2])),
+        "objects": [_object_to_json(o) for o in after.objects if not _is_same(known.get(o.key), o)],
         "removed": sorted(([*key] for key in known if key not in there), key=str),
     }
 
 
-def read_stored(
-    directory: Path, revisions: Sequence[Revision], target: str, family: str
-) -> dict[str | None, Snapshot] | None:
-    """Give the snapshots after a revision, by bind key; None where they are missing or stale.
+def _is_same(one: Object | None, other: Object) -> bool:
+    """Say whether two objects are written alike; the order of parts says nothing."""
+    return one == other or (one is not None and _object_to_json(one) == _object_to_json(other))
 
+
+def read_stored(
+    directory: Path,
+    revisions: Iterable[Revision],
+    targets: Collection[str],
+    key: str | None,
+    like: Snapshot,
+) -> dict[str, Snapshot]:
+    """Give one database's snapshots after some revisions; without those that are missing or stale.
+
+    A file says what changed against the first parent; whatever other parents bring is a change, too. What
+    was made on a server of another series is left out: servers write the same thing in other words.
     Read-only.
 
     :param directory: the migrations folder.
+    :param key: the database's bind key.
+    :param like: of which family, and on which server, it is.
     :raises ConfigurationError: a file is there and is not one of ours.
     """
+    if not (directory / FOLDER).is_dir():
+        return {}
     by_id = {revision.id: revision for revision in revisions}
-    chain: list[Revision] = []
-    current: str | None = target
-    while current is not None:
-        if not (directory / stored_path(current, family)).is_file():
-            return None
-        chain.append(by_id[current])
-        current = by_id[current].parents[0] if by_id[current].parents else None
-    hashes = chain_hashes(by_id[each] for each in lineage([target], by_id))
-    snapshots: dict[str | None, Snapshot] = {}
-    for revision in reversed(chain):
-        document = _read_document(directory / stored_path(revision.id, family))
-        if document["chain"] != hashes[revision.id]:
-            return None
-        version = tuple(int(part) for part in document["server"].split("."))
-        for key, changes in document["databases"].items():
-            before = snapshots.get(key or None) or Snapshot(family=family)
-            snapshots[key or None] = replace(_apply(before, changes), server_version=version)
-    wholes = {key or None: changes["hash"] for key, changes in document["databases"].items()}
-    if any(structure_hash(snapshots[key]) != whole for key, whole in wholes.items()):
-        return None
-    return snapshots
+    ordered = parents_first(targets, by_id)
+    hashes = chain_hashes(ordered)
+    after: dict[str | None, dict[str | None, Snapshot]] = {None: {}}
+    found: dict[str, Snapshot] = {}
+    for revision in ordered:
+        file = directory / stored_path(revision.id, like.family)
+        before = after.get(revision.parents[0] if revision.parents else None)
+        if before is None or not file.exists():
+            continue
+        stored = read_file(file)
+        if stored.is_of(revision.id, like.family, hashes[revision.id]):
+            there = after[revision.id] = stored.applied_to(before)
+            if revision.id in targets and key in stored.databases and stored.gives(there):
+                found[revision.id] = there[key]
+    wanted = series_of(like.family, like.server_version)
+    return {
+        each: made for each, made in found.items() if series_of(made.family, made.server_version) == wanted
+    }
 
 
-def _read_document(file: Path) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class StoredFile:
+    """What one file says: the changes that a revision makes in the databases of one family.
+
+    ``databases`` are, by bind key, the changes as in the document.
+    """
+
+    revision: str
+    family: str
+    chain: str
+    databases: Mapping[str | None, Mapping[str, Any]]
+
+    def is_of(self, revision: str, family: str, chain: str) -> bool:
+        """Say whether it is of this revision with these sources."""
+        return (self.revision, self.family, self.chain) == (revision, family, chain)
+
+    def version(self, key: str | None) -> tuple[int, ...]:
+        """Give the version of the server on which a database's structure was read."""
+        return _version(self.databases[key])
+
+    def applied_to(self, before: SnapshotPerBind) -> dict[str | None, Snapshot]:
+        """Give the snapshots after the revision, made from those after its first parent."""
+        empty = Snapshot(family=self.family)
+        changed = {key: _apply(before.get(key, empty), each) for key, each in self.databases.items()}
+        return {**before, **changed}
+
+    def gives(self, snapshots: SnapshotPerBind) -> bool:
+        """Say whether these are, as a whole, what was stored."""
+        return all(structure_hash(snapshots[key]) == each["hash"] for key, each in self.databases.items())
+
+
+def read_file(file: Path) -> StoredFile:
+    """Read one file. Read-only.
+
+    :raises ConfigurationError: it is not one of ours, or is of another version of this package.
+    """
     try:
-        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        known = document["format"] == FORMAT
-        if known:
-            _check_document(document)
+        document = json.loads(file.read_text(encoding="utf-8"))
+        if document["format"] == FORMAT:
+            return _stored_file(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f"{file} is not a readable snapshot ({type(error).__name__}: {error}). Remove it; it can be made "
             "again."
         ) from None
-    if not known:
-        raise ConfigurationError(
-            f"{file} was written by another version of flask-schemaflow. Remove it; it can be made again."
-        )
-    return document
+    raise ConfigurationError(
+        f"{file} was written by another version of flask-schemaflow. Remove it; it can be made again."
+    )
 
 
-def _check_document(document: Mapping[str, Any]) -> None:
-    """Touch whatever a snapshot must have; what is missing or of another kind raises by itself."""
-    str(document["chain"])
-    [int(part) for part in document["server"].split(".")]
-    for changes in document["databases"].values():
-        str(changes["hash"])
-        _apply(Snapshot(family=document["family"]), changes)
+def _stored_file(document: Mapping[str, Any]) -> StoredFile:
+    stored = StoredFile(
+        revision=str(document["revision"]),
+        family=str(document["family"]),
+        chain=str(document["chain"]),
+        databases={key or None: changes for key, changes in document["databases"].items()},
+    )
+    # Touch whatever must be there; what is missing or of another kind raises by itself.
+    stored.gives(stored.applied_to({}))
+    return stored
 
 
 def _apply(before: Snapshot, changes: Mapping[str, Any]) -> Snapshot:
@@ -148,7 +205,11 @@ def _apply(before: Snapshot, changes: Mapping[str, Any]) -> Snapshot:
     changed = {each.key: each for each in map(_object_from_json, changes["objects"])}
     kept = (o for o in before.objects if o.key not in removed and o.key not in changed)
     objects = sorted((*kept, *changed.values()), key=lambda each: str(each.key))
-    return replace(before, objects=tuple(objects))
+    return replace(before, server_version=_version(changes), objects=tuple(objects))
+
+
+def _version(changes: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(int(part) for part in changes["server"].split(".") if part)
 
 
 def _without_surroundings(each: Object) -> Object:

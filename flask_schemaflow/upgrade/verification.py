@@ -49,14 +49,14 @@ def expected_structure(run: Run) -> Expected:
 
     None where there is no way to know it.
 
-    :raises Refused: a pending revision uses ``db.session``; or there is no way, and ``--require-proof`` was
-        said.
+    :raises Refused: a pending revision uses ``db.session``; or what is stored was made on a server of another
+        version, and nothing can be made here; or there is no way, and ``--require-proof`` was said.
     """
     try:
         return _expectations(run)
     except Refused as error:
-        uses_session = any(each.code == "uses-app-session" for each in error.findings)
-        if run.options.require_proof or uses_session:
+        stops = any(each.code in _STOP for each in error.findings)
+        if run.options.require_proof or stops:
             raise
         run.progress.findings.extend(error.findings)
         run.progress.findings.append(
@@ -68,6 +68,9 @@ def expected_structure(run: Run) -> Expected:
             )
         )
         return None
+
+
+_STOP = ("uses-app-session", "snapshot-from-other-version")
 
 
 def _expectations(run: Run) -> dict[BindKey, Expectation]:
