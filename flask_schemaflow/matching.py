@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from .drift import Drift, find_drift, is_equal, ways
 from .errors import DriftFound, Refused, UnadoptableState
 from .findings import Finding, Severity
-from .proof import replay
-from .revisions import Revision, does_nothing, lineage
+from .proof import replay, stored_structures
+from .revisions import Revision, does_nothing, lineage, parents_first
 from .survey import only_ours
 
 if TYPE_CHECKING:
@@ -61,9 +61,33 @@ class _Match:
 
 
 def _match(survey: Survey, keys: tuple[BindKey, ...], search_time: float, accepted: frozenset[str]) -> _Match:
-    """Replay all revisions on scratch in one pass and compare each structure with the real one."""
-    made: dict[str, dict[BindKey, Snapshot]] = {}
+    """Compare the structure after each revision with the real one."""
     by_id = {revision.id: revision for revision in survey.revisions}
+    made = _structures(survey, keys, search_time)
+    ordered = [revision.id for revision in parents_first(by_id, by_id)]
+    whole = {each: made[each] for each in ordered if made[each].keys() >= set(keys)}
+    drifts = _compare(survey, keys, whole, accepted)
+    equal = tuple(r for r, drift in drifts.items() if all(map(is_equal, drift.values())))
+    nearest = min(reversed(drifts), key=lambda r: _distance(drifts[r]), default=None)
+    chosen = _choose(equal, by_id)
+    return _Match(
+        equal=(chosen,) if chosen else equal,
+        nearest=nearest,
+        drift=drifts[nearest] if nearest is not None and not equal else {},
+    )
+
+
+def _structures(
+    survey: Survey, keys: tuple[BindKey, ...], search_time: float
+) -> dict[str, dict[BindKey, Snapshot]]:
+    """Give what each revision makes: what is stored, and where anything is missing the rest in one replay."""
+    by_id = {revision.id: revision for revision in survey.revisions}
+    made: dict[str, dict[BindKey, Snapshot]] = {revision: {} for revision in by_id}
+    for key in keys:
+        for revision, snapshot in stored_structures(survey, key, by_id).items():
+            made[revision][key] = snapshot
+    if all(each.keys() >= set(keys) for each in made.values()):
+        return made
     ran: dict[BindKey, set[str]] = {}
     end = time.monotonic() + search_time
 
@@ -74,20 +98,12 @@ def _match(survey: Survey, keys: tuple[BindKey, ...], search_time: float, accept
                 f"(reached {revision}). Give it more with --search-time."
             )
         ran.setdefault(key, set()).add(revision)
-        if ran[key] == lineage([revision], by_id):  # else another branch is in it too
-            made.setdefault(revision, {})[key] = read()
+        # Else another branch is in it too.
+        if key not in made[revision] and ran[key] == lineage([revision], by_id):
+            made[revision][key] = read()
 
     replay(survey.migrations, survey.binds, "heads", survey.bookkeeping, required=keys, observe=observe)
-    whole = {revision: each for revision, each in made.items() if each.keys() >= set(keys)}
-    drifts = _compare(survey, keys, whole, accepted)
-    equal = tuple(r for r, drift in drifts.items() if all(map(is_equal, drift.values())))
-    nearest = min(reversed(drifts), key=lambda r: _distance(drifts[r]), default=None)
-    chosen = _choose(equal, by_id)
-    return _Match(
-        equal=(chosen,) if chosen else equal,
-        nearest=nearest,
-        drift=drifts[nearest] if nearest is not None and not equal else {},
-    )
+    return made
 
 
 def _compare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -132,7 +132,7 @@ def structure_at(
         return {key: _nothing(survey, key) for key in wanted}
     found: dict[BindKey, Snapshot] = {}
     if len(versions) == 1 and use_stored:
-        stored = {key: _stored_after(survey, key, versions) for key in wanted}
+        stored = {key: stored_structures(survey, key, versions) for key in wanted}
         found = {key: after[versions[0]] for key, after in stored.items() if after}
     if not found.keys() >= set(wanted):
         found = _made_on_scratch(survey, versions, wanted)
@@ -153,7 +153,7 @@ def structures_after(
     found: dict[BindKey, dict[str, Snapshot]] = {key: {} for key in revisions}
     if use_stored:
         for key, wanted in revisions.items():
-            found[key] = _stored_after(survey, key, wanted)
+            found[key] = stored_structures(survey, key, wanted)
     if all(found[key].keys() >= set(wanted) for key, wanted in revisions.items()):
         return found
     by_id = {revision.id: revision for revision in survey.revisions}
@@ -171,7 +171,8 @@ def structures_after(
     return found
 
 
-def _stored_after(survey: Survey, key: BindKey, revisions: tuple[str, ...]) -> dict[str, Snapshot]:
+def stored_structures(survey: Survey, key: BindKey, revisions: Collection[str]) -> dict[str, Snapshot]:
+    """Give what is stored of these revisions, for one database. Read-only."""
     like = survey.looks[key].snapshot or _nothing(survey, key)
     return read_stored(survey.migrations.directory, survey.revisions, revisions, key, like)
 
