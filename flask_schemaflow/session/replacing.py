@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Engine
@@ -29,6 +30,8 @@ def engines_replaced(connect: Callable[[Engine], Any], may_open: Callable[[Path]
     Threads that ran before go on as ever: they are a web worker's, or a scheduler's. Threads that are
     started inside the block get no connection at all. One thread at a time is inside.
 
+    Drivers of servers that are loaded already connect by themselves no more.
+
     :param may_open: asked whether the driver itself may open a SQLite file just now.
     :raises AppSessionUsed: where it is not allowed.
     """
@@ -52,15 +55,57 @@ def engines_replaced(connect: Callable[[Engine], Any], may_open: Callable[[Path]
             if file is not None and threading.current_thread() not in others and not may_open(file):
                 raise AppSessionUsed(f"it opens {file} by itself")
 
-        originals = {name: getattr(Engine, name) for name in ("connect", "raw_connection")}
-        for name, original in originals.items():
-            setattr(Engine, name, replaced(original))
-        try:
-            with opens_watched(opened):
-                yield
-        finally:
-            for name, original in originals.items():
-                setattr(Engine, name, original)
+        def refusing(original: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **options: Any) -> Any:
+                if threading.current_thread() in others:
+                    return original(*args, **options)
+                raise AppSessionUsed("it connects to a server by itself")
+
+            return call
+
+        with ExitStack() as stack:
+            for name in ("connect", "raw_connection"):
+                stack.enter_context(_replaced(Engine, name, replaced(getattr(Engine, name))))
+            for place, name in _driver_functions():
+                stack.enter_context(_replaced(place, name, refusing(getattr(place, name))))
+            stack.enter_context(opens_watched(opened))
+            yield
+
+
+@contextmanager
+def _replaced(place: Any, name: str, replacement: Callable[..., Any]) -> Iterator[None]:
+    # A classmethod has to be put back as it was, not as it is given.
+    original = vars(place)[name]
+    setattr(place, name, replacement)
+    try:
+        yield
+    finally:
+        setattr(place, name, original)
+
+
+def _driver_functions() -> Iterator[tuple[Any, str]]:
+    """Give where the drivers that are loaded keep what connects."""
+    for path in _CONNECT:
+        module, _, name = path.rpartition(".")
+        package, _, inner = module.partition(":")
+        place: Any = sys.modules.get(package)
+        if place is not None and inner:
+            place = getattr(place, inner, None)
+        if place is not None and name in vars(place):
+            yield place, name
+
+
+_CONNECT = (
+    "psycopg.connect",
+    "psycopg:Connection.connect",
+    "psycopg2.connect",
+    "pymysql.connect",
+    "pymysql.Connect",
+    "pymysql:Connection.connect",
+    "MySQLdb.connect",
+    "mysql.connector.connect",
+    "mariadb.connect",
+)
 
 
 @contextmanager
