@@ -3,88 +3,153 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
-from dataclasses import replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from sqlalchemy import make_url
-
-from ..baseline import Baseline, Tables, Target, create_all_on, draft_baseline
-from ..drift import Drift, find_drift, ways
+from ..drift import Drift, find_drift, is_equal, ways
 from ..errors import DriftFound, ProofFailed
-from ..findings import Finding
 from ..interrupts import uninterrupted
 from ..migrations import (
     Configured,
     Migrations,
     StagedRevision,
     remove_written,
-    run_environment,
-    stage_revision,
     staging_area,
     write_staged,
 )
-from ..proof import Proof, prove
+from ..proof import Proof, prove, replay
 from ..results import ProofResult
 from ..revisions import TableName, read_revision, source_hash
-from ..scratch import scratch_database, scratch_databases
-from ..session import sealed
-from ..snapshot import Snapshot, chain_hashes, render_stored, respelled, stored_path, take_snapshot
+from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path
 from ..stamping import unchanged_databases
 from ..state import State
 from ..survey import Survey, VersionTable, version_table_of
 from .common import Adoption, BindKey, names_in, stamp
+from .drafting import (
+    about_rows,
+    ask_environment,
+    draft_for,
+    families_on_paper,
+    names_no_schema,
+    stage_baseline,
+    structure_of_models,
+)
 
 if TYPE_CHECKING:
+    from ..baseline import Baseline
     from ..discovery import Bind
 
 
 def write_baseline(adoption: Adoption) -> None:
     """Write the baseline of what is there, proved on scratch, and stamp the databases that have it."""
-    binds = adoption.survey.relevant
-    wanted = {bind.key: _structure_of_models(bind, adoption.survey) for bind in binds}
-    adoption = _with_made(adoption, wanted)
-    survey, options, progress = adoption.survey, adoption.options, adoption.progress
-    unmanaged = [b for b in binds if survey.states[b.key].state is State.UNMANAGED]
-    accepted = _accepted_drift(adoption, unmanaged, wanted)
-    drafts = {b.key: _draft(b, survey, options.engines, wanted[b.key], accepted) for b in binds}
-    progress.findings.extend(_about_rows(drafts))
+    survey = adoption.survey
     several = any(bind.key is not None for bind in survey.relevant)
     with staging_area(survey.migrations, several_databases=several) as staging:
-        configured = _configured(staging, survey)
-        staged = _stage(adoption, staging, configured, drafts, accepted)
+        configured = ask_environment(staging, survey)
         tables = {key: version_table_of(found) for key, found in configured.items()}
         adoption = _with_version_tables(adoption, tables)
-        proof = _prove(adoption, staged.migrations, staged.id, unmanaged, wanted)
-        progress.proof = ProofResult(
-            equal=True,
-            method=proof.method,
-            engines=proof.engines,
-            on_paper=_on_paper(survey, options.engines),
+        proved = _prove_at_once(adoption, staging, configured) or _prove_in_steps(
+            adoption, staging, configured
         )
-        if options.dry_run:
-            adoption.end("planned", _planned(staged, unmanaged))
-        else:
-            _write_and_stamp(adoption, staged, proof, unmanaged, wanted)
-        progress.baseline = staged.target
+        _end(proved)
 
 
-def _structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
-    """Give what ``create_all`` makes, by running it on scratch. Never touches the real database."""
-    with scratch_database(bind.source, ours=bind.names_no_schema) as scratch, sealed():
-        create_all_on(bind.metadata, scratch, _tables_of(bind, survey))
-        return take_snapshot(scratch)
+@dataclass(frozen=True, kw_only=True)
+class _Proved:
+    """A baseline that rebuilds the structure of ``unmanaged``, and for the others what ``wanted`` says."""
+
+    adoption: Adoption
+    staged: StagedRevision
+    drafts: Mapping[BindKey, Baseline]
+    proof: Proof
+    unmanaged: list[Bind]
+    wanted: Mapping[BindKey, Snapshot]
 
 
-def _tables_of(bind: Bind, survey: Survey) -> Tables:
-    """Give the tables of the models without those that a setting calls foreign; None for all."""
-    patterns = survey.settings.foreign_tables
-    tables = bind.metadata.tables.values()
-    ours = [each for each in tables if not any(fnmatchcase(each.name, pattern) for pattern in patterns)]
-    return ours if len(ours) < len(tables) else None
+def _unmanaged(survey: Survey) -> list[Bind]:
+    return [bind for bind in survey.relevant if survey.states[bind.key].state is State.UNMANAGED]
+
+
+def _prove_at_once(
+    adoption: Adoption, staging: Migrations, configured: Mapping[BindKey, Configured]
+) -> _Proved | None:
+    """Run the baseline of the models on scratch; mostly it gives what is there, and that is all to be known.
+
+    Each of its operations sends what ``create_all`` sends, so that ``create_all`` itself need not run.
+    None where a database is not there yet, or anything differs.
+    """
+    survey = adoption.survey
+    unmanaged = _unmanaged(survey)
+    if len(unmanaged) < len(survey.relevant):
+        return None
+    drafts = {bind.key: draft_for(bind, survey, adoption.options.engines, None, {}) for bind in unmanaged}
+    staged = stage_baseline(adoption, staging, configured, drafts, {})
+    adoption.notify("Proving     the baseline on a scratch database")
+    keys = [bind.key for bind in unmanaged]
+    try:
+        made = replay(
+            staged.migrations,
+            survey.binds,
+            staged.id,
+            survey.bookkeeping,
+            required=keys,
+            ours=names_no_schema(survey),
+        )
+    except ProofFailed:
+        made = {}
+    adoption = _with_made(adoption, {key: made[key] for key in keys if made})
+    drift = {key: find_drift(made[key], adoption.survey.ours(key), "the models") for key in keys if made}
+    if not made or not all(map(is_equal, drift.values())):
+        staged.path.unlink()
+        return None
+    adoption.progress.findings.extend(each for found in drift.values() for each in found)
+    families = tuple(sorted({bind.family for bind in unmanaged}))
+    proof = Proof(drift=drift, snapshots=made, engines=families)
+    return _Proved(
+        adoption=adoption, staged=staged, drafts=drafts, proof=proof, unmanaged=unmanaged, wanted={}
+    )
+
+
+def _prove_in_steps(
+    adoption: Adoption, staging: Migrations, configured: Mapping[BindKey, Configured]
+) -> _Proved:
+    """Say in what a database differs from the models; where that may stay, the baseline makes it so.
+
+    :raises DriftFound: it may not.
+    :raises ProofFailed: the baseline does not rebuild what is there.
+    """
+    binds = adoption.survey.relevant
+    wanted = {bind.key: structure_of_models(bind, adoption.survey) for bind in binds}
+    adoption = _with_made(adoption, wanted)
+    survey = adoption.survey
+    unmanaged = _unmanaged(survey)
+    accepted = _accepted_drift(adoption, unmanaged, wanted)
+    engines = adoption.options.engines
+    drafts = {b.key: draft_for(b, survey, engines, wanted[b.key], accepted) for b in binds}
+    staged = stage_baseline(adoption, staging, configured, drafts, accepted)
+    adoption.notify("Proving     the baseline on a scratch database")
+    proof = _prove(adoption, staged.migrations, staged.id, unmanaged, wanted)
+    return _Proved(
+        adoption=adoption, staged=staged, drafts=drafts, proof=proof, unmanaged=unmanaged, wanted=wanted
+    )
+
+
+def _end(proved: _Proved) -> None:
+    adoption, staged, proof = proved.adoption, proved.staged, proved.proof
+    options, progress = adoption.options, adoption.progress
+    progress.findings.extend(about_rows(proved.drafts))
+    progress.proof = ProofResult(
+        equal=True,
+        method=proof.method,
+        engines=proof.engines,
+        on_paper=families_on_paper(adoption.survey, options.engines),
+    )
+    if options.dry_run:
+        adoption.end("planned", _planned(staged, proved.unmanaged))
+    else:
+        _write_and_stamp(adoption, staged, proof, proved.unmanaged, proved.wanted)
+    progress.baseline = staged.target
 
 
 def _with_made(adoption: Adoption, made: Mapping[BindKey, Snapshot]) -> Adoption:
@@ -131,107 +196,9 @@ def _accepted_drift(
     return accepted
 
 
-# -- drafting --------------------------------------------------------------------------------------
-
-
-def _draft(
-    bind: Bind,
-    survey: Survey,
-    engines: tuple[str, ...],
-    wanted: Snapshot,
-    accepted: Mapping[BindKey, list[Drift]],
-) -> Baseline:
-    snapshot = survey.looks[bind.key].snapshot
-    with ExitStack() as stack:
-        scratch = stack.enter_context(scratch_database(bind.source, ours=bind.names_no_schema))
-        stack.enter_context(sealed())
-        targets = [Target(dialect=bind.engine.dialect, scratch=scratch)]
-        targets.extend(
-            Target(dialect=make_url(_PAPER[family]).get_dialect()()) for family in _on_paper(survey, engines)
-        )
-        return draft_baseline(
-            bind.metadata,
-            targets,
-            tables=_tables_of(bind, survey),
-            differing=accepted.get(bind.key, ()),
-            real=respelled(snapshot, like=wanted) if snapshot is not None else None,
-        )
-
-
-# The dialect alone is needed, not its driver.
-_PAPER = {
-    "sqlite": "sqlite://",
-    "postgresql": "postgresql+psycopg://",
-    "mariadb": "mariadb+pymysql://",
-    "mysql": "mysql+pymysql://",
-}
-
-
-def _on_paper(survey: Survey, engines: tuple[str, ...]) -> tuple[str, ...]:
-    used = {bind.family for bind in survey.relevant}
-    return tuple(sorted(set(engines or survey.settings.engines) - used))
-
-
-def _about_rows(drafts: Mapping[BindKey, Baseline]) -> list[Finding]:
-    return [
-        Finding(
-            code="rows-on-create",
-            subject=key or "default",
-            message=f"create_all() also sends {draft.row_statements} statements that write rows; a "
-            "baseline makes the structure only.",
-            hint="Put rows that every database needs into a revision of their own.",
-        )
-        for key, draft in drafts.items()
-        if draft.row_statements
-    ]
-
-
-def _names_no_schema(survey: Survey) -> bool:
-    return all(bind.names_no_schema for bind in survey.binds)
-
-
-def _configured(staging: Migrations, survey: Survey) -> dict[BindKey, Configured]:
-    """Ask ``env.py`` how it names things, on scratch databases."""
-    sources = {bind.key: bind.source for bind in survey.binds}
-    with scratch_databases(sources, ours=_names_no_schema(survey)) as scratches:
-        return run_environment(
-            staging,
-            scratches,
-            lambda *_: [],
-            dont_mutate=True,
-            on_scratch=True,
-            required=[bind.key for bind in survey.relevant],
-        )
-
-
 def _with_version_tables(adoption: Adoption, tables: Mapping[BindKey, VersionTable]) -> Adoption:
     survey = replace(adoption.survey, version_tables={**adoption.survey.version_tables, **tables})
     return replace(adoption, survey=survey)
-
-
-def _stage(
-    adoption: Adoption,
-    staging: Migrations,
-    configured: Mapping[BindKey, Configured],
-    drafts: Mapping[BindKey, Baseline],
-    accepted: Mapping[BindKey, list[Drift]],
-) -> StagedRevision:
-    arguments: dict[str, str] = {}
-    imports: set[str] = set()
-    for key, draft in drafts.items():
-        arguments[configured[key].upgrade_token] = draft.upgrade
-        arguments[configured[key].downgrade_token] = draft.downgrade
-        imports |= draft.imports
-    arguments["imports"] = "\n".join(sorted(imports))
-    notes = [f"{each.key}: {each.message}" for found in accepted.values() for each in found]
-    return stage_revision(
-        staging,
-        adoption.survey.migrations,
-        revision_id=adoption.options.revision_id or uuid4().hex[-12:],
-        message=adoption.options.message,
-        template_arguments=arguments,
-        notes=notes,
-    )
 
 
 # -- proving, writing, stamping --------------------------------------------------------------------
@@ -250,8 +217,7 @@ def _prove(
     """
     survey = adoption.survey
     real = dict(wanted) | {bind.key: survey.ours(bind.key) for bind in unmanaged}
-    adoption.notify("Proving     the baseline on a scratch database")
-    ours = _names_no_schema(survey)
+    ours = names_no_schema(survey)
     proof = prove(migrations, survey.binds, revision, real, survey.bookkeeping, ours=ours)
     if not proof.equal:
         found = tuple(d for drift in proof.drift.values() for d in drift if d.structural)

@@ -1,0 +1,152 @@
+"""Draft the baseline and put it where it can be tried; nothing of it is in the project yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sqlalchemy import make_url
+
+from ..baseline import Baseline, Tables, Target, create_all_on, draft_baseline
+from ..findings import Finding
+from ..migrations import (
+    Configured,
+    Migrations,
+    StagedRevision,
+    run_environment,
+    stage_revision,
+)
+from ..scratch import scratch_database, scratch_databases
+from ..session import sealed
+from ..snapshot import Snapshot, respelled, take_snapshot
+
+if TYPE_CHECKING:
+    from ..discovery import Bind
+    from ..drift import Drift
+    from ..survey import Survey
+    from .common import Adoption, BindKey
+
+
+def structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
+    """Give what ``create_all`` makes, by running it on scratch. Never touches the real database."""
+    with scratch_database(bind.source, ours=bind.names_no_schema) as scratch, sealed():
+        create_all_on(bind.metadata, scratch, _tables_of(bind, survey))
+        return take_snapshot(scratch)
+
+
+def _tables_of(bind: Bind, survey: Survey) -> Tables:
+    """Give the tables of the models without those that a setting calls foreign; None for all."""
+    patterns = survey.settings.foreign_tables
+    tables = bind.metadata.tables.values()
+    ours = [each for each in tables if not any(fnmatchcase(each.name, pattern) for pattern in patterns)]
+    return ours if len(ours) < len(tables) else None
+
+
+# -- drafts ----------------------------------------------------------------------------------------
+
+
+def draft_for(
+    bind: Bind,
+    survey: Survey,
+    engines: tuple[str, ...],
+    wanted: Snapshot | None,
+    accepted: Mapping[BindKey, list[Drift]],
+) -> Baseline:
+    """Write the baseline of one database: what ``create_all`` makes, but for accepted differences."""
+    snapshot = survey.looks[bind.key].snapshot
+    with ExitStack() as stack:
+        scratch = stack.enter_context(scratch_database(bind.source, ours=bind.names_no_schema))
+        stack.enter_context(sealed())
+        targets = [Target(dialect=bind.engine.dialect, scratch=scratch)]
+        targets.extend(
+            Target(dialect=make_url(_PAPER[family]).get_dialect()())
+            for family in families_on_paper(survey, engines)
+        )
+        return draft_baseline(
+            bind.metadata,
+            targets,
+            tables=_tables_of(bind, survey),
+            differing=accepted.get(bind.key, ()),
+            real=respelled(snapshot, like=wanted) if snapshot and wanted else None,
+        )
+
+
+# The dialect alone is needed, not its driver.
+_PAPER = {
+    "sqlite": "sqlite://",
+    "postgresql": "postgresql+psycopg://",
+    "mariadb": "mariadb+pymysql://",
+    "mysql": "mysql+pymysql://",
+}
+
+
+def families_on_paper(survey: Survey, engines: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the families for which the baseline is compared without a database."""
+    used = {bind.family for bind in survey.relevant}
+    return tuple(sorted(set(engines or survey.settings.engines) - used))
+
+
+def about_rows(drafts: Mapping[BindKey, Baseline]) -> list[Finding]:
+    """Tell of rows that ``create_all`` would write."""
+    return [
+        Finding(
+            code="rows-on-create",
+            subject=key or "default",
+            message=f"create_all() also sends {draft.row_statements} statements that write rows; a "
+            "baseline makes the structure only.",
+            hint="Put rows that every database needs into a revision of their own.",
+        )
+        for key, draft in drafts.items()
+        if draft.row_statements
+    ]
+
+
+# -- staging ---------------------------------------------------------------------------------------
+
+
+def names_no_schema(survey: Survey) -> bool:
+    """Say whether all tables of all models are in the default schemas."""
+    return all(bind.names_no_schema for bind in survey.binds)
+
+
+def ask_environment(staging: Migrations, survey: Survey) -> dict[BindKey, Configured]:
+    """Ask ``env.py`` how it names things, on scratch databases."""
+    sources = {bind.key: bind.source for bind in survey.binds}
+    with scratch_databases(sources, ours=names_no_schema(survey)) as scratches:
+        return run_environment(
+            staging,
+            scratches,
+            lambda *_: [],
+            dont_mutate=True,
+            on_scratch=True,
+            required=[bind.key for bind in survey.relevant],
+        )
+
+
+def stage_baseline(
+    adoption: Adoption,
+    staging: Migrations,
+    configured: Mapping[BindKey, Configured],
+    drafts: Mapping[BindKey, Baseline],
+    accepted: Mapping[BindKey, list[Drift]],
+) -> StagedRevision:
+    """Write the revision into a temporary folder, through the project's own template."""
+    arguments: dict[str, str] = {}
+    imports: set[str] = set()
+    for key, draft in drafts.items():
+        arguments[configured[key].upgrade_token] = draft.upgrade
+        arguments[configured[key].downgrade_token] = draft.downgrade
+        imports |= draft.imports
+    arguments["imports"] = "\n".join(sorted(imports))
+    notes = [f"{each.key}: {each.message}" for found in accepted.values() for each in found]
+    return stage_revision(
+        staging,
+        adoption.survey.migrations,
+        revision_id=adoption.options.revision_id or uuid4().hex[-12:],
+        message=adoption.options.message,
+        template_arguments=arguments,
+        notes=notes,
+    )
