@@ -4,11 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeDecorator
 
-from . import MARIADB, SQLITE, case, table
-
-
-def after(target: object, statement: str) -> None:
-    sa.event.listen(target, "after_create", sa.DDL(statement))
+from . import MARIADB, SQLITE, after, case, table
 
 
 class Flag(TypeDecorator):
@@ -57,7 +53,7 @@ def my_charsets(m):
         sa.Column("b", mysql.ENUM("x", "ü", charset="utf8mb4", collation="utf8mb4_unicode_ci")),
         sa.Column("c", mysql.CHAR(9, collation="ascii_bin")),
         sa.Column("d", sa.Enum("x", "y"), nullable=False, server_default="y"),
-        sa.Column("e", mysql.SET("a", "it's", "50%")),
+        sa.Column("e", mysql.SET("a", "it's", "ü")),
         **options(default_charset="utf8mb4", collate="utf8mb4_unicode_520_ci"),
     )
 
