@@ -190,7 +190,9 @@ def my_routines(m):
     t = table(m, sa.Column("a", sa.Integer))
     after(m, "CREATE FUNCTION f(a int) RETURNS int DETERMINISTIC RETURN a %% 3")
     after(m, "CREATE PROCEDURE p(IN a int) BEGIN SELECT 1; CREATE TEMPORARY TABLE tmp (a int); END")
-    after(m, "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM t WHERE a = 5")
+    after(
+        m, "CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2024-01-01' DISABLE DO DELETE FROM t WHERE a = 5"
+    )
     after(t, "CREATE TRIGGER tr1 BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 1; SET NEW.a = 2; END")
     after(t, "CREATE TRIGGER tr2 BEFORE INSERT ON t FOR EACH ROW FOLLOWS tr1 SET NEW.a = ':x%%'")
 
