@@ -168,3 +168,60 @@ op.create_table(
 )
 op.create_index(op.f('ix_t_a'), 't', ['a'])
 """
+
+
+def test_a_baseline_for_servers_reads_like_one_written_by_hand() -> None:
+    """Types come with their table, sequences with their construct; a key that nobody named is looked up."""
+    metadata = sa.MetaData()
+    numbers = sa.Sequence("numbers", start=100, metadata=metadata)
+    color = sa.Enum("red", "green", name="color", metadata=metadata)
+    key = sa.Column("id", sa.Integer, numbers, primary_key=True)
+    sa.Table("t", metadata, key, sa.Column("c", color), sa.Column("u_id", sa.ForeignKey("u.id")))
+    other = sa.Column("t_id", sa.ForeignKey("t.id", name="fk_u_t"))
+    sa.Table("u", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("c", color), other)
+
+    baseline = draft_baseline(metadata, [Target(dialect=DIALECTS[POSTGRESQL])])
+
+    assert baseline.upgrade == UPGRADE_OF_SERVER.strip().replace("\n", "\n    ")
+    assert baseline.downgrade == DOWNGRADE_OF_SERVER.strip().replace("\n", "\n    ")
+    assert baseline.imports == {"from sqlalchemy.dialects import postgresql"}
+
+
+UPGRADE_OF_SERVER = """
+op.execute("CREATE TYPE color AS ENUM ('red', 'green')")
+op.execute(sa.schema.CreateSequence(sa.Sequence('numbers', start=100)))
+op.create_table(
+    't',
+    sa.Column('id', sa.Integer(), sa.Sequence('numbers'), nullable=False),
+    sa.Column(
+        'c',
+        postgresql.ENUM('red', 'green', name='color', create_type=False),
+        nullable=True,
+    ),
+    sa.Column('u_id', sa.Integer(), nullable=True),
+    sa.PrimaryKeyConstraint('id'),
+)
+op.create_table(
+    'u',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column(
+        'c',
+        postgresql.ENUM('red', 'green', name='color', create_type=False),
+        nullable=True,
+    ),
+    sa.Column('t_id', sa.Integer(), nullable=True),
+    sa.PrimaryKeyConstraint('id'),
+)
+op.create_foreign_key(None, 't', 'u', ['u_id'], ['id'])
+op.create_foreign_key('fk_u_t', 'u', 't', ['t_id'], ['id'])
+"""
+DOWNGRADE_OF_SERVER = """
+op.drop_constraint('fk_u_t', 'u', type_='foreignkey')
+for key in sa.inspect(op.get_bind()).get_foreign_keys('t'):
+    if key['constrained_columns'] == ['u_id']:
+        op.drop_constraint(key['name'], 't', type_='foreignkey')
+op.drop_table('u')
+op.drop_table('t')
+op.execute(sa.schema.DropSequence(sa.Sequence('numbers')))
+op.execute('DROP TYPE color')
+"""

@@ -20,7 +20,11 @@ from flask_schemaflow.drift import find_drift
 from flask_schemaflow.errors import DriftFound
 from flask_schemaflow.snapshot import Object, Part, Snapshot
 
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),
+    # Newer SQLAlchemy warns of inherit_schema, which models still have.
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"),
+]
 
 ON_PAPER = {
     SQLITE: sa.make_url("sqlite://").get_dialect()(),

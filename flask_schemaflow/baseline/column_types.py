@@ -36,6 +36,10 @@ class Names:
         self.imports.add(f"from sqlalchemy.dialects import {dialect}")
         return dialect
 
+    def imports_of(self, code: str) -> frozenset[str]:
+        """Give those of the imports that this code needs: not all that was tried is in it."""
+        return frozenset(line for line in self.imports if f"{line.rpartition(' ')[2]}." in code)
+
 
 def namespace() -> dict[str, Any]:
     """Give the names that a rendered operation may use."""

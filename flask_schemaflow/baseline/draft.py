@@ -85,10 +85,11 @@ def draft_baseline(
     upgrade = _body(renderer, (piece.upgrade for piece in pieces))
     for target, recording in list(zip(targets, recordings, strict=True))[1:]:
         _check_on_paper(upgrade, metadata, target.dialect, recording)
+    downgrade = _body(renderer, (piece.downgrade for piece in _backwards(pieces)))
     return Baseline(
         upgrade=_indented(upgrade),
-        downgrade=_indented(_body(renderer, (piece.downgrade for piece in _backwards(pieces)))),
-        imports=frozenset(names.imports),
+        downgrade=_indented(downgrade),
+        imports=names.imports_of(upgrade),
         operations=sum(piece.is_operation for piece in pieces if piece.upgrade),
         statements=sum(not piece.is_operation for piece in pieces if piece.upgrade),
         row_statements=recordings[0].row_statements,

@@ -55,8 +55,7 @@ def write_drops(statements: Sequence[str], dialect: Dialect) -> str:
 def made_by(statements: Iterable[str]) -> Iterator[Made]:
     """Give what statements create, also where one text holds several."""
     for sql in statements:
-        bare = _QUOTED.sub(lambda match: re.sub(r"\S", "_", match[0]), sql)
-        bare = _COMMENT.sub(lambda match: " " * len(match[0]), bare)
+        bare = _NOT_CODE.sub(lambda match: (" " if match["comment"] else "_") * len(match[0]), sql)
         for match in _MADE.finditer(bare):
             kind = " ".join(match["kind"].upper().split())
             table = _TABLE.search(bare, match.end())
@@ -66,8 +65,8 @@ def made_by(statements: Iterable[str]) -> Iterator[Made]:
                 arguments=_arguments(sql, bare, match.end()) if kind in _CALLED else "",
                 table=sql[slice(*table.span("name"))] if table is not None else "",
             )
-            if kind in _WITH_BODY and "$" not in sql:
-                # What follows the first semicolon belongs to the body.
+            if kind in _WITH_BODY and _BODY.search(bare, match.end()):
+                # What follows the next semicolon belongs to its body.
                 break
 
 
@@ -96,8 +95,10 @@ def _drop(made: Made, dialect: Dialect) -> str:
     return f"DROP {made.kind} {made.name}{made.arguments}"
 
 
-_QUOTED = re.compile(r"'(?:[^']|'')*'|(?P<tag>\$\w*\$).*?(?P=tag)", re.DOTALL)
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_NOT_CODE = re.compile(
+    r"(?P<comment>--[^\n]*|/\*.*?\*/)|'(?:[^']|'')*'|(?P<tag>\$\w*\$).*?(?P=tag)", re.DOTALL
+)
+_BODY = re.compile(r"\bBEGIN\b", re.IGNORECASE)
 _NAME = r"(?P<name>(?:\"(?:[^\"]|\"\")+\"|`(?:[^`]|``)+`|[\w.$])+)"
 _TABLE = re.compile(rf"\bON\s+{_NAME}", re.IGNORECASE)
 _MADE = re.compile(

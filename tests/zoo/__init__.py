@@ -49,6 +49,16 @@ def case(*engines: str, **metadata_options: Any) -> Callable[[Build], Build]:
     return add
 
 
+def before(target: object, statement: str) -> None:
+    """Send a statement before a table or a metadata is created."""
+    sa.event.listen(target, "before_create", sa.DDL(statement))
+
+
+def after(target: object, statement: str) -> None:
+    """Send a statement after a table or a metadata was created."""
+    sa.event.listen(target, "after_create", sa.DDL(statement))
+
+
 def table(metadata: sa.MetaData, *items: Any, name: str = "t", **options: Any) -> sa.Table:
     """Make a table with an ``id`` and these columns and constraints."""
     return sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *items, **options)
@@ -58,22 +68,27 @@ from . import (  # noqa: E402
     constraints,
     defaults,
     events,
+    events_of_postgresql,
     indexes,
     names,
     on_mariadb,
     on_postgresql,
     stored_types,
     tables,
+    types_of_postgresql,
 )
 
 __all__ = [
     "ALL",
     "CASES",
     "Case",
+    "after",
+    "before",
     "case",
     "constraints",
     "defaults",
     "events",
+    "events_of_postgresql",
     "indexes",
     "names",
     "on_mariadb",
@@ -81,4 +96,5 @@ __all__ = [
     "stored_types",
     "table",
     "tables",
+    "types_of_postgresql",
 ]

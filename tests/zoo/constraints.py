@@ -1,7 +1,6 @@
 """Keys, uniques, checks, foreign keys."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from . import ALL, MARIADB, POSTGRESQL, SQLALCHEMY, SQLITE, case, table
 
@@ -383,43 +382,6 @@ def ct_cycle_with_others_between(m):
     table(m, sa.Column("a_id", sa.ForeignKey("a.id")), name="b")
     table(m, sa.Column("b_id", sa.ForeignKey("b.id")), sa.Column("a_id", sa.ForeignKey("a.id")), name="c")
     table(m, sa.Column("a_id", sa.ForeignKey("a.id")), sa.Column("c_id", sa.ForeignKey("c.id")), name="d")
-
-
-@case(POSTGRESQL)
-def ct_exclude(m):
-    from sqlalchemy.dialects.postgresql import TSRANGE
-
-    table(
-        m,
-        sa.Column("during", TSRANGE),
-        sa.Column("room", sa.Integer),
-        ExcludeConstraint(("during", "&&"), name="ex_d", using="gist"),
-        ExcludeConstraint(
-            (sa.text("int4range(room, room + 1)"), "&&"),
-            where=sa.text("room > 3"),
-            name="ex_w",
-            using="gist",
-            deferrable=True,
-            initially="DEFERRED",
-        ),
-    )
-
-
-@case(POSTGRESQL)
-def ct_nulls_not_distinct(m):
-    table(m, sa.Column("a", sa.Integer), sa.UniqueConstraint("a", postgresql_nulls_not_distinct=True))
-
-
-if SQLALCHEMY >= (2, 0, 41):
-
-    @case(POSTGRESQL)
-    def ct_unique_include(m):
-        table(
-            m,
-            sa.Column("a", sa.Integer),
-            sa.Column("b", sa.Integer),
-            sa.UniqueConstraint("a", name="uq_i", postgresql_include=["b"]),
-        )
 
 
 @case(*ALL)

@@ -2,11 +2,7 @@
 
 import sqlalchemy as sa
 
-from . import MARIADB, POSTGRESQL, SQLITE, case, table
-
-
-def after(target: object, statement: str) -> None:
-    sa.event.listen(target, "after_create", sa.DDL(statement))
+from . import MARIADB, POSTGRESQL, SQLITE, after, case, table
 
 
 @case()

@@ -4,11 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeDecorator
 
-from . import MARIADB, SQLITE, case, table
-
-
-def after(target: object, statement: str) -> None:
-    sa.event.listen(target, "after_create", sa.DDL(statement))
+from . import MARIADB, SQLITE, after, case, table
 
 
 class Flag(TypeDecorator):
@@ -57,7 +53,7 @@ def my_charsets(m):
         sa.Column("b", mysql.ENUM("x", "ü", charset="utf8mb4", collation="utf8mb4_unicode_ci")),
         sa.Column("c", mysql.CHAR(9, collation="ascii_bin")),
         sa.Column("d", sa.Enum("x", "y"), nullable=False, server_default="y"),
-        sa.Column("e", mysql.SET("a", "it's", "50%")),
+        sa.Column("e", mysql.SET("a", "it's", "ü")),
         **options(default_charset="utf8mb4", collate="utf8mb4_unicode_520_ci"),
     )
 
@@ -194,7 +190,9 @@ def my_routines(m):
     t = table(m, sa.Column("a", sa.Integer))
     after(m, "CREATE FUNCTION f(a int) RETURNS int DETERMINISTIC RETURN a %% 3")
     after(m, "CREATE PROCEDURE p(IN a int) BEGIN SELECT 1; CREATE TEMPORARY TABLE tmp (a int); END")
-    after(m, "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM t WHERE a = 5")
+    after(
+        m, "CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2024-01-01' DISABLE DO DELETE FROM t WHERE a = 5"
+    )
     after(t, "CREATE TRIGGER tr1 BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = 1; SET NEW.a = 2; END")
     after(t, "CREATE TRIGGER tr2 BEFORE INSERT ON t FOR EACH ROW FOLLOWS tr1 SET NEW.a = ':x%%'")
 

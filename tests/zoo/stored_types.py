@@ -359,69 +359,6 @@ def ty_collation_mariadb(m):
     )
 
 
-@case(POSTGRESQL)
-def ty_postgresql(m):
-    columns(
-        m,
-        postgresql.JSONB,
-        postgresql.INET,
-        postgresql.CIDR,
-        postgresql.MACADDR,
-        postgresql.BYTEA,
-        postgresql.TSVECTOR,
-        postgresql.MONEY,
-        postgresql.OID,
-        postgresql.REGCLASS,
-        postgresql.BIT(3),
-        postgresql.BIT(varying=True),
-        postgresql.TIMESTAMP(precision=3),
-        postgresql.TIME(precision=2),
-        postgresql.INTERVAL(fields="YEAR TO MONTH"),
-        postgresql.DOUBLE_PRECISION,
-    )
-
-
-@case(POSTGRESQL)
-def ty_postgresql_jsonb_of_text(m):
-    columns(m, postgresql.JSONB(astext_type=sa.Text()), postgresql.JSON(astext_type=sa.Text()))
-
-
-@case(POSTGRESQL)
-def ty_postgresql_arrays(m):
-    columns(
-        m,
-        postgresql.ARRAY(sa.Integer),
-        postgresql.ARRAY(sa.String(20), dimensions=2),
-        sa.ARRAY(sa.Text),
-        postgresql.ARRAY(sa.Numeric(8, 2)),
-    )
-
-
-@case(POSTGRESQL)
-def ty_postgresql_array_of_enum(m):
-    columns(m, postgresql.ARRAY(sa.Enum("a", "b", name="ae")))
-
-
-@case(POSTGRESQL)
-def ty_postgresql_array_of_custom(m):
-    columns(m, postgresql.ARRAY(Trimmed(20)))
-
-
-@case(POSTGRESQL)
-def ty_postgresql_ranges(m):
-    columns(m, postgresql.INT4RANGE, postgresql.TSTZRANGE, postgresql.NUMRANGE, postgresql.DATEMULTIRANGE)
-
-
-@case(POSTGRESQL)
-def ty_postgresql_enum(m):
-    columns(m, postgresql.ENUM("a", "b", name="pge"))
-
-
-@case(POSTGRESQL)
-def ty_postgresql_domain(m):
-    columns(m, postgresql.DOMAIN("posint", sa.Integer, check="VALUE > 0", not_null=True, default="1"))
-
-
 @case(MARIADB)
 def ty_mariadb(m):
     columns(
