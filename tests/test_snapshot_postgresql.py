@@ -116,11 +116,17 @@ def zoo() -> dict[str, Case]:
     return {name: case for name, case in CASES.items() if POSTGRESQL in case.engines}
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+
+EXTENSIONS = ("citext", "hstore")
+"""What several cases make if it is not there."""
+
+
 def build(case: Case, engine: sa.Engine) -> None:
     """Build a case in a schema of its own, which is the default one meanwhile."""
     with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
-        connection.exec_driver_sql(f"CREATE SCHEMA {case.name}")
-        connection.exec_driver_sql(f"SET search_path = {case.name}")
+        connection.exec_driver_sql(f"CREATE SCHEMA of_{case.name}")
+        connection.exec_driver_sql(f"SET search_path = of_{case.name}, public")
         case.metadata().create_all(connection)
         connection.exec_driver_sql("RESET search_path")
         if connection.exec_driver_sql("SELECT to_regnamespace('app')").scalar():
@@ -138,6 +144,10 @@ def zoo_engines(postgresql_server: sa.URL) -> Iterator[tuple[sa.Engine, ...]]:
     ):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", sa.exc.SADeprecationWarning)  # some cases are old-fashioned
+            for engine in (first, second):
+                with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                    for extension in EXTENSIONS:
+                        connection.exec_driver_sql(f"CREATE EXTENSION {extension}")
             for case in zoo().values():
                 build(case, first)
                 build(case, second)
@@ -151,7 +161,9 @@ def zoo_snapshots(zoo_engines: tuple[sa.Engine, ...]) -> tuple[Snapshot, ...]:
 
 
 def of_case(taken: Snapshot, name: str) -> Snapshot:
-    return taken.where(lambda each: each.schema in (name, f"app_of_{name}") or each.name == name)
+    schemas = {table.schema for table in CASES[name].metadata().tables.values()} - {None, "app"}
+    own = {f"of_{name}", f"app_of_{name}", *schemas}
+    return taken.where(lambda each: each.schema in own or each.name in own)
 
 
 @pytest.mark.parametrize("name", zoo())
