@@ -661,7 +661,8 @@ def role(postgresql: str) -> Iterator[str]:
 
 def test_without_scratch_the_stored_snapshots_do(shop: Project, postgresql: str, role: str) -> None:
     """A role that cannot create a database upgrades and is verified, once the snapshots are there."""
-    assert shop.safe_upgrade(URI=role).code == 2
+    assert shop.safe_upgrade("--require-proof", URI=role).code == 3
+    assert snapshot(shop, URI=role).code == 3
     assert snapshot(shop, URI=postgresql).code == 0
 
     ended = shop.safe_upgrade("--require-proof", URI=role)
@@ -686,7 +687,7 @@ def test_without_scratch_a_snapshot_from_another_version_is_refused(
 
     assert ended.code == 3, ended.stderr
     (finding,) = ended.findings("snapshot-from-other-version")
-    assert "was made on postgresql 9, this server is" in finding["message"]
+    assert "was made on postgresql 9, and this server is" in finding["message"]
     assert "flask db-snapshot" in finding["hint"]
 
 
