@@ -449,3 +449,42 @@ def test_models_that_name_the_default_schema(shop: Project) -> None:
         assert shop.adopt().document["outcome"] == "already-adopted"
     else:
         assert (ended.code, ended.findings("leaks-into-real-database") != []) == (3, True), ended.stderr
+
+
+MOVED = """
+    import os
+
+    import sqlalchemy as sa
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE"]
+    db = SQLAlchemy(app)
+
+
+    class Thing(db.Model):
+        id = db.Column(sa.Uuid, primary_key=True)
+        price = db.Column(sa.Double, nullable=False)
+"""
+# What SQLAlchemy 1.4.54 sent for String(36) and Float; 2.1 makes DOUBLE of Mapped[float], and has Uuid.
+OF_1_4 = "CREATE TABLE thing (id VARCHAR(36) NOT NULL, price FLOAT NOT NULL, PRIMARY KEY (id))"
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mariadb"])
+def test_a_database_of_an_older_sqlalchemy(
+    request: pytest.FixtureRequest, project: Project, engine: str
+) -> None:
+    """Types that moved between its versions are differences like others, seen and shown."""
+    is_sqlite = engine == "sqlite"
+    url = f"sqlite:///{project.path / 'old.db'}" if is_sqlite else request.getfixturevalue(engine)
+    project.environment["DATABASE"] = url
+    project.write("app.py", MOVED)
+    execute(project, OF_1_4)
+
+    ended = project.adopt()
+
+    assert ended.code == 3, ended.stderr
+    found = {each["subject"] for each in ended.findings("changed-column-type")}
+    # PostgreSQL's FLOAT is double precision; SQLite's own UUID is CHAR(32).
+    assert found == ({"thing.id"} if engine == "postgresql" else {"thing.id", "thing.price"})
