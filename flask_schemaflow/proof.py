@@ -70,7 +70,21 @@ def replay(
     :raises ProofFailed: a revision fails on an empty database.
     :raises Refused: a revision uses ``db.session`` or another connection of its own.
     """
-    binds = tuple(binds)
+    sources = {bind.key: bind.source for bind in binds}
+    with scratch_databases(sources, ours=ours) as scratches:
+        return replay_on(scratches, migrations, target, bookkeeping, required=required, observe=observe)
+
+
+def replay_on(
+    scratches: Mapping[BindKey, Connection],
+    migrations: Migrations,
+    target: str | tuple[str, ...],
+    bookkeeping: Mapping[BindKey, frozenset[TableName]],
+    *,
+    required: Iterable[BindKey],
+    observe: Observe | None = None,
+) -> dict[BindKey, Snapshot]:
+    """Do what :func:`replay` does on scratch databases that are there and empty."""
 
     def steps(_bind: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
         assert context.script is not None
@@ -80,14 +94,13 @@ def replay(
         if observe is not None:
             observe(key, revision, lambda: _snapshot(connection, bookkeeping[key]))
 
-    with scratch_databases({bind.key: bind.source for bind in binds}, ours=ours) as scratches:
-        try:
-            run_environment(
-                migrations, scratches, steps, on_apply=applied, on_scratch=True, required=tuple(required)
-            )
-        except RevisionFailed as failure:
-            raise _refusal(failure) from failure
-        return {key: _snapshot(connection, bookkeeping[key]) for key, connection in scratches.items()}
+    try:
+        run_environment(
+            migrations, scratches, steps, on_apply=applied, on_scratch=True, required=tuple(required)
+        )
+    except RevisionFailed as failure:
+        raise _refusal(failure) from failure
+    return {key: _snapshot(connection, bookkeeping[key]) for key, connection in scratches.items()}
 
 
 def prove(

@@ -18,7 +18,7 @@ from ..migrations import (
     staging_area,
     write_staged,
 )
-from ..proof import Proof, prove, replay
+from ..proof import Proof, prove, replay_on
 from ..results import ProofResult
 from ..revisions import TableName, read_revision, source_hash
 from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path
@@ -32,11 +32,14 @@ from .drafting import (
     draft_for,
     families_on_paper,
     names_no_schema,
+    scratch_for,
     stage_baseline,
     structure_of_models,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from ..baseline import Baseline
     from ..discovery import Bind
 
@@ -46,13 +49,12 @@ def write_baseline(adoption: Adoption) -> None:
     survey = adoption.survey
     several = any(bind.key is not None for bind in survey.relevant)
     with staging_area(survey.migrations, several_databases=several) as staging:
-        configured = ask_environment(staging, survey)
-        tables = {key: version_table_of(found) for key, found in configured.items()}
-        adoption = _with_version_tables(adoption, tables)
-        proved = _prove_at_once(adoption, staging, configured) or _prove_in_steps(
-            adoption, staging, configured
-        )
-        _end(proved)
+        with scratch_for(survey) as scratches:
+            configured = ask_environment(staging, survey, scratches)
+            tables = {key: version_table_of(found) for key, found in configured.items()}
+            adoption = _with_version_tables(adoption, tables)
+            proved = _prove_at_once(adoption, staging, configured, scratches)
+        _end(proved or _prove_in_steps(adoption, staging, configured))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,10 @@ def _unmanaged(survey: Survey) -> list[Bind]:
 
 
 def _prove_at_once(
-    adoption: Adoption, staging: Migrations, configured: Mapping[BindKey, Configured]
+    adoption: Adoption,
+    staging: Migrations,
+    configured: Mapping[BindKey, Configured],
+    scratches: Mapping[BindKey, Connection],
 ) -> _Proved | None:
     """Run the baseline of the models on scratch; mostly it gives what is there, and that is all to be known.
 
@@ -88,14 +93,7 @@ def _prove_at_once(
     adoption.notify("Proving     the baseline on a scratch database")
     keys = [bind.key for bind in unmanaged]
     try:
-        made = replay(
-            staged.migrations,
-            survey.binds,
-            staged.id,
-            survey.bookkeeping,
-            required=keys,
-            ours=names_no_schema(survey),
-        )
+        made = replay_on(scratches, staged.migrations, staged.id, survey.bookkeeping, required=keys)
     except ProofFailed:
         made = {}
     adoption = _with_made(adoption, {key: made[key] for key in keys if made})
@@ -241,7 +239,7 @@ def _write_and_stamp(
         adoption.notify(f"Writing     {staged.target}")
         written = write_staged(staged, project, lambda: _stored_snapshots(adoption.survey, staged, proof))
         try:
-            if source_hash(staged.target.read_text(encoding="utf-8")) != source_hash(staged.source):
+            if _has_another_meaning(staged.target.read_text(encoding="utf-8"), staged.source):
                 # A post-write hook changed more than the layout.
                 _prove(adoption, project, staged.id, unmanaged, wanted)
             with uninterrupted():
@@ -251,6 +249,10 @@ def _write_and_stamp(
             if adoption.progress.ending is None:
                 remove_written(written)
             raise
+
+
+def _has_another_meaning(source: str, other: str) -> bool:
+    return source != other and source_hash(source) != source_hash(other)
 
 
 def _stored_snapshots(survey: Survey, staged: StagedRevision, proof: Proof) -> dict[Path, str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sqlalchemy import make_url
 
-from ..baseline import Baseline, Tables, Target, create_all_on, draft_baseline
+from ..baseline import Baseline, CannotRecord, Tables, Target, create_all_on, draft_baseline
 from ..findings import Finding
 from ..migrations import (
     Configured,
@@ -24,6 +24,8 @@ from ..session import sealed
 from ..snapshot import Snapshot, respelled, take_snapshot
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
     from ..discovery import Bind
     from ..drift import Drift
     from ..survey import Survey
@@ -57,14 +59,11 @@ def draft_for(
 ) -> Baseline:
     """Write the baseline of one database: what ``create_all`` makes, but for accepted differences."""
     snapshot = survey.looks[bind.key].snapshot
-    with ExitStack() as stack:
-        scratch = stack.enter_context(scratch_database(bind.source, ours=bind.names_no_schema))
-        stack.enter_context(sealed())
+
+    def written(scratch: Connection | None) -> Baseline:
         targets = [Target(dialect=bind.engine.dialect, scratch=scratch)]
-        targets.extend(
-            Target(dialect=make_url(_PAPER[family]).get_dialect()())
-            for family in families_on_paper(survey, engines)
-        )
+        families = families_on_paper(survey, engines)
+        targets.extend(Target(dialect=make_url(_PAPER[family]).get_dialect()()) for family in families)
         return draft_baseline(
             bind.metadata,
             targets,
@@ -72,6 +71,14 @@ def draft_for(
             differing=accepted.get(bind.key, ()),
             real=respelled(snapshot, like=wanted) if snapshot and wanted else None,
         )
+
+    try:
+        with sealed():
+            return written(None)
+    except CannotRecord:
+        # An event of the models asks the database; let it ask an empty one.
+        with scratch_database(bind.source, ours=bind.names_no_schema) as scratch, sealed():
+            return written(scratch)
 
 
 # The dialect alone is needed, not its driver.
@@ -112,18 +119,24 @@ def names_no_schema(survey: Survey) -> bool:
     return all(bind.names_no_schema for bind in survey.binds)
 
 
-def ask_environment(staging: Migrations, survey: Survey) -> dict[BindKey, Configured]:
-    """Ask ``env.py`` how it names things, on scratch databases."""
+def scratch_for(survey: Survey) -> AbstractContextManager[dict[BindKey, Connection]]:
+    """Give scratch databases for what we write."""
     sources = {bind.key: bind.source for bind in survey.binds}
-    with scratch_databases(sources, ours=names_no_schema(survey)) as scratches:
-        return run_environment(
-            staging,
-            scratches,
-            lambda *_: [],
-            dont_mutate=True,
-            on_scratch=True,
-            required=[bind.key for bind in survey.relevant],
-        )
+    return scratch_databases(sources, ours=names_no_schema(survey))
+
+
+def ask_environment(
+    staging: Migrations, survey: Survey, scratches: Mapping[BindKey, Connection]
+) -> dict[BindKey, Configured]:
+    """Ask ``env.py`` how it names things; nothing is written on the scratch databases."""
+    return run_environment(
+        staging,
+        scratches,
+        lambda *_: [],
+        dont_mutate=True,
+        on_scratch=True,
+        required=[bind.key for bind in survey.relevant],
+    )
 
 
 def stage_baseline(

@@ -71,7 +71,8 @@ def new_database(engine: str, name: str, folder: Path) -> Iterator[str]:
         try:
             yield server.url.set(database=name).render_as_string(hide_password=False)
         finally:
-            connection.exec_driver_sql(f"DROP DATABASE {name}")
+            force = " WITH (FORCE)" if engine == "postgresql" else ""
+            connection.exec_driver_sql(f"DROP DATABASE {name}{force}")
     server.dispose()
 
 
@@ -95,11 +96,8 @@ def models(tables: int) -> sa.MetaData:
 def reading(url: str, metadata: sa.MetaData) -> list[tuple[str, str]]:
     """Measure a snapshot beside its bare queries and ``compare_metadata``, on one connection."""
     engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        for part in _chunks(metadata.sorted_tables):
-            metadata.create_all(connection, part)
-            connection.commit()
-            connection.begin()
+    for part in _chunks(metadata.sorted_tables):
+        metadata.create_all(engine, part)
     with engine.connect() as connection:
         statements: list[str] = []
         listener = lambda _c, _u, statement, *_: statements.append(statement)  # noqa: E731
