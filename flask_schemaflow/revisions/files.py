@@ -80,7 +80,7 @@ def read_revision(file: Path) -> Revision:
 
 def _read_by_expression(file: Path, source: str) -> Revision | None:
     ids, parents = _ID.findall(source), _PARENT.findall(source)
-    others = re.search(r"^(?:branch_labels|depends_on)\s*(?::[^=\n]+)?=\s*(?!None\b)", source, re.MULTILINE)
+    others = re.search(r"^(?:branch_labels|depends_on)\s*(?::[^=\n]+)?=(?!\s*None\b)", source, re.MULTILINE)
     if len(ids) != 1 or len(parents) != 1 or others:
         return None
     title = re.match(r'\s*"""(.+)', source)

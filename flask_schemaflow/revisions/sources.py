@@ -160,7 +160,7 @@ def source_hash(source: str) -> str:
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
             del body[0]
-    return hashlib.sha256(_canonical(tree).encode()).hexdigest()
+    return hashlib.sha256("".join(_canonical(tree)).encode()).hexdigest()
 
 
 def _is_docstring(node: ast.AST) -> bool:
@@ -171,14 +171,20 @@ def _is_docstring(node: ast.AST) -> bool:
     )
 
 
-def _canonical(node: object) -> str:
+def _canonical(node: object) -> Iterator[str]:
     if isinstance(node, ast.AST):
-        parts = (
-            f"{name}={_canonical(value)}"
-            for name, value in ast.iter_fields(node)
-            if value is not None and value != [] and name != "kind"
-        )
-        return f"{type(node).__name__}({','.join(parts)})"
-    if isinstance(node, list):
-        return f"[{','.join(map(_canonical, node))}]"
-    return repr(node)
+        yield f"{type(node).__name__}("
+        for name, value in ast.iter_fields(node):
+            if value is not None and value != [] and name != "kind":
+                yield f"{name}="
+                yield from _canonical(value)
+                yield ","
+        yield ")"
+    elif isinstance(node, list):
+        yield "["
+        for each in node:
+            yield from _canonical(each)
+            yield ","
+        yield "]"
+    else:
+        yield repr(node)
