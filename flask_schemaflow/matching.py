@@ -42,7 +42,8 @@ def revision_of(
         number = sum(each.structural for each in found)
         raise DriftFound(
             "The structure is not that of any revision. The nearest is "
-            f"{match.nearest}; it differs in {ways(number)}.",
+            f"{match.nearest}; it differs in {ways(number)}. "
+            f"Mend the database, or let a difference not count: --accept {_first(found)}",
             findings=found,
         )
     return match.equal[0]
@@ -121,6 +122,10 @@ def _compare(
             found = find_drift(only_ours(snapshots[key], ours), real, f"revision {revision}")
             drifts[revision][key] = tuple(each for each in found if each.key not in accepted)
     return drifts
+
+
+def _first(found: Iterable[Drift]) -> str:
+    return next((each.key for each in found if each.structural), "CODE:SUBJECT")
 
 
 def _distance(drift: Mapping[BindKey, tuple[Drift, ...]]) -> int:

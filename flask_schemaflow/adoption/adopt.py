@@ -90,6 +90,7 @@ def _nothing_to_adopt(adoption: Adoption) -> None:
 
 
 def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
+    progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
     for state in survey.states.values():
         for name in sorted(state.foreign, key=lambda each: each.name):

@@ -183,7 +183,7 @@ def _accepted_drift(
     for bind in unmanaged:
         found = find_drift(wanted[bind.key], adoption.survey.ours(bind.key), "the models")
         accepted[bind.key], stops = adoption.split(found)
-        adoption.progress.findings.extend(each for each in found if each not in stops)
+        adoption.note_passing(found, stops)
         stopping.extend(stops)
     if stopping:
         raise DriftFound(

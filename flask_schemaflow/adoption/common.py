@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import SchemaFlowError
+from ..findings import Severity
 from ..revisions import TableName
 from ..stamping import write_revision
 
@@ -39,6 +40,13 @@ class Adoption:
     def accepted(self) -> frozenset[str]:
         """The accepted differences, each ``CODE:SUBJECT``, of options and settings."""
         return frozenset((*self.options.accept, *self.survey.settings.accept))
+
+    def note_passing(self, found: Iterable[Drift], stops: Collection[Drift]) -> None:
+        """Note the differences that do not stop; what was accepted is a warning."""
+        passing = (each for each in found if each not in stops)
+        self.progress.findings.extend(
+            replace(each, severity=Severity.WARNING) if each.structural else each for each in passing
+        )
 
     def split(self, drift: Iterable[Drift]) -> tuple[list[Drift], list[Drift]]:
         """Split structural differences into accepted and stopping ones."""

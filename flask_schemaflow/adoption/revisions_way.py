@@ -50,12 +50,14 @@ def confirm_revision(adoption: Adoption) -> None:
         if survey.states[bind.key].state in (State.BEHIND, State.CURRENT)
     }
     stopping: list[Drift] = []
+    accepted = 0
     for key, versions in adopted.items():
         made = structure_at(survey, [key], versions)[key]
         expected = only_ours(made, survey.states[key].ours_with(made))
         found = find_drift(expected, survey.ours(key, made), f"revision {versions[0]}")
-        _, stops = adoption.split(found)
-        adoption.progress.findings.extend(each for each in found if each not in stops)
+        passes, stops = adoption.split(found)
+        adoption.note_passing(found, stops)
+        accepted += len(passes)
         adoption.progress.update(key, verified=not stops)
         stopping.extend(stops)
     adoption.progress.proof = ProofResult(
@@ -64,13 +66,15 @@ def confirm_revision(adoption: Adoption) -> None:
     if stopping:
         raise DriftFound(
             f"The database says revision {_said(adopted)}, but its structure differs from it in "
-            f"{ways(len(stopping))}.",
+            f"{ways(len(stopping))}. Mend the database, or let a difference stay: --accept "
+            f"{stopping[0].key}",
             findings=tuple(stopping),
         )
     pending = any(survey.states[key].state is State.BEHIND for key in adopted)
     adoption.end(
         "already-adopted",
-        f"Already adopted: the structure is that of revision {_said(adopted)}."
+        f"Already adopted: the structure is that of revision {_said(adopted)}"
+        + (f", but for {accepted} accepted difference{'s' if accepted != 1 else ''}." if accepted else ".")
         + (" Newer revisions are pending: `flask db-safe-upgrade`." if pending else ""),
     )
 

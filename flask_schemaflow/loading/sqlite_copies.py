@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SchemaFlowError
+from ..errors import Busy, SchemaFlowError
 from ..sqlite_file import copy_file, copy_structure, file_of_name, opens_watched, replace_driver_connect
 from .round_about import refuse_file
 from .statements import record_write
@@ -86,6 +86,13 @@ def _fill_copy(file: Path, target: Path, record: LoadingRecord) -> None:
             copy_structure(file, target)
         else:
             copy_file(file, target)
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error) and "busy" not in str(error):
+            raise
+        record.failure = record.failure or Busy(
+            f"{file} is locked by another process (SQLite cannot say which). Nothing was changed; try again."
+        )
+        raise record.failure from error
     except sqlite3.DatabaseError:
         # The app meets a damaged file too, and our own checks name the damage later.
         target.write_bytes(b"damaged")

@@ -18,7 +18,7 @@ from alembic.script import write_hooks
 from alembic.util import CommandError
 from flask_migrate import Config as MigrateConfig
 
-from ..errors import ConfigurationError
+from ..errors import Busy, ConfigurationError
 from ..interrupts import uninterrupted
 from ..revisions import parse_source, read_revision
 from .folder import TEMPLATE, Folder, Migrations
@@ -180,6 +180,10 @@ def _place_folder(source: Path, target: Path, written: list[Path]) -> None:
             beside.rename(target)
             written.append(target)
             return
+        # What is there now was made by somebody else, since the folder was looked at.
+        taken = [entry.name for entry in beside.iterdir() if (target / entry.name).exists()]
+        if taken:
+            raise Busy(f"{target} was made by somebody else meanwhile. Nothing was written; run this again.")
         for entry in sorted(beside.iterdir()):
             entry.rename(target / entry.name)
             written.append(target / entry.name)

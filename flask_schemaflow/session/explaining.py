@@ -64,6 +64,7 @@ def _explain_sqlite(target: str, text: str, _code: str) -> SchemaFlowError:
 _REFUSES_USER = ("28000", "28P01")
 _LOCKED = ("55P03", "57014", "40P01", "40001")
 _READ_ONLY = ("25006",)
+_MADE_MEANWHILE = ("23505", "42P07")
 _MESSAGES_ON_CONNECTING = {
     r"authentication failed|no password supplied|role .* does not exist|no pg_hba\.conf entry": "28000",
     r"database .* does not exist": "3D000",
@@ -83,6 +84,8 @@ def _explain_postgresql(target: str, text: str, code: str) -> SchemaFlowError:
         return Busy(f"{target} is blocked by another session: {text}. Nothing was changed; try again.")
     if code in _READ_ONLY:
         return _read_only(target, text)
+    if code in _MADE_MEANWHILE:
+        return Busy(f"{target} is being changed by another session: {text}. Nothing was changed; try again.")
     if code == "42501":
         return _lacks_rights(target, text)
     if code[:2] in ("08", "53", "57"):

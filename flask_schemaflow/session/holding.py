@@ -14,6 +14,7 @@ from ..errors import Busy, ConfigurationError
 from ..sqlite_file import check_file, driver_connect
 from .connecting import close, connect_with, server_connection
 from .explaining import explained
+from .locking import take_lock
 from .targets import sqlite_path, target_of, way_for
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
 
+LOCK_WAIT = 300.0  # seconds, for another process of ours
 Tables = Iterable[tuple[str | None, str]]
 
 
@@ -72,6 +74,7 @@ def migrating_transaction(engine: Engine, *, wait: float = 5.0) -> Iterator[Held
             yield held
         return
     with server_connection(engine) as connection:
+        take_lock(engine, connection, wait=LOCK_WAIT)
         for statement in _TIMEOUTS[engine.dialect.name]:
             connection.exec_driver_sql(statement.format(seconds=max(1, int(wait))))
         connection.commit()
@@ -206,6 +209,7 @@ def _end(raw: _HeldConnection, how: Callable[[], None]) -> None:
 @contextmanager
 def _hold_postgresql(engine: Engine, _app_listeners: bool, wait: float) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
     with server_connection(engine, isolation_level="READ COMMITTED") as connection:
+        take_lock(engine, connection, wait=LOCK_WAIT)
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait * 1000)}")
 
         def lock(tables: Tables) -> None:
@@ -221,6 +225,7 @@ def _hold_postgresql(engine: Engine, _app_listeners: bool, wait: float) -> Itera
 @contextmanager
 def _hold_mysql(engine: Engine, _app_listeners: bool, wait: float) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
     with server_connection(engine, isolation_level="READ COMMITTED") as connection:
+        take_lock(engine, connection, wait=LOCK_WAIT)
         connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {max(1, int(wait))}")
         connection.exec_driver_sql(f"SET SESSION innodb_lock_wait_timeout = {max(1, int(wait))}")
 

@@ -45,7 +45,13 @@ _Item = str | _Group
 
 
 def normal_expression(text: str) -> str:
-    """Give an expression in its lasting form, without parentheses around the whole. Read-only."""
+    """Give an expression in its lasting form, without parentheses around the whole. Read-only.
+
+    CURRENT_TIMESTAMP is now() by another name
+    (https://www.postgresql.org/docs/current/functions-datetime.html).
+    """
+    if text == "CURRENT_TIMESTAMP":
+        return "now()"
     if _NOTHING_TO_DO.match(text):
         return text
     return _written(_bare(_parsed(text)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..drift import ways
 from ..errors import Broken, Busy, SchemaFlowError, Undone, Unverified
 from ..findings import Finding, Severity
 from ..migrations import RevisionFailed
@@ -15,6 +16,7 @@ from ..survey import look_at
 
 if TYPE_CHECKING:
     from ..discovery import Bind
+    from ..drift import Drift
     from ..snapshot import Snapshot
     from .run import Run
 
@@ -25,15 +27,24 @@ Points = dict[BindKey, dict[str, "Snapshot"]]
 """What a database was after each revision that could be committed, as it was read then."""
 
 
-def told(run: Run, error: BaseException, committed: Iterable[BindKey], points: Points) -> SchemaFlowError:
+def told(
+    run: Run,
+    error: BaseException,
+    committed: Iterable[BindKey],
+    points: Points,
+    before: Mapping[BindKey, tuple[Drift, ...]],
+) -> SchemaFlowError:
     """Read the databases again after the rollback, and say what they are. Read-only.
 
     A database is whole if it is what it was at the last point where it could be committed. Refusals and
     settings that stopped the run before it wrote keep their meaning.
 
     :param committed: the databases that were upgraded before another one failed.
+    :param before: in what they differed from their revision before this run: an earlier one may have left it.
     """
-    ended = [_ending(run, bind, tuple(committed), points) for bind in run.survey.relevant]
+    ended = [
+        _ending(run, bind, tuple(committed), points, before.get(bind.key, ())) for bind in run.survey.relevant
+    ]
     finding, cause = _cause(error)
     for each in ended:
         if each.is_moved and each.revision is not None:
@@ -47,7 +58,8 @@ def told(run: Run, error: BaseException, committed: Iterable[BindKey], points: P
     if isinstance(error, SchemaFlowError) and not isinstance(error, Undone) and not is_moved:
         return error
     kind = Busy if isinstance(error, Busy) else Undone
-    return kind(f"{cause} {_where(ended)}", findings=finding)
+    notes = "".join(f" {each.note}" for each in ended if each.note)
+    return kind(f"{cause} {_where(ended, again=kind is Busy)}{notes}", findings=finding)
 
 
 def _steps_up_to(run: Run, key: BindKey, revision: str) -> tuple[str, ...]:
@@ -79,13 +91,16 @@ class _Ending:
     versions: tuple[str, ...]
     is_moved: bool = False
     problem: str = ""
+    note: str = ""
 
     @property
     def revision(self) -> str | None:
         return self.versions[0] if len(self.versions) == 1 else None
 
 
-def _ending(run: Run, bind: Bind, committed: tuple[BindKey, ...], points: Points) -> _Ending:
+def _ending(
+    run: Run, bind: Bind, committed: tuple[BindKey, ...], points: Points, before: tuple[Drift, ...]
+) -> _Ending:
     try:
         look = look_at(bind, run.survey.version_tables[bind.key])
     except SchemaFlowError as error:
@@ -98,13 +113,38 @@ def _ending(run: Run, bind: Bind, committed: tuple[BindKey, ...], points: Points
     else:
         is_moved = versions != run.plans[bind.key].current
         is_whole = _structure(run, bind, look.snapshot) == _last_point(run, bind, versions, points)
-    if is_whole:
+    if is_whole and not before:
         return _Ending(bind=bind, versions=versions, is_moved=is_moved)
+    if is_whole and not _commits_tables(bind):
+        return _Ending(bind=bind, versions=versions, is_moved=is_moved, note=_differed(versions, before))
     problem = (
         f"{bind.target} says {', '.join(versions) or 'no revision'}, and its structure is not what it was "
-        "there: parts of a revision are in. Restore it from a backup, or mend it by hand."
+        f"there: parts of {_next(run, bind.key, versions)} are in{_which(before)}. Restore it from a backup, "
+        "or mend it by hand and run this again."
     )
     return _Ending(bind=bind, versions=versions, is_moved=is_moved, problem=problem)
+
+
+def _commits_tables(bind: Bind) -> bool:
+    return bind.engine.dialect.name in ("mysql", "mariadb")
+
+
+def _next(run: Run, key: BindKey, versions: tuple[str, ...]) -> str:
+    """Name the revision that was to come after these."""
+    steps = [step.revision for step in run.plans[key].steps]
+    rest = steps[steps.index(versions[0]) + 1 :] if versions and versions[0] in steps else steps
+    return f"revision {rest[0]}" if rest else "a revision"
+
+
+def _which(before: tuple[Drift, ...]) -> str:
+    return f", at least since before this run ({before[0].message})" if before else ""
+
+
+def _differed(versions: tuple[str, ...], before: tuple[Drift, ...]) -> str:
+    return (
+        f"It differed from {', '.join(versions) or 'no revision'} in {ways(len(before))} before this run as "
+        f"well: {before[0].message}"
+    )
 
 
 def _last_point(run: Run, bind: Bind, versions: tuple[str, ...], points: Points) -> Snapshot | None:
@@ -119,7 +159,7 @@ def _structure(run: Run, bind: Bind, snapshot: Snapshot | None) -> Snapshot | No
     return snapshot and snapshot.where(lambda each: TableName(each.schema, each.name) not in books)
 
 
-def _where(ended: list[_Ending]) -> str:
+def _where(ended: list[_Ending], *, again: bool) -> str:
     undone = {
         each.bind.label: ", ".join(each.versions) or "no revision" for each in ended if not each.is_moved
     }
@@ -130,7 +170,7 @@ def _where(ended: list[_Ending]) -> str:
     if not moved:
         return f"Everything was undone: {_listed(undone)}."
     rest = f" Undone: {_listed(undone)}." if undone else ""
-    return f"Committed before: {_listed(moved)}.{rest} Run this again."
+    return f"Committed before: {_listed(moved)}.{rest}" + (" Run this again." if again else "")
 
 
 def _listed(revisions: dict[str, str]) -> str:

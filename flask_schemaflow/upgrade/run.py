@@ -17,7 +17,7 @@ from ..survey import Look, Notify, Survey, read_look
 from ..versions import create_version_table
 from .failure import Points, is_sqlite, note_revision, told
 from .verdicts import done, nothing_to_do
-from .verification import Before, Expected, drift_before, verify
+from .verification import Before, Expected, drift_before, is_checked, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
     from sqlalchemy.engine import Connection
 
+    from ..drift import Drift
     from ..plan import Plan
     from ..results import Progress
 
@@ -79,40 +80,52 @@ def migrate(run: Run, expected: Expected) -> None:
         if _is_done_already(run, held):
             run.progress.end("nothing-to-do", nothing_to_do(run.plans))
             return
+        before: dict[BindKey, tuple[Drift, ...]] = {}
         points: Points = {}
         try:
-            _work(run, held, expected, points, stack)
+            before |= {key: drift_before(run, key, each.connection, expected) for key, each in held.items()}
+            _work(run, held, _Measures(expected, before, points), stack)
             with uninterrupted():
                 _commit(run, held, committed)
-                outcome = "upgraded" if expected is not None else "upgraded-unchecked"
-                run.progress.end(outcome, done(run.plans, run.stamps, checked=expected is not None))
+                checked = is_checked(run, expected)
+                verdict = done(run.plans, run.stamps, tuple(run.progress.databases.values()), checked=checked)
+                run.progress.end("upgraded" if checked else "upgraded-unchecked", verdict)
         except BaseException as error:
             if run.progress.ending is not None:
                 return
             if not committed:
                 made.remove()
             stack.close()
-            raise told(run, error, committed, points) from error
+            raise told(run, error, committed, points, before) from error
 
 
-def _work(run: Run, held: Held, expected: Expected, points: Points, stack: ExitStack) -> None:
+@dataclass(frozen=True)
+class _Measures:
+    """What databases are compared with: what revisions make, how they differed before, what they were."""
+
+    expected: Expected
+    before: Before
+    points: Points
+
+
+def _work(run: Run, held: Held, measures: _Measures, stack: ExitStack) -> None:
     prepared: dict[BindKey, Connection] = {
         bind.key: held[bind.key].connection
         if bind.key in held
         else stack.enter_context(scratch_database(bind.source))
         for bind in run.survey.binds
     }
-    before = {key: drift_before(run, key, each.connection, expected) for key, each in held.items()}
     for key, transaction in held.items():
         if not transaction.is_one:
             transaction.connection.rollback()  # what was read so far was a transaction too
         elif key in run.stamps:
             _stamp_inside(run, key, transaction)
-    _Steps(run, held, expected, before, points).run(prepared)
+    _Steps(run, held, measures).run(prepared)
     for bind in run.survey.relevant:
         if held[bind.key].is_one or not run.plans[bind.key].steps:
             target = run.plans[bind.key].target
-            verify(run, bind, held[bind.key].connection, before[bind.key], expected, target)
+            known = measures.before[bind.key]
+            verify(run, bind, held[bind.key].connection, known, measures.expected, target)
 
 
 def _commit(run: Run, held: Held, committed: list[BindKey]) -> None:
@@ -216,9 +229,8 @@ def _is_at_start(run: Run, key: BindKey, look: Look) -> bool:
 class _Steps:
     """The revisions of one run, each looked at before its transaction ends."""
 
-    def __init__(self, run: Run, held: Held, expected: Expected, before: Before, points: Points) -> None:
-        self.all, self.held, self.expected, self.before = run, held, expected, before
-        self.points = points
+    def __init__(self, run: Run, held: Held, measures: _Measures) -> None:
+        self.all, self.held, self.measures = run, held, measures
         self.binds = {bind.key: bind for bind in run.survey.relevant}
         self.titles = {step.revision: step.title for plan in run.plans.values() for step in plan.steps}
 
@@ -256,8 +268,9 @@ class _Steps:
     def verify_now(self, key: BindKey, revision: str, connection: Connection) -> None:
         """Verify one revision where each has a transaction of its own."""
         try:
-            point = verify(self.all, self.binds[key], connection, self.before[key], self.expected, revision)
-            self.points.setdefault(key, {})[revision] = point
+            known, expected = self.measures.before[key], self.measures.expected
+            point = verify(self.all, self.binds[key], connection, known, expected, revision)
+            self.measures.points.setdefault(key, {})[revision] = point
         except Undone as error:
             if not self.held[key].commits_tables:
                 raise

@@ -17,7 +17,7 @@ from ..survey import Notify, Survey, Where, open_project, survey_project, tell_n
 from .fast_path import is_at_head
 from .run import Run, UpgradeOptions, migrate
 from .verdicts import nothing_to_do, would
-from .verification import expected_structure
+from .verification import REVISION_FAILS, expected_structure
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -49,7 +49,7 @@ def safe_upgrade(
     :param notify: gets a line for each step.
     :raises SchemaFlowError: it was refused, or failed; ``exit_code`` says what the database is now.
     """
-    check_accepted(options.accept, NOT_OURS)
+    check_accepted(options.accept, NOT_OURS, REVISION_FAILS)
     progress = Progress("db-safe-upgrade")
     with progress.told_on_failure(), app.app_context():
         project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
@@ -75,6 +75,7 @@ def _end_early(progress: Progress, at_head: Mapping[BindKey, str]) -> None:
 
 
 def _upgrade(survey: Survey, options: UpgradeOptions, progress: Progress, notify: Notify) -> None:
+    progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
     _check_there(survey, options)
     _refuse_states(survey, options)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..plan import Plan
+    from ..results import DatabaseResult
 
 BindKey = str | None
 Plans = Mapping[BindKey, "Plan"]
@@ -24,14 +25,16 @@ def would(plans: Plans, stamps: Stamps) -> str:
     return f"{first}{', '.join(_revisions(plans)) or 'nothing'}."
 
 
-def done(plans: Plans, stamps: Stamps, *, checked: bool) -> str:
+def done(plans: Plans, stamps: Stamps, databases: tuple[DatabaseResult, ...], *, checked: bool) -> str:
     """Say what was done."""
     steps = _revisions(plans)
     stamped = f"Adopted at {', '.join(sorted(set(stamps.values())))} by proof; " if stamps else ""
     unchecked = "" if checked else " The structure was not checked."
     count = f"{len(steps)} revision" + ("s" if len(steps) != 1 else "")
     ran = f"upgraded to {_targets(plans)}, {count}" if steps else "no revision was pending"
-    text = f"{stamped}{ran}.{unchecked}"
+    differs = any(each.verified is False for each in databases)
+    before = " It differs from that revision in what it did before." if differs else ""
+    text = f"{stamped}{ran}.{before}{unchecked}"
     return text[0].upper() + text[1:]
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..drift import Drift, find_drift
 from ..errors import Refused, Undone
-from ..findings import Finding
+from ..findings import Finding, Severity
 from ..proof import structure_at, structures_after
 from ..revisions import mentions_app_session
 from ..snapshot import take_snapshot
@@ -29,36 +29,40 @@ BindKey = str | None
 class Expectation:
     """What one database has before its plan, and after each revision, if it is as the revisions say.
 
-    ``after`` has the target, and whatever else is known of the revisions before it.
+    ``current`` is None where it cannot be known; ``after`` has whatever is known of the pending revisions.
     """
 
-    current: Snapshot
+    current: Snapshot | None
     after: Mapping[str, Snapshot]
 
     def at(self, revision: str | None) -> Snapshot | None:
         """Give the structure after a revision; None is before the first one."""
         return self.current if revision is None else self.after.get(revision)
 
+    @property
+    def known(self) -> tuple[Snapshot, ...]:
+        """All structures that are known."""
+        return (*((self.current,) if self.current else ()), *self.after.values())
 
-Expected = Mapping[BindKey, Expectation] | None
+
+Expected = Mapping[BindKey, Expectation]
 Before = Mapping[BindKey, tuple[Drift, ...]]
+
+REVISION_FAILS = "revision-fails"
 
 
 def expected_structure(run: Run) -> Expected:
     """Give what the revisions make, before and after the plans: stored structures, else made on scratch.
 
-    None where there is no way to know it.
-
-    :raises Refused: a pending revision uses ``db.session``; or what is stored was made on a server of another
-        version, and nothing can be made here; or there is no way, and ``--require-proof`` was said.
+    :raises Refused: a pending revision uses ``db.session``; or it fails on scratch, and the engine could not
+        take it back; or there is no way to know, and ``--require-proof`` was said.
     """
     try:
-        return _expectations(run)
+        after = _after(run)
     except Refused as error:
-        stops = any(each.code in _STOP for each in error.findings)
-        if run.options.require_proof or stops:
+        if run.options.require_proof or _must_stop(run, error):
             raise
-        run.progress.findings.extend(error.findings)
+        run.progress.findings.extend(replace(each, severity=Severity.WARNING) for each in error.findings)
         run.progress.findings.append(
             Finding(
                 code="structure-will-not-be-checked",
@@ -67,30 +71,50 @@ def expected_structure(run: Run) -> Expected:
                 hint="Say --require-proof to refuse instead.",
             )
         )
-        return None
+        after = {}
+    return {
+        key: Expectation(current=_current(run, key, after.get(key, {})), after=after.get(key, {}))
+        for key in run.plans
+    }
 
 
-_STOP = ("uses-app-session", "snapshot-from-other-version")
+def is_checked(run: Run, expected: Expected) -> bool:
+    """Say whether it is known what the targets make."""
+    return all(expected[key].at(plan.target) is not None for key, plan in run.plans.items())
 
 
-def _expectations(run: Run) -> dict[BindKey, Expectation]:
+def _must_stop(run: Run, error: Refused) -> bool:
+    accepted = {*run.options.accept, *run.survey.settings.accept}
+    cannot_undo = any(bind.engine.dialect.name in ("mysql", "mariadb") for bind in run.survey.relevant)
+    return any(
+        each.code == "uses-app-session"
+        or (each.code == REVISION_FAILS and cannot_undo and each.key not in accepted)
+        for each in error.findings
+    )
+
+
+def _after(run: Run) -> dict[BindKey, dict[str, Snapshot]]:
     pending = {step.revision for plan in run.plans.values() for step in plan.steps}
     suspicious = any(mentions_app_session(each) for each in run.survey.revisions if each.id in pending)
     wanted = {
         key: tuple(step.revision for step in plan.steps) or (plan.target,) for key, plan in run.plans.items()
     }
-    after = structures_after(run.survey, wanted, use_stored=not suspicious)
-    expected = {}
-    for key, plan in run.plans.items():
-        known = after[key].get(plan.target) if not plan.steps else None
-        current = known or structure_at(run.survey, [key], plan.current)[key]
-        expected[key] = Expectation(current=current, after=after[key])
-    return expected
+    return structures_after(run.survey, wanted, use_stored=not suspicious)
+
+
+def _current(run: Run, key: BindKey, after: Mapping[str, Snapshot]) -> Snapshot | None:
+    plan = run.plans[key]
+    if not plan.steps and plan.target in after:
+        return after[plan.target]
+    try:
+        return structure_at(run.survey, [key], plan.current)[key]
+    except Refused:
+        return None
 
 
 def drift_before(run: Run, key: BindKey, connection: Connection, expected: Expected) -> tuple[Drift, ...]:
     """Say in what a database differs from its current revision, before anything runs. Read-only."""
-    if expected is None:
+    if expected[key].current is None:
         return ()
     return _drift_from(run, key, take_snapshot(connection), expected[key], None)
 
@@ -106,13 +130,14 @@ def verify(
     """
     check_foreign_keys(run, bind, connection)
     there = take_snapshot(connection)
-    if expected is None or expected[bind.key].at(revision) is None:
+    if expected[bind.key].at(revision) is None:
         run.progress.update(bind.key, verified=None)
         return there
     found = _drift_from(run, bind.key, there, expected[bind.key], revision)
     known = {_meaning(each) for each in before}
     new = tuple(each for each in found if _meaning(each) not in known)
-    run.progress.findings.extend(each for each in found if each not in new)
+    known_before = (each for each in found if each not in new)
+    run.progress.findings.extend(replace(each, severity=Severity.WARNING) for each in known_before)
     if new:
         raise Undone(
             f"The revisions ran, but the structure is not what they say: {new[0].message}", findings=new
@@ -134,7 +159,7 @@ def _drift_from(
     """
     wanted = expectation.at(revision)
     assert wanted is not None
-    ours = run.survey.states[key].ours_with(expectation.current, *expectation.after.values())
+    ours = run.survey.states[key].ours_with(*expectation.known)
     ours -= run.survey.bookkeeping[key]
     name = revision or ", ".join(run.plans[key].current) or "none"
     found = find_drift(only_ours(wanted, ours), only_ours(there, ours), f"revision {name}")
