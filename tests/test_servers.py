@@ -63,7 +63,11 @@ with app.app_context():
 """
 ADD_AGE = "op.add_column('user', sa.Column('age', sa.Integer()))"
 ADD_SIZE = "op.add_column('orders', sa.Column('size', sa.Integer()))"
-FAIL = "op.execute('ALTER TABLE nowhere ADD COLUMN x INT')"
+# Only with rows, as on the real database: what fails on scratch already is another matter.
+FAIL = (
+    "if op.get_bind().execute(sa.text('SELECT count(*) FROM orders')).scalar(): "
+    "op.execute('ALTER TABLE nowhere ADD COLUMN x INT')"
+)
 
 
 @pytest.fixture
@@ -283,7 +287,85 @@ def test_a_revision_that_fails_half_way(shop: Project) -> None:
         assert ended.verdict.endswith("Everything was undone; the database is at first.")
     else:
         assert ended.code == 6, ended.stderr
-        assert "says first, and its structure is not what it was there: parts of a revision" in ended.verdict
+        assert "says first, and its structure is not what it was there: parts of revision second are in" in (
+            ended.verdict
+        )
+        again = shop.safe_upgrade()
+        assert again.code == 6, "a second try does not make it whole"
+        assert "parts of revision second are in, at least since before this run" in again.verdict
+
+
+def test_a_revision_that_fails_on_scratch(shop: Project) -> None:
+    """It runs where it can be taken back, and elsewhere only if somebody says so."""
+    adopted(shop)
+    add(
+        shop,
+        "second",
+        "first",
+        "assert op.get_bind().execute(sa.text('SELECT count(*) FROM orders')).scalar()",
+    )
+
+    ended = shop.safe_upgrade()
+
+    if not is_postgresql(shop):
+        assert (ended.code, versions(shop)) == (3, ["first"]), ended.stderr
+        ended = shop.safe_upgrade("--accept", "revision-fails:second")
+    assert (ended.code, ended.document["outcome"]) == (0, "upgraded-unchecked"), ended.stderr
+
+
+def test_drift_of_before_is_in_the_last_line(shop: Project) -> None:
+    """Upgraded is not all that there is to say then."""
+    adopted(shop)
+    execute(shop, "ALTER TABLE orders ADD COLUMN hand_made INT")
+    add(shop, "second", "first", ADD_AGE)
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    assert ended.verdict.endswith("It differs from that revision in what it did before.")
+    assert [each["severity"] for each in ended.findings("extra-column")] == ["warning"]
+
+
+def at_once(shop: Project, command: str) -> list[subprocess.CompletedProcess[str]]:
+    """Run a command in several processes at the same time."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "app", command],
+            cwd=shop.path,
+            env={**os.environ, **shop.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    ended = [(each, each.communicate()) for each in running]
+    return [subprocess.CompletedProcess([], each.returncode, *texts) for each, texts in ended]
+
+
+def test_several_replicas_upgrade_at_once(shop: Project) -> None:
+    """One does the work; the others wait and find nothing to do."""
+    adopted(shop)
+    drop_all(shop)
+    add(shop, "second", "first", ADD_AGE)
+
+    ended = at_once(shop, "db-safe-upgrade")
+
+    assert [each.returncode for each in ended] == [0, 0, 0], [each.stderr for each in ended]
+    assert versions(shop) == ["second"]
+
+
+def test_several_adopt_at_once(shop: Project) -> None:
+    """One writes the folder and stamps; whoever comes later is told to try again, or has nothing to do."""
+    ended = at_once(shop, "db-adopt")
+
+    codes = sorted(each.returncode for each in ended)
+    assert codes[0] == 0, [each.stderr for each in ended]
+    assert set(codes) <= {0, 4}, [each.stderr for each in ended]
+    assert len(versions(shop)) == 1
+    assert len(list((shop.path / "migrations" / "versions").glob("*.py"))) == 1
+    assert (shop.path / "migrations" / "env.py").exists()
+    assert shop.adopt().document["outcome"] == "already-adopted"
 
 
 def test_a_revision_that_does_less_than_it_says(shop: Project) -> None:

@@ -831,3 +831,13 @@ def test_queries_are_complete_for_each_version(version: int) -> None:
 
     texts = [getattr(queries, each.name) for each in fields(queries)]
     assert not any(sign in text for text in texts for sign in "{}%")
+
+
+def test_now_has_two_names(made: Any) -> None:
+    """CURRENT_TIMESTAMP is now(), and not LOCALTIMESTAMP."""
+    one, other, third = (
+        made(f"CREATE TABLE t (a timestamp DEFAULT {default})")
+        for default in ("now()", "CURRENT_TIMESTAMP", "LOCALTIMESTAMP")
+    )
+    assert find_drift(one, other, "the models") == ()
+    assert not is_equal(find_drift(one, third, "the models"))

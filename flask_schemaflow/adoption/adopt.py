@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..discovery import Bind, SourceCall, holder_of, registered_db
-from ..errors import UnadoptableState
+from ..errors import Busy, UnadoptableState
 from ..findings import Finding, Severity
 from ..results import Progress, Result
 from ..state import State
@@ -70,12 +70,25 @@ def _way(survey: Survey) -> Callable[[Adoption], None]:
     for state, refusal in _REFUSALS.items():
         if state in states:
             bind = next(b for b in survey.relevant if survey.states[b.key].state is state)
+            _check_same_revisions(survey)
             raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
     if not survey.revisions:
         return write_baseline
     if State.UNMANAGED in states:
         return find_revision
     return confirm_revision if states - {State.EMPTY} else _nothing_to_adopt
+
+
+def _check_same_revisions(survey: Survey) -> None:
+    """Check that the folder is still what it was before the databases were looked at.
+
+    :raises Busy: somebody else wrote a revision meanwhile, which a database may speak of.
+    """
+    if survey.migrations.read_revisions() != survey.revisions:
+        raise Busy(
+            f"{survey.migrations.directory} was changed by somebody else meanwhile. Nothing was written; run "
+            "this again."
+        )
 
 
 def _nothing_to_adopt(adoption: Adoption) -> None:
