@@ -31,10 +31,12 @@ def forget_goal() -> None:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def uninterrupted(*, stop_afterwards: bool = False) -> Iterator[None]:
     """Let nothing stop the block; what arrives meanwhile is dropped, since the work is then done.
 
     For blocks of milliseconds. A SIGTERM that would have ended the process does so afterwards.
+
+    :param stop_afterwards: the work is not done yet: what arrived comes again at the end of the block.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -51,5 +53,5 @@ def uninterrupted() -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         for number in arrived:
-            if before[number] is signal.SIG_DFL:
+            if stop_afterwards or before[number] is signal.SIG_DFL:
                 os.kill(os.getpid(), number)

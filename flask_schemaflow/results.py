@@ -135,6 +135,10 @@ class Progress:
             elapsed_ms=round((time.monotonic() - self.started) * 1000),
         )
 
+    def _stamped(self) -> str:
+        stamped = (each for each in self.databases.values() if each.revision_after != each.revision_before)
+        return "; ".join(f"{each.target} was stamped {each.revision_after}" for each in stamped)
+
     @contextmanager
     def told_on_failure(self) -> Iterator[None]:
         """Give every error that leaves the block the result so far.
@@ -146,7 +150,7 @@ class Progress:
         except KeyboardInterrupt:
             if self.ending is not None:
                 return
-            error = Interrupted("Interrupted; nothing was changed.")
+            error = Interrupted(f"Interrupted; {self._stamped() or 'nothing was changed'}.")
             error.result = self.result(error.outcome, error.message, error.exit_code)
             raise error from None
         except SchemaFlowError as error:

@@ -570,3 +570,88 @@ def test_a_database_of_an_older_sqlalchemy(
     found = {each["subject"] for each in ended.findings("changed-column-type")}
     # PostgreSQL's FLOAT is double precision; SQLite's own UUID is CHAR(32).
     assert found == ({"thing.id"} if engine == "postgresql" else {"thing.id", "thing.price"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ["op.get_bind().commit()"],
+        ["op.execute('COMMIT')"],
+        ["with op.get_context().autocommit_block():", "    op.execute('UPDATE orders SET note = 2')"],
+        ["op.create_table('q', sa.Column('a', sa.Integer))", "op.drop_table('q')"],
+    ],
+)
+def test_a_revision_that_commits_by_itself_and_fails(shop: Project, body: list[str]) -> None:
+    """Its rows are in, which no comparison of structures sees: nothing is said to be undone."""
+    adopted(shop)
+    add(shop, "second", "first", "op.execute('UPDATE orders SET note = 1')", *body, FAIL)
+
+    ended = shop.safe_upgrade()
+
+    ((note,),) = execute(shop, "SELECT note FROM orders")
+    is_in = note is not None
+    assert ended.code == (6 if is_in else 5), ended.stderr
+    assert is_in or "create_table" in body[0], "what is tested here is in"
+
+
+def test_an_app_whose_engine_commits_every_statement(shop: Project) -> None:
+    """Revisions run in transactions all the same."""
+    app = shop.path / "app.py"
+    app.write_text(
+        app.read_text().replace(
+            "db = SQLAlchemy(app)", 'db = SQLAlchemy(app, engine_options={"isolation_level": "AUTOCOMMIT"})'
+        )
+    )
+    adopted(shop)
+    add(shop, "second", "first", "op.execute('UPDATE orders SET note = 1')", FAIL)
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 5, ended.stderr
+    assert execute(shop, "SELECT note FROM orders") == [(None,)]
+
+
+TENANT = """
+
+with app.app_context():
+
+    @sa.event.listens_for(db.engine, "connect")
+    def tenant(connection, _record):
+        connection.cursor().execute("SET search_path TO tenant, public")
+"""
+
+
+def test_a_listener_that_sets_something_without_a_commit(project: Project, postgresql: str) -> None:
+    """The search path of the app is that of adopting and of upgrading."""
+    project.environment["DATABASE"] = postgresql
+    app = project.write("app.py", APP)
+    app.write_text(app.read_text() + TENANT)
+    execute(project, "CREATE SCHEMA tenant")
+    project.python(MAKE)
+
+    ended = project.adopt("--rev-id", "first")
+
+    assert ended.code == 0, ended.stderr
+    schema = "tenant" if execute(project, "SELECT to_regclass('tenant.orders')") != [(None,)] else "public"
+    assert execute(project, f"SELECT version_num FROM {schema}.alembic_version") == [("first",)]
+
+
+def test_names_with_percent_signs(project: Project, server_database: str) -> None:
+    """They are quoted once."""
+    project.environment["DATABASE"] = server_database
+    project.write("app.py", APP.replace('"orders"', '"or%ders"'))
+    project.python(MAKE)
+
+    ended = project.adopt()
+
+    assert ended.code == 0, ended.stderr
+
+
+def test_no_password_of_a_query_is_shown(shop: Project) -> None:
+    """A password may stand in the query of a URL too."""
+    url = sa.make_url(url_of(shop)).update_query_dict({"password": "s3cret"})
+    shop.environment["DATABASE"] = url.render_as_string(hide_password=False)
+
+    ended = shop.flask("db-adopt", "--dry-run")
+
+    assert "s3cret" not in ended.stdout + ended.stderr

@@ -179,6 +179,16 @@ def test_autocommit_blocks_end_nothing_on_sqlite(shop: Project) -> None:
     assert shop.contents() == before
 
 
+def test_an_autocommit_block_is_nothing_special_on_sqlite(shop: Project) -> None:
+    """A revision that was written for PostgreSQL too runs as it is."""
+    add(shop, "second", "first", "with op.get_context().autocommit_block():", f"    {ADD_AGE}")
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 0, ended.stderr
+    assert "age" in columns(shop, "user")
+
+
 def test_a_batch_rebuild_keeps_the_rows_of_others(shop: Project) -> None:
     """A parent that is rebuilt keeps its children, though the app switches foreign keys on."""
     app = shop.path / "app.py"

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 BindKey = str | None
 StepsFor = Callable[[BindKey, tuple[str, ...], "MigrationContext"], Iterable["RevisionStep"]]
 OnApply = Callable[[BindKey, str, Connection], None]
+OnStart = Callable[[BindKey, str], None]
 
 
 class EnvironmentFailed(ConfigurationError):
@@ -78,6 +79,7 @@ class _Run:
     prepared: Mapping[BindKey, Connection]
     steps_for: StepsFor
     on_apply: OnApply | None
+    on_start: OnStart | None
     on_scratch: bool
     configured: dict[BindKey, Configured] = field(default_factory=dict)
     current: BindKey = None
@@ -129,9 +131,8 @@ class _Run:
                 f"{key or 'default'} twice (schema per tenant?). That is not supported."
             )
         connection = self.prepared[key]
-        keeps = connection.dialect.name == "sqlite" or connection.info.get(KEEPS_TRANSACTION)
-        if connection.in_transaction() and not keeps:
-            connection.commit()
+        if connection.in_transaction() and not connection.info.get(KEEPS_TRANSACTION):
+            connection.commit()  # of what was read; on SQLite ours stays open below it
         options["on_version_apply"] = (*_tuple(options.get("on_version_apply")), self.applied)
         options["transaction_per_migration"] = True
         original(context, connection=connection, **options)
@@ -153,6 +154,8 @@ class _Run:
 
         def run(**kwargs: Any) -> None:
             self.running = f"revision {revision}"
+            if self.on_start is not None:
+                self.on_start(self.current, revision)
             try:
                 function(**kwargs)
             except Exception as error:
@@ -174,6 +177,7 @@ def run_environment(
     steps_for: StepsFor,
     *,
     on_apply: OnApply | None = None,
+    on_start: OnStart | None = None,
     dont_mutate: bool = False,
     on_scratch: bool = False,
     required: Iterable[BindKey] | None = None,
@@ -187,13 +191,14 @@ def run_environment(
     :param steps_for: called with bind key, current heads and migration context.
     :param on_apply: called with bind key, revision and connection after each revision, before its
         transaction ends.
+    :param on_start: called with bind key and revision before each revision.
     :param dont_mutate: not even an empty version table is created.
     :param on_scratch: SQLite files, which are none of the prepared ones, stay closed to everybody.
     :param required: the databases that ``env.py`` has to cover; all prepared ones by default.
     :raises RevisionFailed: a revision raised.
     :raises EnvironmentFailed: ``env.py`` itself failed, or left a database out.
     """
-    run = _Run(migrations, prepared, steps_for, on_apply, on_scratch)
+    run = _Run(migrations, prepared, steps_for, on_apply, on_start, on_scratch)
     config = migrations.config
     config.attributes["connection"] = LentConnection(prepared[None], None) if None in prepared else None
     script = migrations.script_directory

@@ -122,7 +122,7 @@ def _empty_mysql(connection: Connection) -> None:
     name, charset, collation = connection.exec_driver_sql(
         "SELECT DATABASE(), @@character_set_database, @@collation_database"
     ).one()
-    quoted = connection.dialect.identifier_preparer.quote_identifier(name).replace("%", "%%")
+    quoted = connection.dialect.identifier_preparer.quote_identifier(name)
     connection.exec_driver_sql(f"DROP DATABASE {quoted}")
     connection.exec_driver_sql(f"CREATE DATABASE {quoted} CHARACTER SET {charset} COLLATE {collation}")
 

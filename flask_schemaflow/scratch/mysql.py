@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from ..interrupts import uninterrupted
 from ..session import server_connection
 from .fence import fenced
 from .names import PREFIX, is_stale, mark, new_name
@@ -37,7 +38,8 @@ def mysql_database(source: Source) -> Iterator[Connection]:
         name = new_name()
         connection.execute(text("SELECT GET_LOCK(:name, 0)"), {"name": name})
         try:
-            connection.exec_driver_sql(_create_statement(connection, name, is_marked=is_marked))
+            with uninterrupted(stop_afterwards=True):
+                connection.exec_driver_sql(_create_statement(connection, name, is_marked=is_marked))
         except DBAPIError as error:
             raise NoScratch(f"{_message(error)}: grant the user ALL on `{PREFIX}%`.*") from error
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from ..interrupts import uninterrupted
 from ..session import server_connection
 from .fence import fenced
 from .names import PREFIX, is_stale, mark, new_name
@@ -34,15 +36,20 @@ def postgresql_database(source: Source) -> Iterator[Connection]:
         _drop_stale(real)
         name = new_name()
         try:
-            real.exec_driver_sql(_create_statement(real, name))
-        except DBAPIError as error:
-            raise NoScratch(f"{_message(error)}: grant the role CREATEDB") from error
-        try:
-            real.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{mark()}'")
+            with uninterrupted(stop_afterwards=True):
+                _create(real, name)
             with _connected(engine, real, name) as connection:
                 yield connection
         finally:
-            _drop(real, name)
+            _drop(engine, real, name)
+
+
+def _create(real: Connection, name: str) -> None:
+    try:
+        real.exec_driver_sql(_create_statement(real, name))
+    except DBAPIError as error:
+        raise NoScratch(f"{_message(error)}: grant the role CREATEDB") from error
+    real.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{mark()}'")
 
 
 @contextmanager
@@ -110,10 +117,23 @@ def _create_extension(connection: Connection, name: str, schema: str) -> None:
         raise NoScratch(f"the extension {name} cannot be made: {_message(error)}") from error
 
 
-def _drop(real: Connection, name: str) -> None:
+def _drop(engine: Engine, real: Connection, name: str) -> None:
     # 13 and newer end what is still connected; it is ours alone.
-    with suppress(DBAPIError):
-        real.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    statement = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
+    with uninterrupted():
+        try:
+            real.exec_driver_sql(statement)
+        except Exception:
+            # An interrupt may have closed the connection, and the server may not be done with making it.
+            _drop_again(engine, statement)
+
+
+def _drop_again(engine: Engine, statement: str) -> None:
+    for _ in range(20):
+        with suppress(Exception), server_connection(engine, isolation_level="AUTOCOMMIT") as other:
+            other.exec_driver_sql(statement)
+            return
+        time.sleep(0.25)
 
 
 def _drop_stale(real: Connection) -> None:

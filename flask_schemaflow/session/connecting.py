@@ -84,6 +84,8 @@ def server_connection(
         # The dialect remembers the default schema, which is another one in another database.
         own.dialect = connection.dialect = copy(engine.dialect)
         try:
+            # What a listener of the app's set when it connected would go with a rollback.
+            cast("DBAPIConnection", connection.connection.dbapi_connection).commit()
             if isolation_level is not None:
                 connection.execution_options(isolation_level=isolation_level)
             yield connection

@@ -74,6 +74,10 @@ def migrating_transaction(engine: Engine, *, wait: float = 5.0) -> Iterator[Held
             yield held
         return
     with server_connection(engine) as connection:
+        if connection.get_isolation_level() == "AUTOCOMMIT":
+            connection.execution_options(isolation_level=connection.dialect.default_isolation_level)
+        if connection.get_isolation_level() == "AUTOCOMMIT":
+            connection.execution_options(isolation_level="READ COMMITTED")
         take_lock(engine, connection, wait=LOCK_WAIT)
         for statement in _TIMEOUTS[engine.dialect.name]:
             connection.exec_driver_sql(statement.format(seconds=max(1, int(wait))))
@@ -217,7 +221,7 @@ def _hold_postgresql(engine: Engine, _app_listeners: bool, wait: float) -> Itera
             # (https://www.postgresql.org/docs/current/explicit-locking.html).
             names = ", ".join(_quoted(connection, *each) for each in tables)
             if names:
-                connection.exec_driver_sql(f"LOCK TABLE {names} IN ACCESS SHARE MODE".replace("%", "%%"))
+                connection.exec_driver_sql(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
 
         yield HeldTransaction(connection, _committing(engine, connection), lock)
 
@@ -234,12 +238,13 @@ def _hold_mysql(engine: Engine, _app_listeners: bool, wait: float) -> Iterator[H
             # (https://mariadb.com/kb/en/metadata-locking/).
             selects = [f"(SELECT 1 FROM {_quoted(connection, *each)} LIMIT 0)" for each in tables]
             for chunk in (selects[i : i + 50] for i in range(0, len(selects), 50)):
-                connection.exec_driver_sql(" UNION ALL ".join(chunk).replace("%", "%%")).close()
+                connection.exec_driver_sql(" UNION ALL ".join(chunk)).close()
 
         yield HeldTransaction(connection, _committing(engine, connection), lock, commits_tables=True)
 
 
 def _quoted(connection: Connection, schema: str | None, name: str) -> str:
+    # It doubles percent signs too, where the driver wants that.
     quote = connection.dialect.identifier_preparer.quote_identifier
     return ".".join(quote(part) for part in (schema, name) if part is not None)
 

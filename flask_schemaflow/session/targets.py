@@ -24,7 +24,8 @@ def target_of(engine: Engine) -> str:
         return f"sqlite:///{file}"
     if engine.dialect.name == "sqlite":
         return "sqlite (in memory)"
-    return engine.url.render_as_string(hide_password=True)
+    # A password may stand in the query as well.
+    return engine.url.set(query={}).render_as_string(hide_password=True)
 
 
 def family_of(dialect: Dialect) -> str:

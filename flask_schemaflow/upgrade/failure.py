@@ -13,6 +13,7 @@ from ..migrations import RevisionFailed
 from ..revisions import TableName
 from ..state import State
 from ..survey import look_at
+from .verdicts import done
 
 if TYPE_CHECKING:
     from ..discovery import Bind
@@ -27,30 +28,39 @@ Points = dict[BindKey, dict[str, "Snapshot"]]
 """What a database was after each revision that could be committed, as it was read then."""
 
 
-def told(
-    run: Run,
-    error: BaseException,
-    committed: Iterable[BindKey],
-    points: Points,
-    before: Mapping[BindKey, tuple[Drift, ...]],
-) -> SchemaFlowError:
+@dataclass(frozen=True)
+class Facts:
+    """What is known when a run fails.
+
+    ``committed`` are the databases that were upgraded before another one failed; ``before`` says in what
+    they differed from their revision before this run, which an earlier one may have left; ``by_itself``
+    that the revision that failed had committed something itself.
+    """
+
+    committed: tuple[BindKey, ...]
+    points: Points
+    before: Mapping[BindKey, tuple[Drift, ...]]
+    by_itself: bool
+
+
+def told(run: Run, error: BaseException, facts: Facts) -> SchemaFlowError | None:
     """Read the databases again after the rollback, and say what they are. Read-only.
+
+    None where an interrupt came when everything was in already.
 
     A database is whole if it is what it was at the last point where it could be committed. Refusals and
     settings that stopped the run before it wrote keep their meaning.
-
-    :param committed: the databases that were upgraded before another one failed.
-    :param before: in what they differed from their revision before this run: an earlier one may have left it.
     """
-    ended = [
-        _ending(run, bind, tuple(committed), points, before.get(bind.key, ())) for bind in run.survey.relevant
-    ]
+    ended = [_ending(run, bind, facts) for bind in run.survey.relevant]
     finding, cause = _cause(error)
     for each in ended:
         if each.is_moved and each.revision is not None:
             note_revision(run, each.bind.key, each.revision, _steps_up_to(run, each.bind.key, each.revision))
     if isinstance(error, Unverified):
         return error
+    if isinstance(error, KeyboardInterrupt) and _is_all_in(run, ended):
+        run.progress.end("upgraded", done(run.plans, run.stamps, tuple(run.progress.databases.values())))
+        return None
     broken = [each.problem for each in ended if each.problem]
     if broken:
         return Broken(f"{cause} {' '.join(broken)}", findings=finding)
@@ -60,6 +70,10 @@ def told(
     kind = Busy if isinstance(error, Busy) else Undone
     notes = "".join(f" {each.note}" for each in ended if each.note)
     return kind(f"{cause} {_where(ended, again=kind is Busy)}{notes}", findings=finding)
+
+
+def _is_all_in(run: Run, ended: Iterable[_Ending]) -> bool:
+    return all(each.is_moved and each.is_at_target(run) for each in ended)
 
 
 def _steps_up_to(run: Run, key: BindKey, revision: str) -> tuple[str, ...]:
@@ -93,30 +107,40 @@ class _Ending:
     problem: str = ""
     note: str = ""
 
+    def is_at_target(self, run: Run) -> bool:
+        return not self.problem and self.versions == (run.plans[self.bind.key].target,)
+
     @property
     def revision(self) -> str | None:
         return self.versions[0] if len(self.versions) == 1 else None
 
 
-def _ending(
-    run: Run, bind: Bind, committed: tuple[BindKey, ...], points: Points, before: tuple[Drift, ...]
-) -> _Ending:
+def _ending(run: Run, bind: Bind, facts: Facts) -> _Ending:
+    before = facts.before.get(bind.key, ())
     try:
         look = look_at(bind, run.survey.version_tables[bind.key])
     except SchemaFlowError as error:
         return _Ending(bind=bind, versions=(), problem=f"{bind.target} cannot be read now: {error.message}")
     versions = look.versions or ()
     if is_sqlite(run, bind.key):
-        is_moved = bind.key in committed
+        is_moved = bind.key in facts.committed
         at_target = versions == (run.plans[bind.key].target,)
         is_whole = at_target if is_moved else look == run.survey.looks[bind.key]
     else:
         is_moved = versions != run.plans[bind.key].current
-        is_whole = _structure(run, bind, look.snapshot) == _last_point(run, bind, versions, points)
-    if is_whole and not before:
+        is_whole = _structure(run, bind, look.snapshot) == _last_point(run, bind, versions, facts.points)
+    by_itself = facts.by_itself and not is_sqlite(run, bind.key)
+    if is_whole and not before and not by_itself:
         return _Ending(bind=bind, versions=versions, is_moved=is_moved)
-    if is_whole and not _commits_tables(bind):
+    if is_whole and not by_itself and not _commits_tables(bind):
         return _Ending(bind=bind, versions=versions, is_moved=is_moved, note=_differed(versions, before))
+    if is_whole and by_itself:
+        problem = (
+            f"{bind.target} is at {', '.join(versions) or 'no revision'}, and "
+            f"{_next(run, bind.key, versions)} had committed something of its own before it failed, rows "
+            "perhaps. Look what is in, and restore it from a backup or mend it by hand."
+        )
+        return _Ending(bind=bind, versions=versions, is_moved=is_moved, problem=problem)
     problem = (
         f"{bind.target} says {', '.join(versions) or 'no revision'}, and its structure is not what it was "
         f"there: parts of {_next(run, bind.key, versions)} are in{_which(before)}. Restore it from a backup, "

@@ -15,9 +15,10 @@ from ..session import HeldTransaction, database_exists, migrating_transaction, s
 from ..stamping import unchanged_databases, write_revision
 from ..survey import Look, Notify, Survey, read_look
 from ..versions import create_version_table
-from .failure import Points, is_sqlite, note_revision, told
+from .commits import Commits
+from .failure import Facts, Points, is_sqlite, note_revision, told
 from .verdicts import done, nothing_to_do
-from .verification import Before, Expected, drift_before, is_checked, verify
+from .verification import Expected, drift_before, is_checked, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,6 @@ def migrate(run: Run, expected: Expected) -> None:
     :raises Unverified: a revision is in that cannot be taken back, and the structure is not what it says.
     :raises Broken: it failed, and the databases are at no revision.
     """
-    committed: list[BindKey] = []
     _stamp_on_servers(run)
     with _files_made(run) as made, ExitStack() as stack:
         held = {
@@ -80,11 +80,10 @@ def migrate(run: Run, expected: Expected) -> None:
         if _is_done_already(run, held):
             run.progress.end("nothing-to-do", nothing_to_do(run.plans))
             return
-        before: dict[BindKey, tuple[Drift, ...]] = {}
-        points: Points = {}
+        measures = _Measures(expected, {}, {}, Commits())
+        committed: list[BindKey] = []
         try:
-            before |= {key: drift_before(run, key, each.connection, expected) for key, each in held.items()}
-            _work(run, held, _Measures(expected, before, points), stack)
+            _work(run, held, measures, stack)
             with uninterrupted():
                 _commit(run, held, committed)
                 checked = is_checked(run, expected)
@@ -95,8 +94,13 @@ def migrate(run: Run, expected: Expected) -> None:
                 return
             if not committed:
                 made.remove()
-            stack.close()
-            raise told(run, error, committed, points, before) from error
+            with uninterrupted():
+                stack.close()
+                facts = Facts(tuple(committed), measures.points, measures.before, measures.commits.seen)
+                failure = told(run, error, facts)
+            if failure is None:
+                return
+            raise failure from error
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,9 @@ class _Measures:
     """What databases are compared with: what revisions make, how they differed before, what they were."""
 
     expected: Expected
-    before: Before
+    before: dict[BindKey, tuple[Drift, ...]]
     points: Points
+    commits: Commits
 
 
 def _work(run: Run, held: Held, measures: _Measures, stack: ExitStack) -> None:
@@ -116,7 +121,9 @@ def _work(run: Run, held: Held, measures: _Measures, stack: ExitStack) -> None:
         for bind in run.survey.binds
     }
     for key, transaction in held.items():
+        measures.before[key] = drift_before(run, key, transaction.connection, measures.expected)
         if not transaction.is_one:
+            stack.enter_context(measures.commits.watching(transaction.connection))
             transaction.connection.rollback()  # what was read so far was a transaction too
         elif key in run.stamps:
             _stamp_inside(run, key, transaction)
@@ -238,7 +245,12 @@ class _Steps:
         """Run them through ``env.py``."""
         plans = self.all.plans
         run_environment(
-            self.all.survey.migrations, prepared, self.pending, on_apply=self.applied, required=tuple(plans)
+            self.all.survey.migrations,
+            prepared,
+            self.pending,
+            on_apply=self.applied,
+            on_start=lambda _key, _revision: self.measures.commits.begin(),
+            required=tuple(plans),
         )
 
     def pending(self, key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
@@ -253,6 +265,7 @@ class _Steps:
 
         :raises Undone: it is not as the revision says, or cannot become so.
         """
+        self.measures.commits.end()
         if key not in self.all.plans:
             return
         if self.held[key].rollbacks():

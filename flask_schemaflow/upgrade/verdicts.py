@@ -25,7 +25,7 @@ def would(plans: Plans, stamps: Stamps) -> str:
     return f"{first}{', '.join(_revisions(plans)) or 'nothing'}."
 
 
-def done(plans: Plans, stamps: Stamps, databases: tuple[DatabaseResult, ...], *, checked: bool) -> str:
+def done(plans: Plans, stamps: Stamps, databases: tuple[DatabaseResult, ...], *, checked: bool = True) -> str:
     """Say what was done."""
     steps = _revisions(plans)
     stamped = f"Adopted at {', '.join(sorted(set(stamps.values())))} by proof; " if stamps else ""

@@ -1,0 +1,58 @@
+"""Notice what a revision commits by itself, which no rollback takes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_COMMIT = re.compile(r"\s*(?:COMMIT|END)\b", re.IGNORECASE)
+# What ends a transaction by itself (https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/).
+_IMPLICIT = re.compile(
+    r"\s*(?:ALTER|CREATE|DROP|RENAME|TRUNCATE|ANALYZE|OPTIMIZE|REPAIR|GRANT|REVOKE|LOCK|UNLOCK)\b",
+    re.IGNORECASE,
+)
+
+
+class Commits:
+    """Whether the revision that runs, or was running last, has committed anything by itself."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._inside = False
+
+    def begin(self) -> None:
+        """Begin a revision."""
+        self.seen, self._inside = False, True
+
+    def end(self) -> None:
+        """End a revision that did not fail; its own transaction may be committed now."""
+        self.seen = self._inside = False
+
+    @contextmanager
+    def watching(self, connection: Connection) -> Iterator[None]:
+        """Watch a connection inside the block."""
+        commits_tables = connection.dialect.name != "postgresql"
+
+        def committed(_conn: Any) -> None:
+            self.seen = self.seen or self._inside
+
+        def executed(conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            ends = _COMMIT.match(statement) or (commits_tables and _IMPLICIT.match(statement))
+            if ends or conn.get_isolation_level() == "AUTOCOMMIT":
+                self.seen = self.seen or self._inside
+
+        listeners: dict[str, Callable[..., None]] = {"commit": committed, "after_cursor_execute": executed}
+        for name, listener in listeners.items():
+            event.listen(connection.engine, name, listener)
+        try:
+            yield
+        finally:
+            for name, listener in listeners.items():
+                event.remove(connection.engine, name, listener)
