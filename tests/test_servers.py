@@ -607,8 +607,11 @@ def test_an_app_whose_engine_commits_every_statement(shop: Project) -> None:
 
     ended = shop.safe_upgrade()
 
-    assert ended.code == 5, ended.stderr
-    assert execute(shop, "SELECT note FROM orders") == [(None,)]
+    if is_postgresql(shop):
+        assert ended.code == 5, ended.stderr
+        assert execute(shop, "SELECT note FROM orders") == [(None,)]
+    else:
+        assert ended.code == 6, "the ALTER that failed has committed what was before it"
 
 
 TENANT = """

@@ -74,10 +74,8 @@ def migrating_transaction(engine: Engine, *, wait: float = 5.0) -> Iterator[Held
             yield held
         return
     with server_connection(engine) as connection:
-        if connection.get_isolation_level() == "AUTOCOMMIT":
-            connection.execution_options(isolation_level=connection.dialect.default_isolation_level)
-        if connection.get_isolation_level() == "AUTOCOMMIT":
-            connection.execution_options(isolation_level="READ COMMITTED")
+        # Whatever the app says of its engine: AUTOCOMMIT would leave nothing to be undone.
+        connection.execution_options(isolation_level=connection.default_isolation_level)
         take_lock(engine, connection, wait=LOCK_WAIT)
         for statement in _TIMEOUTS[engine.dialect.name]:
             connection.exec_driver_sql(statement.format(seconds=max(1, int(wait))))

@@ -19,17 +19,19 @@ _IMPLICIT = re.compile(
     re.IGNORECASE,
 )
 
+_READS = re.compile(r"\s*(?:SELECT|SHOW|SET|EXPLAIN|DESCRIBE|DESC)\b", re.IGNORECASE)
+
 
 class Commits:
     """Whether the revision that runs, or was running last, has committed anything by itself."""
 
     def __init__(self) -> None:
         self.seen = False
-        self._inside = False
+        self._inside = self._dirty = False
 
     def begin(self) -> None:
         """Begin a revision."""
-        self.seen, self._inside = False, True
+        self.seen, self._inside, self._dirty = False, True, False
 
     def end(self) -> None:
         """End a revision that did not fail; its own transaction may be committed now."""
@@ -43,12 +45,21 @@ class Commits:
         def committed(_conn: Any) -> None:
             self.seen = self.seen or self._inside
 
-        def executed(conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            ends = _COMMIT.match(statement) or (commits_tables and _IMPLICIT.match(statement))
-            if ends or conn.get_isolation_level() == "AUTOCOMMIT":
+        def begins(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            # Even one that fails commits what was before it.
+            if commits_tables and self._dirty and _IMPLICIT.match(statement):
                 self.seen = self.seen or self._inside
 
-        listeners: dict[str, Callable[..., None]] = {"commit": committed, "after_cursor_execute": executed}
+        def executed(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            self._dirty = self._dirty or not _READS.match(statement)
+            if _COMMIT.match(statement) or (commits_tables and _IMPLICIT.match(statement)):
+                self.seen = self.seen or self._inside
+
+        listeners: dict[str, Callable[..., None]] = {
+            "commit": committed,
+            "before_cursor_execute": begins,
+            "after_cursor_execute": executed,
+        }
         for name, listener in listeners.items():
             event.listen(connection.engine, name, listener)
         try:
