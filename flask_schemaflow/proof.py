@@ -11,7 +11,7 @@ from .errors import ProofFailed, Refused
 from .findings import Finding, Severity
 from .migrations import Migrations, RevisionFailed, run_environment
 from .revisions import TableName, lineage
-from .scratch import NoScratch, scratch_databases
+from .scratch import CHECK, NoScratch, scratch_databases
 from .session import AppSessionUsed
 from .snapshot import Snapshot, read_file, read_stored, series_of, stored_path, take_snapshot
 
@@ -235,6 +235,9 @@ def _refuse_other_version(survey: Survey, key: BindKey, revision: str, error: No
 
 
 def _snapshot(connection: Connection, without: frozenset[TableName]) -> Snapshot:
+    check = connection.info.get(CHECK)
+    if check is not None:
+        check()
     return take_snapshot(connection).where(lambda each: TableName(each.schema, each.name) not in without)
 
 

@@ -174,6 +174,8 @@ def _with_scratch(binds: tuple[Bind, ...], settings: Settings) -> tuple[Bind, ..
     for key in given:
         if all(bind.key != key for bind in binds):
             raise ConfigurationError(f"SCHEMAFLOW_SCRATCH_URI names the bind {key!r}, which the app has not.")
+    if len(set(given.values())) < len(given):
+        raise ConfigurationError("SCHEMAFLOW_SCRATCH_URI names one database for two binds.")
     return tuple(replace(bind, scratch_uri=given.get(bind.key)) for bind in binds)
 
 

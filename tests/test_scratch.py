@@ -109,6 +109,9 @@ def shop(project: Project, limited: Limited) -> Project:
     return project
 
 
+FUNCTION = "CREATE FUNCTION important() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+
+
 def test_a_role_that_may_make_no_database(shop: Project) -> None:
     """PostgreSQL proves in temporary tables; on MariaDB there is no such way, and it says what to do."""
     before = dump(url_of(shop))
@@ -269,6 +272,16 @@ def server(server_database: str) -> Iterator[sa.Engine]:
         "ALTER USER root IDENTIFIED BY 'x'",
         "SET GLOBAL max_connections = 1",
         "ALTER SYSTEM SET work_mem = '1GB'",
+        "CREATE/**/ROLE intruder",
+        "CREATE GROUP intruder",
+        "CREATE OR REPLACE DATABASE {database}",
+        "GRANT some_role TO other",
+        "REVOKE ALL ON DATABASE {database} FROM PUBLIC",
+        "COMMENT ON DATABASE {database} IS 'x'",
+        "DO $$ BEGIN EXECUTE 'CREATE ROLE intruder'; END $$",
+        "EXECUTE IMMEDIATE 'DROP DATABASE {database}'",
+        "/*!50000 DROP DATABASE {database} */",
+        "SET @@global.max_connections = 1",
     ],
 )
 def test_what_is_the_whole_servers_does_not_run_on_scratch(server: sa.Engine, statement: str) -> None:
@@ -287,6 +300,9 @@ def test_what_is_the_whole_servers_does_not_run_on_scratch(server: sa.Engine, st
         "INSERT INTO `{database}` . t VALUES (1)",
         "USE {database}",
         "CREATE VIEW v AS SELECT * FROM {database}.t",
+        "DELETE FROM {database}/**/.t",
+        "# it's\nDELETE FROM {database}.t # isn't it",
+        "DROP SCHEMA IF EXISTS {database}",
     ],
 )
 def test_mariadb_names_other_databases_and_does_not_reach_them(mariadb: str, statement: str) -> None:
@@ -307,3 +323,101 @@ def test_texts_and_comments_are_no_statements(server: sa.Engine) -> None:
         connection.exec_driver_sql("CREATE TABLE notes (a VARCHAR(99))")
         connection.exec_driver_sql("INSERT INTO notes VALUES ('it''s: CREATE ROLE x') -- DROP DATABASE y")
         connection.exec_driver_sql(f"INSERT INTO notes VALUES ('{server.url.database}.t')")
+
+
+def test_cursors_of_the_driver_are_fenced_too(server: sa.Engine) -> None:
+    """A revision that goes below SQLAlchemy meets the same fence."""
+    with scratch_database(Source(engine=server)) as connection:
+        cursor = connection.connection.cursor()
+        with pytest.raises(LeavesScratch):
+            cursor.execute("CREATE ROLE intruder")
+        cursor.execute("CREATE TABLE t (a INT)")
+    with server.connect() as connection:
+        connection.connection.cursor().execute("SELECT 1")
+
+
+@pytest.mark.parametrize("what", ["CREATE TYPE mood AS ENUM ('a')", "CREATE SCHEMA keep_me", FUNCTION])
+def test_whatever_is_in_a_given_database_makes_it_not_empty(limited_postgresql: Limited, what: str) -> None:
+    """Not only tables are worth keeping."""
+    run(sa.make_url(limited_postgresql.spare), what)
+    before = dump(limited_postgresql.spare)
+
+    with (
+        pytest.raises(ConfigurationError, match="is not empty"),
+        scratch_database(source(limited_postgresql, limited_postgresql.spare)),
+    ):
+        pass
+
+    assert dump(limited_postgresql.spare) == before
+
+
+def test_a_given_database_is_as_it_was(limited_postgresql: Limited) -> None:
+    """Its schema keeps owner and grants; what was made in it is gone."""
+    run(
+        limited_postgresql.admin.set(database=sa.make_url(limited_postgresql.spare).database),
+        "GRANT ALL ON SCHEMA public TO PUBLIC",
+    )
+    before = dump(limited_postgresql.spare)
+    with scratch_database(source(limited_postgresql, limited_postgresql.spare)) as connection:
+        for each in (
+            'CREATE TABLE "a b" (a serial)',
+            "CREATE TYPE m AS ENUM ('x')",
+            FUNCTION,
+            "CREATE SCHEMA more",
+        ):
+            connection.exec_driver_sql(each)
+        connection.commit()
+    assert dump(limited_postgresql.spare) == before
+
+
+@pytest.mark.parametrize("uri", ["foo://x:s3cret@h/d", "not a url", "mysql+aiomysql://x:s3cret@h/d"])
+def test_a_wrong_scratch_uri_is_one_clear_error(limited: Limited, uri: str) -> None:
+    """No traceback, no password."""
+    with pytest.raises(ConfigurationError) as raised, scratch_database(source(limited, uri)):
+        pass
+    assert "SCHEMAFLOW_SCRATCH_URI" in raised.value.message
+    assert "s3cret" not in raised.value.message
+
+
+LISTENER = """
+
+@sa.event.listens_for(db.metadata, "after_create")
+def after(target, connection, **_):
+    connection.execute(sa.text("INSERT INTO public.notes VALUES (1)"))
+    connection.commit()
+"""
+
+
+def test_what_the_app_does_itself_never_runs_in_the_temporary_schema(
+    project: Project, limited_postgresql: Limited
+) -> None:
+    """An event could write a row into the real database, and commit it."""
+    app = project.write("app.py", APP)
+    project.environment["DATABASE"] = limited_postgresql.url
+    project.python(MAKE)
+    run(sa.make_url(limited_postgresql.url), "CREATE TABLE notes (a INT)")
+    app.write_text(app.read_text() + LISTENER)
+    before = dump(limited_postgresql.url)
+
+    ended = project.adopt("--dry-run")
+
+    assert ended.code == 3, ended.stderr
+    assert dump(limited_postgresql.url) == before
+
+
+def test_what_needs_the_real_database_is_no_proof(project: Project, limited_postgresql: Limited) -> None:
+    """A function that somebody made by hand is there in the real database, and nowhere else."""
+    run(
+        sa.make_url(limited_postgresql.url),
+        "CREATE SCHEMA util",
+        FUNCTION.replace("important", "util.important"),
+    )
+    default = 'note = db.Column(db.Text, server_default=sa.text("util.important()::text"))'
+    project.write("app.py", APP.replace("note = db.Column(db.Text)", default))
+    project.environment["DATABASE"] = limited_postgresql.url
+    project.python(MAKE)
+
+    ended = project.adopt()
+
+    assert ended.code == 3, ended.stderr
+    assert "of the real database" in ended.verdict

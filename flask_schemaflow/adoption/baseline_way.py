@@ -31,7 +31,7 @@ from .drafting import (
     ask_environment,
     draft_for,
     families_on_paper,
-    names_no_schema,
+    is_ours,
     scratch_for,
     stage_baseline,
     structure_of_models,
@@ -215,7 +215,7 @@ def _prove(
     """
     survey = adoption.survey
     real = dict(wanted) | {bind.key: survey.ours(bind.key) for bind in unmanaged}
-    ours = names_no_schema(survey)
+    ours = is_ours(survey)
     proof = prove(migrations, survey.binds, revision, real, survey.bookkeeping, ours=ours)
     if not proof.equal:
         found = tuple(d for drift in proof.drift.values() for d in drift if d.structural)

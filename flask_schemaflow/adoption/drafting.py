@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
     """Give what ``create_all`` makes, by running it on scratch. Never touches the real database."""
-    with scratch_database(bind.source, ours=bind.names_no_schema) as scratch, sealed():
+    with scratch_database(bind.source, ours=bind.is_plain) as scratch, sealed():
         create_all_on(bind.metadata, scratch, _tables_of(bind, survey))
         return take_snapshot(scratch)
 
@@ -77,7 +77,7 @@ def draft_for(
             return written(None)
     except CannotRecord:
         # An event of the models asks the database; let it ask an empty one.
-        with scratch_database(bind.source, ours=bind.names_no_schema) as scratch, sealed():
+        with scratch_database(bind.source, ours=bind.is_plain) as scratch, sealed():
             return written(scratch)
 
 
@@ -114,16 +114,16 @@ def about_rows(drafts: Mapping[BindKey, Baseline]) -> list[Finding]:
 # -- staging ---------------------------------------------------------------------------------------
 
 
-def names_no_schema(survey: Survey) -> bool:
-    """Say whether all tables of all models are in the default schemas."""
-    return all(bind.names_no_schema for bind in survey.binds)
+def is_ours(survey: Survey) -> bool:
+    """Say whether nothing but what we write runs while a baseline is tried: no event, no other env.py."""
+    return all(bind.is_plain for bind in survey.binds) and survey.migrations.has_stock_environment
 
 
 @contextmanager
 def scratch_for(survey: Survey) -> Iterator[dict[BindKey, Connection]]:
     """Give scratch databases for what we write; what can be rolled back is, which is quicker than a drop."""
     sources = {bind.key: bind.source for bind in survey.binds}
-    with scratch_databases(sources, ours=names_no_schema(survey)) as scratches:
+    with scratch_databases(sources, ours=is_ours(survey)) as scratches:
         for connection in scratches.values():
             if connection.dialect.name == "postgresql":
                 connection.info[KEEPS_TRANSACTION] = True

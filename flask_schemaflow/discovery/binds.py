@@ -6,10 +6,12 @@ import contextvars
 import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
+from sqlalchemy.schema import ExecutableDDLElement
 
 from ..errors import ConfigurationError, SchemaFlowError
 from ..loading import guarded_loading, is_command_running, origin_of_error
@@ -37,9 +39,12 @@ class Bind:
         return Source(engine=self.engine, uri=self.scratch_uri)
 
     @property
-    def names_no_schema(self) -> bool:
-        """Say whether every table of its models is in the default schema."""
-        return all(table.schema is None for table in self.metadata.tables.values())
+    def is_plain(self) -> bool:
+        """Say whether its models name no schema, and run nothing of the app's while tables are made."""
+        tables = self.metadata.tables.values()
+        return all(table.schema is None for table in tables) and not any(
+            map(_has_events, (self.metadata, *tables))
+        )
 
     @property
     def label(self) -> str:
@@ -55,6 +60,21 @@ class Bind:
     def family(self) -> str:
         """The engine family."""
         return family_of(self.engine.dialect)
+
+
+def _has_events(target: Any) -> bool:
+    """Say whether the app listens to the making of tables; SQLAlchemy's own types do as well."""
+    listeners = (
+        listener for name in ("before_create", "after_create") for listener in getattr(target.dispatch, name)
+    )
+    return not all(map(_is_of_sqlalchemy, listeners))
+
+
+def _is_of_sqlalchemy(listener: Any) -> bool:
+    function = listener.func if isinstance(listener, partial) else listener
+    module = getattr(function, "__module__", None) or type(function).__module__
+    is_ddl = isinstance(function, ExecutableDDLElement)
+    return module.startswith("sqlalchemy.") and not is_ddl
 
 
 def registered_db(app: Flask) -> SQLAlchemy:

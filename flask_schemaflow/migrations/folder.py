@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from configparser import Error as IniError
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import flask_migrate
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from flask_migrate import Migrate
@@ -140,6 +142,16 @@ class Migrations:
         """Say whether ``env.py`` itself may choose a version table."""
         source = (self.script_location / "env.py").read_text(encoding="utf-8", errors="replace")
         return re.search(r"\bversion_table", source) is not None
+
+    @property
+    def has_stock_environment(self) -> bool:
+        """Say whether ``env.py`` is not there yet, or is one of Flask-Migrate's templates, word for word."""
+        file = self.script_location / "env.py"
+        if not file.is_file():
+            return True
+        templates = Path(inspect.getfile(flask_migrate)).parent.glob("templates/*/env.py")
+        source = file.read_text(encoding="utf-8", errors="replace")
+        return any(each.read_text(encoding="utf-8") == source for each in templates)
 
     def drafted_in(self, script_location: Path, version_folder: Path) -> Migrations:
         """Give the same folder with a draft's revisions (and environment) in its place."""

@@ -11,12 +11,12 @@ from .mysql import mysql_database
 from .postgresql import postgresql_database
 from .source import NoScratch, Source
 from .sqlite import sqlite_in_memory
-from .temporary import temporary_schema
+from .temporary import CHECK, temporary_schema
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-__all__ = ["NoScratch", "Source", "scratch_database", "scratch_databases"]
+__all__ = ["CHECK", "NoScratch", "Source", "scratch_database", "scratch_databases"]
 
 Way = Callable[[Source], AbstractContextManager["Connection"]]
 

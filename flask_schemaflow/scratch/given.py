@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError
 
 from ..errors import Busy, ConfigurationError
 from ..session import family_of, server_connection, target_of
@@ -31,9 +31,8 @@ def given_database(source: Source) -> Iterator[Connection]:
     :raises ConfigurationError: it is the real one, is not empty, or is of another kind or major version.
     :raises Busy: another process uses it.
     """
-    assert source.uri is not None
-    engine = create_engine(source.uri)
-    if engine.dialect.name != source.engine.dialect.name:
+    engine = _engine(source)
+    if _family(engine) != _family(source.engine):
         raise ConfigurationError(
             f"SCHEMAFLOW_SCRATCH_URI is a {engine.dialect.name} database, the app's is "
             f"{source.engine.dialect.name}."
@@ -58,6 +57,18 @@ def given_database(source: Source) -> Iterator[Connection]:
             connection.rollback()
             connection.close()
             kind.empty(keeper)
+
+
+def _engine(source: Source) -> Engine:
+    assert source.uri is not None
+    try:
+        return create_engine(source.uri)
+    except (ArgumentError, ImportError, ValueError) as error:
+        raise ConfigurationError(f"SCHEMAFLOW_SCRATCH_URI cannot be used: {type(error).__name__}.") from None
+
+
+def _family(engine: Engine) -> str:
+    return "mysql" if engine.dialect.name == "mariadb" else engine.dialect.name
 
 
 def _check(kind: _Kind, engine: Engine, real: Connection, given: Connection) -> None:
@@ -102,20 +113,45 @@ class _Kind:
     others: Callable[[Connection], Iterable[str]]
 
 
-_SCHEMAS = (
-    "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^pg_' "
-    "AND nspname <> 'information_schema'"
-)
+_OF_USERS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+
+
+def _of_nobody(catalog: str, oid: str) -> str:
+    """Leave out what belongs to an extension."""
+    return (
+        f"NOT EXISTS (SELECT 1 FROM pg_depend AS e WHERE e.classid = '{catalog}'::regclass "
+        f"AND e.objid = {oid} AND e.deptype = 'e')"
+    )
+
+
+# Everything in a database, with the statement that drops it, by name.
+_CONTENT = f"""
+SELECT kind || ' ' || name, 'DROP ' || kind || ' IF EXISTS ' || name || ' CASCADE' FROM (
+    SELECT 1 AS rank, 'SCHEMA' AS kind, quote_ident(nspname) AS name FROM pg_namespace AS n
+    WHERE {_OF_USERS} AND nspname <> 'public' AND {_of_nobody("pg_namespace", "n.oid")}
+        AND NOT EXISTS (SELECT 1 FROM pg_extension WHERE extnamespace = n.oid)
+    UNION ALL
+    SELECT 2, CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
+        WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, c.oid::regclass::text
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+    WHERE {_OF_USERS} AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND {_of_nobody("pg_class", "c.oid")}
+    UNION ALL
+    SELECT 3, CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, t.oid::regtype::text
+    FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = typnamespace
+    WHERE {_OF_USERS} AND typtype IN ('e', 'd', 'r') AND {_of_nobody("pg_type", "t.oid")}
+    UNION ALL
+    SELECT 4, 'ROUTINE', p.oid::regprocedure::text
+    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace
+    WHERE {_OF_USERS} AND {_of_nobody("pg_proc", "p.oid")}
+) AS content ORDER BY rank, name
+"""
 
 
 def _empty_postgresql(connection: Connection) -> None:
-    try:
-        for schema in connection.exec_driver_sql(_SCHEMAS).scalars().all():
-            connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE".replace("%", "%%"))
-    except DBAPIError:
-        # Whoever does not own the schema owns what was made in it.
-        connection.exec_driver_sql("DROP OWNED BY CURRENT_USER")
-    connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS public")
+    """Drop everything but the schema itself, which may be somebody else's."""
+    connection.exec_driver_sql("SET search_path = ''")
+    for _name, statement in connection.exec_driver_sql(_CONTENT).all():
+        connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
 def _empty_mysql(connection: Connection) -> None:
@@ -139,9 +175,7 @@ _KINDS = {
             f"SELECT set_config('lock_timeout', '{_WAIT}s', false)",
             "SELECT 1 FROM (SELECT pg_advisory_lock(7236833)) AS held",
         ),
-        content="SELECT min(n.nspname || '.' || c.relname) FROM pg_class AS c JOIN pg_namespace AS n "
-        "ON n.oid = relnamespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' "
-        "AND NOT EXISTS (SELECT 1 FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')",
+        content=_CONTENT,
         prepare=prepare,
         empty=_empty_postgresql,
         others=lambda _connection: (),
@@ -149,7 +183,10 @@ _KINDS = {
     "mysql": _Kind(
         identity="SELECT @@hostname, @@port, @@datadir, DATABASE()",
         lock=(f"SELECT GET_LOCK(CONCAT('schemaflow_scratch ', DATABASE()), {_WAIT})",),
-        content="SELECT MIN(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()",
+        content="SELECT MIN(name) FROM ("
+        "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() "
+        "UNION SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE() "
+        "UNION SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = DATABASE()) AS content",
         prepare=lambda _real, _connection: None,
         empty=_empty_mysql,
         others=_others_mysql,
