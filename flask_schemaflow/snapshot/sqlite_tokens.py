@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
@@ -41,9 +42,10 @@ _FALLBACK = frozenset(
     REINDEX RELEASE RENAME REPLACE RESTRICT ROLLBACK ROW ROWS SAVEPOINT TEMP TEMPORARY TIES TRIGGER
     UNBOUNDED VACUUM VIEW VIRTUAL WINDOW WITH WITHOUT""".split()
 )
+_KEYWORDS = RESERVED | _FALLBACK
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Token:
     """One token: ``kind`` as in the lexer, ``text`` in its normal form, ``raw`` as it was typed."""
 
@@ -70,10 +72,11 @@ def tokens_of(text: str) -> list[Token]:
     return found
 
 
+@lru_cache(maxsize=10_000)
 def _normal(kind: str, text: str) -> Token:
     if kind == "quoted":
         return Token("name", unquoted(text), text)
-    if kind == "word" and text.upper() in RESERVED | _FALLBACK:
+    if kind == "word" and text.upper() in _KEYWORDS:
         return Token(kind, text.upper(), text)
     if kind in ("number", "blob"):
         return Token(kind, text.lower(), text)

@@ -87,7 +87,7 @@ def _must_stop(run: Run, error: Refused) -> bool:
     accepted = {*run.options.accept, *run.survey.settings.accept}
     cannot_undo = any(bind.engine.dialect.name in ("mysql", "mariadb") for bind in run.survey.relevant)
     return any(
-        each.code == "uses-app-session"
+        each.code in ("uses-app-session", "snapshot-from-other-version")
         or (each.code == REVISION_FAILS and cannot_undo and each.key not in accepted)
         for each in error.findings
     )
