@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import Busy, ConfigurationError
+from ..interrupts import uninterrupted
 from ..sqlite_file import check_file, driver_connect
 from .connecting import close, connect_with, server_connection
 from .explaining import explained
@@ -118,6 +119,15 @@ class _HeldConnection(sqlite3.Connection):
         else:
             super().rollback()
 
+    def close(self) -> None:
+        """Stay open while held.
+
+        SQLAlchemy closes a connection that was interrupted in a statement; SQLite would keep the transaction
+        and its journal until that statement is forgotten.
+        """
+        if not self.held:
+            super().close()
+
     def guard(self, action: int, what: str | None, *_: str | None) -> int:
         """Answer SQLite's authorizer; an ignored BEGIN, COMMIT or ROLLBACK compiles to nothing."""
         if not self.held:
@@ -167,10 +177,12 @@ def _hold_sqlite(engine: Engine, app_listeners: bool, wait: float) -> Iterator[H
         raw.held = True
         yield HeldTransaction(connection, commit, lambda _tables: None, lambda: raw.rollbacks)
     finally:
-        # An interrupt makes SQLAlchemy close the connection, which rolls back as well.
-        with suppress(sqlite3.ProgrammingError):
-            _end(raw, raw.rollback)
-        close(connection)
+        # A second interrupt must not leave the journal behind.
+        with uninterrupted(stop_afterwards=True):
+            with suppress(sqlite3.ProgrammingError):
+                _end(raw, raw.rollback)
+            close(connection)
+            raw.close()
 
 
 def _begin(raw: _HeldConnection, file: Path) -> None:
