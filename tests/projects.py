@@ -166,6 +166,13 @@ class Project:
         return {str(file.relative_to(self.path)): contents_of(file) for file in self.databases()}
 
 
+def put_first(file: Path, code: str) -> None:
+    """Put code before everything in a module but its ``from __future__ import``."""
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    after = 1 + max((i for i, line in enumerate(lines) if line.startswith("from __future__")), default=-1)
+    file.write_text("".join([*lines[:after], f"{code}\n", *lines[after:]]), encoding="utf-8")
+
+
 def reading(file: Path) -> closing[sqlite3.Connection]:
     """Open a database to read it, inside a with block."""
     return closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True))

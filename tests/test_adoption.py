@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from projects import Project, reading, same_structure, versions_of
+from projects import Project, put_first, reading, same_structure, versions_of
 
 from flask_schemaflow.revisions import read_revision, read_revisions
 from flask_schemaflow.snapshot import Snapshot, read_stored
@@ -536,7 +536,7 @@ def changing_meanwhile(shop: Project, statement: str) -> None:
     if not (shop.path / "migrations").exists():
         assert shop.flask("db", "init").code == 0
     env = shop.path / "migrations" / "env.py"
-    env.write_text(f"STATEMENT = {statement!r}\n{MEANWHILE}\n{env.read_text()}")
+    put_first(env, f"STATEMENT = {statement!r}\n{MEANWHILE}")
 
 
 def test_a_database_that_changes_while_it_is_adopted_is_not_stamped(shop: Project) -> None:
@@ -577,9 +577,10 @@ def test_arguments_reach_env_py(shop: Project) -> None:
     registered(shop)
     assert shop.flask("db", "init").code == 0
     env = shop.path / "migrations" / "env.py"
-    env.write_text(
+    put_first(
+        env,
         "import sys\nfrom alembic import context as running\n"
-        "print('asked for', running.get_x_argument(as_dictionary=True), file=sys.stderr)\n" + env.read_text()
+        "print('asked for', running.get_x_argument(as_dictionary=True), file=sys.stderr)",
     )
 
     ended = shop.adopt("-x", "tenant=blue", "--x-arg", "dry=yes")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from dumps import dump
-from projects import Ended, Project
+from projects import Ended, Project, put_first
 
 APP = """
     import enum
@@ -217,8 +217,7 @@ if not os.environ.get("MEANWHILE_DONE"):
 def test_a_database_that_changes_meanwhile_is_not_stamped(shop: Project) -> None:
     """The structure is read again while the tables are held, and no version table is left."""
     assert shop.flask("db", "init").code == 0
-    env = shop.path / "migrations" / "env.py"
-    env.write_text(MEANWHILE + env.read_text())
+    put_first(shop.path / "migrations" / "env.py", MEANWHILE)
 
     ended = shop.adopt()
 

@@ -6,8 +6,9 @@ import os
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,28 @@ from flask_schemaflow.session import AppSessionUsed, held_transaction, sealed
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> sa.Engine:
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
     """Give an engine of a file with one table."""
     made = sa.create_engine(f"sqlite:///{tmp_path / 'a.db'}")
     with made.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE t (a)")
-    return made
+    yield made
+    made.dispose()
+
+
+def ask(connect: Callable[[], Any]) -> Any:
+    """Connect, ask something, close."""
+    with closing(connect()) as connection:
+        return connection.execute("SELECT 1").fetchone()
 
 
 def test_a_thread_that_ran_before_keeps_its_connections(engine: sa.Engine) -> None:
     """A web worker's or a scheduler's thread is none of our business."""
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(engine.connect).result() is not None
+        assert pool.submit(ask, engine.raw_connection).result() == (1,)
         with sealed():
-            assert pool.submit(lambda: engine.connect().exec_driver_sql("SELECT 1").scalar()).result() == 1
-            file = engine.url.database
-            assert pool.submit(lambda: sqlite3.connect(file).execute("SELECT 1").fetchone()).result() == (1,)
+            assert pool.submit(ask, engine.raw_connection).result() == (1,)
+            assert pool.submit(ask, lambda: sqlite3.connect(str(engine.url.database))).result() == (1,)
 
 
 def test_a_thread_that_is_started_inside_gets_nothing(engine: sa.Engine) -> None:

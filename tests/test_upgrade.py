@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from projects import Project, reading, versions_of
+from projects import Project, put_first, reading, versions_of
 
 APP = """
     from flask import Flask
@@ -485,8 +485,7 @@ if not os.environ.get("MEANWHILE_DONE"):
 def test_another_replica_that_was_faster_has_done_the_work(shop: Project) -> None:
     """Whoever comes second finds the database where it should be."""
     add(shop, "second", "first", ADD_AGE)
-    env = shop.path / "migrations" / "env.py"
-    env.write_text(MEANWHILE + env.read_text())
+    put_first(shop.path / "migrations" / "env.py", MEANWHILE)
 
     ended = shop.safe_upgrade()
 
