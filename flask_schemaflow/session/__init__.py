@@ -6,13 +6,15 @@ connect listeners where revisions need them.
 
 from .connecting import KEEPS_TRANSACTION, connect_with, server_connection
 from .explaining import explained
-from .holding import HeldTransaction, held_transaction, migrating_transaction
+from .holding import LOCK_WAIT, HeldTransaction, held_transaction, migrating_transaction
+from .locking import nobody_else
 from .reading import reading_connection
 from .replacing import AppSessionUsed, engines_replaced, sealed
 from .targets import database_exists, family_of, is_same_database, sqlite_path, target_of
 
 __all__ = [
     "KEEPS_TRANSACTION",
+    "LOCK_WAIT",
     "AppSessionUsed",
     "HeldTransaction",
     "connect_with",
@@ -23,6 +25,7 @@ __all__ = [
     "held_transaction",
     "is_same_database",
     "migrating_transaction",
+    "nobody_else",
     "reading_connection",
     "sealed",
     "server_connection",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import Busy
+from .connecting import server_connection
 from .targets import target_of
 
 if TYPE_CHECKING:
@@ -21,6 +24,20 @@ _TRY = {
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
 }
+
+
+@contextmanager
+def nobody_else(engines: Iterable[Engine], *, wait: float) -> Iterator[None]:
+    """Keep others of us from writing on servers inside the block, so that nothing half done is seen.
+
+    :raises Busy: another process is at work for longer.
+    """
+    with ExitStack() as stack:
+        for engine in engines:
+            if engine.dialect.name in _TRY:
+                connection = stack.enter_context(server_connection(engine))
+                take_lock(engine, connection, wait=wait)
+        yield
 
 
 def take_lock(engine: Engine, connection: Connection, *, wait: float) -> None:

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, UnadoptableState
 from ..matching import revision_of
 from ..plan import Plan, make_plan
 from ..results import Progress, Result
-from ..session import database_exists
+from ..session import LOCK_WAIT, database_exists, nobody_else
 from ..state import State
 from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
 from .fast_path import is_at_head
@@ -58,7 +58,9 @@ def safe_upgrade(
         if at_head is not None:
             _end_early(progress, at_head)
         else:
-            _upgrade(survey_project(project, with_discovery=False), options, progress, notify)
+            with nobody_else((bind.engine for bind in project.binds), wait=LOCK_WAIT):
+                survey = survey_project(project, with_discovery=False)
+            _upgrade(survey, options, progress, notify)
     return UpgradeResult(**vars(progress.reached()))
 
 
