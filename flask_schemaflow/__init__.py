@@ -14,11 +14,13 @@ from ._version import __version__
 if TYPE_CHECKING:
     from .adoption import AdoptOptions, AdoptResult, adopt
     from .errors import (
+        BackupFailed,
         Broken,
         Busy,
         ConfigurationError,
         DriftFound,
         ExitCode,
+        HazardsFound,
         Interrupted,
         ModelsMissing,
         ProofFailed,
@@ -31,18 +33,21 @@ if TYPE_CHECKING:
     from .extension import SchemaFlow
     from .findings import Finding, Severity
     from .guards import in_command
+    from .overview import StatusOptions, StatusResult, status
     from .storage import SnapshotOptions, SnapshotResult, store_snapshots
     from .upgrade import UpgradeOptions, UpgradeResult, safe_upgrade
 
 __all__ = [
     "AdoptOptions",
     "AdoptResult",
+    "BackupFailed",
     "Broken",
     "Busy",
     "ConfigurationError",
     "DriftFound",
     "ExitCode",
     "Finding",
+    "HazardsFound",
     "Interrupted",
     "ModelsMissing",
     "ProofFailed",
@@ -52,6 +57,8 @@ __all__ = [
     "Severity",
     "SnapshotOptions",
     "SnapshotResult",
+    "StatusOptions",
+    "StatusResult",
     "UnadoptableState",
     "Undone",
     "Unverified",
@@ -61,17 +68,20 @@ __all__ = [
     "adopt",
     "in_command",
     "safe_upgrade",
+    "status",
     "store_snapshots",
 ]
 
 _HOMES = {
     "adoption": ("AdoptOptions", "AdoptResult", "adopt"),
     "errors": (
+        "BackupFailed",
         "Broken",
         "Busy",
         "ConfigurationError",
         "DriftFound",
         "ExitCode",
+        "HazardsFound",
         "Interrupted",
         "ModelsMissing",
         "ProofFailed",
@@ -84,6 +94,7 @@ _HOMES = {
     "extension": ("SchemaFlow",),
     "findings": ("Finding", "Severity"),
     "guards": ("in_command",),
+    "overview": ("StatusOptions", "StatusResult", "status"),
     "storage": ("SnapshotOptions", "SnapshotResult", "store_snapshots"),
     "upgrade": ("UpgradeOptions", "UpgradeResult", "safe_upgrade"),
 }

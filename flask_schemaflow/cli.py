@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import shlex
 import signal
 import sqlite3
 import sys
@@ -13,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
@@ -23,11 +25,13 @@ from flask.cli import NoAppException, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
 from .errors import ConfigurationError, ExitCode, Interrupted, SchemaFlowError
-from .interrupts import STOPPING, forget_goal, is_goal_reached, note_goal_reached
+from .interrupts import STOPPING, forget_goal, is_goal_reached, leaving_by, note_goal_reached
 from .loading import (
     GUARD_LINE,
+    OUTSIDE_LINE,
     LoadingRecord,
     command_running,
+    factory_of_error,
     guarded_loading,
     origin_of_error,
 )
@@ -62,7 +66,7 @@ def run_safe_upgrade(info: ScriptInfo, **options: Any) -> None:
     def work(app: Flask, _record: LoadingRecord | None, notify: Notify) -> Result:
         from .upgrade import UpgradeOptions, safe_upgrade
 
-        return safe_upgrade(app, UpgradeOptions(**options), notify=notify)
+        return safe_upgrade(app, UpgradeOptions(flask=_flask_of(info), **options), notify=notify)
 
     _run("db-safe-upgrade", info, work, options)
 
@@ -78,13 +82,56 @@ def run_snapshot(info: ScriptInfo, **options: Any) -> None:
     _run("db-snapshot", info, work, options)
 
 
+def run_status(info: ScriptInfo, **options: Any) -> None:
+    """Run ``db-status``."""
+
+    def work(app: Flask, _record: LoadingRecord | None, notify: Notify) -> Result:
+        from .overview import StatusOptions, status
+
+        return status(app, StatusOptions(**options), notify=notify)
+
+    _run("db-status", info, work, options)
+
+
+def run_backup(info: ScriptInfo, **options: Any) -> None:
+    """Run ``db-backup``."""
+
+    def work(app: Flask, _record: LoadingRecord | None, notify: Notify) -> Result:
+        from .safekeeping import BackupOptions, back_up
+
+        return back_up(app, BackupOptions(flask=_flask_of(info), **options), notify=notify)
+
+    _run("db-backup", info, work, options)
+
+
+def run_restore(info: ScriptInfo, **options: Any) -> None:
+    """Run ``db-restore``."""
+
+    def work(app: Flask, _record: LoadingRecord | None, notify: Notify) -> Result:
+        from .safekeeping import RestoreOptions, restore
+
+        return restore(app, RestoreOptions(flask=_flask_of(info), **options), notify=notify)
+
+    _run("db-restore", info, work, options)
+
+
+def _flask_of(info: ScriptInfo) -> str:
+    """Say how the ``flask`` command was called, so that a command which is printed finds the same app."""
+    path = info.app_import_path
+    if path is None or os.environ.get("FLASK_APP") == path:
+        return "flask"
+    return f"flask --app {shlex.quote(path)}"
+
+
 def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) -> None:
     as_json = options.pop("as_json") or options.pop("output_format") == "json"
     options.pop("output_format", None)
     verbose = options.pop("verbose")
     threads = set(threading.enumerate())
     with _stdout_kept() as stdout, command_running(), _Stop() as stop:
-        result = _result(command, info, work, stop)
+        at_once = partial(_leave_at_once, stdout=stdout, as_json=as_json, verbose=verbose)
+        with leaving_by(at_once):
+            result = _result(command, info, work, stop)
         note_goal_reached()  # or failed: either way only the telling is left
         _show(result, stdout, as_json=as_json, verbose=verbose)
     _leave(result.exit_code, threads)
@@ -164,9 +211,13 @@ def _database_used(error: BaseException, record: LoadingRecord) -> Configuration
     text = " ".join(str(getattr(error, "orig", None) or error).split())
     missing = _MISSING_TABLE.search(text)
     what = f"needs the table {next(filter(None, missing.groups()))}" if missing else f"fails: {text}"
+    origin, factory = origin_of_error(error), factory_of_error(error)
+    cause = f" ({origin})" if factory not in (None, origin) else ""
+    advice = f"Leave the factory before that line while a command runs: {GUARD_LINE}"
+    if factory is None:
+        advice = f"Leave that line out while a command runs: {OUTSIDE_LINE}"
     return ConfigurationError(
-        f"{_place(origin_of_error(error))}While it loads, the app uses its database, and {what}. "
-        f"Leave the factory before that line while a command runs: {GUARD_LINE}",
+        f"{_place(factory or origin)}While it loads, the app uses its database, and {what}{cause}. {advice}",
         findings=record.findings(),
     )
 
@@ -280,6 +331,13 @@ class _Stop:
         if self.arrived and not is_goal_reached():
             raise KeyboardInterrupt
         _say(line)
+
+
+def _leave_at_once(result: Result, *, stdout: IO[str] | None, as_json: bool, verbose: bool) -> None:
+    """Show what is known and exit, whatever else is going on."""
+    with contextlib.suppress(Exception):
+        _show(result, stdout, as_json=as_json, verbose=verbose)
+    os._exit(int(result.exit_code))
 
 
 def _leave(code: ExitCode, threads: set[threading.Thread]) -> None:

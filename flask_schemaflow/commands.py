@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,6 +64,24 @@ _SEARCH_TIME = click.option(
 )
 
 
+def _seconds(option: str, default: str, says: str) -> Decorator:
+    return click.option(option, type=_Seconds(min=0), metavar="SECONDS", help=f"{says} (default: {default}).")
+
+
+_PATIENCE = _options(
+    _seconds("--wait", "0", "How long to try again while the server does not answer"),
+    _seconds("--lock-wait", "300", "How long to wait for another process that upgrades"),
+    _seconds("--lock-timeout", "2", "How long a statement waits for a lock of others"),
+    _seconds("--statement-timeout", "none", "How long a statement may take"),
+    click.option(
+        "--retries",
+        type=click.IntRange(min=0),
+        metavar="NUMBER",
+        help="How often to try again what got no lock (default: 10).",
+    ),
+)
+
+
 @click.command("db-adopt")
 @_options(
     click.option("--dry-run", is_flag=True, help="Do everything but write."),
@@ -99,8 +118,23 @@ def db_adopt(info: ScriptInfo, /, **options: Any) -> None:
     click.argument("revision", required=False),
     click.option("--dry-run", "--plan", is_flag=True, help="Say what would run, and run nothing."),
     _ACCEPT,
+    click.option(
+        "--if-ahead",
+        type=click.Choice(["fail", "ok"]),
+        default="fail",
+        help="A database that a newer release has upgraded: fail (default), or ok.",
+    ),
     click.option("--create", is_flag=True, help="Make a SQLite file that is not there."),
+    click.option(
+        "--backup",
+        type=click.Choice(["auto", "always", "never"]),
+        help="What to copy away before the run (default: auto).",
+    ),
+    click.option("--rehearse", is_flag=True, help="Run on a copy of the backup first (SQLite)."),
     click.option("--require-proof", is_flag=True, help="Refuse if the structure cannot be checked."),
+    click.option("--resume", is_flag=True, help="Go on with a revision that broke half way (MariaDB)."),
+    click.option("--expect-database", metavar="NAME", help="Refuse any database but the one of this name."),
+    _PATIENCE,
     _WHERE,
     _SEARCH_TIME,
     _OUTPUT,
@@ -114,6 +148,20 @@ def db_safe_upgrade(info: ScriptInfo, /, **options: Any) -> None:
     from .cli import run_safe_upgrade
 
     run_safe_upgrade(info, **options)
+
+
+@click.command("db-status")
+@_options(
+    click.option("--check", is_flag=True, help="Fail (3) if a database is not current."),
+    _WHERE,
+    _OUTPUT,
+)
+@click.pass_obj
+def db_status(info: ScriptInfo, /, **options: Any) -> None:
+    """Say where each database stands: revision, what is pending, drift, last runs. Read-only."""
+    from .cli import run_status
+
+    run_status(info, **options)
 
 
 @click.command("db-snapshot")
@@ -134,4 +182,67 @@ def db_snapshot(info: ScriptInfo, /, **options: Any) -> None:
     run_snapshot(info, **options)
 
 
-COMMANDS = (db_adopt, db_safe_upgrade, db_snapshot)
+_BIND = click.option("--bind", metavar="KEY", help='The database with this bind key; "" is the default one.')
+
+
+@click.command("db-backup")
+@_options(
+    _BIND,
+    click.option(
+        "--table",
+        "tables",
+        multiple=True,
+        metavar="[SCHEMA.]TABLE",
+        help="Only this table, on a server. Repeatable (default: the whole database).",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="The file to write; it is never removed (default: a name in SCHEMAFLOW_BACKUP_DIR).",
+    ),
+    click.option("--restore-test", is_flag=True, help="Restore it to a scratch database, and compare."),
+    _WHERE,
+    _OUTPUT,
+)
+@click.pass_obj
+def db_backup(info: ScriptInfo, /, **options: Any) -> None:
+    """Take a verified backup of the databases.
+
+    Of a SQLite file through its backup API, of a server with its own dump program. It is read again before
+    it gets its name; of each database the newest SCHEMAFLOW_BACKUP_KEEP are kept.
+    """
+    from .cli import run_backup
+
+    run_backup(info, **options)
+
+
+@click.command("db-restore")
+@_options(
+    click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+    click.option("--into", metavar="NAME", help="The new or empty database to fill, on a server."),
+    _BIND,
+    click.option(
+        "--wait",
+        type=_Seconds(min=0),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long to wait for other processes that have the SQLite file locked.",
+    ),
+    _OUTPUT,
+)
+@click.pass_obj
+def db_restore(info: ScriptInfo, /, **options: Any) -> None:
+    """Bring the backup FILE back.
+
+    A SQLite file gets its content back in one transaction; what it replaces is kept as another backup. On a
+    server the real database is never written to: a new one is filled, or for a backup of single tables new
+    tables are made beside the real ones.
+    """
+    from .cli import run_restore
+
+    run_restore(info, **options)
+
+
+COMMANDS = (db_adopt, db_backup, db_restore, db_safe_upgrade, db_snapshot, db_status)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,7 @@ class Settings:
 
 
 # Settings that this version reads and does nothing with; what honours one takes it out of here.
-NOT_YET_HONOURED = frozenset(
-    """fail_on small_table_rows database_uri lock_wait lock_timeout statement_timeout wait
-    retries backup backup_dir backup_keep backup_max_bytes backup_command create_all history
-    release""".split()
-)
+NOT_YET_HONOURED = frozenset("small_table_rows create_all".split())
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -78,6 +74,11 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
                 f"{key} is set, and this version of flask-schemaflow does not honour it yet. Remove it."
             )
     return settings
+
+
+def overridden(settings: Settings, options: Mapping[str, Any]) -> Settings:
+    """Let the options of a command win, by the names of the settings; None is an option not given."""
+    return replace(settings, **{name: value for name, value in options.items() if value is not None})
 
 
 def read_every_setting(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:

@@ -102,8 +102,8 @@ def _differences_of(wanted: Object, there: Object) -> Iterator[_Difference]:
     kinds = sorted({part.kind for part in (*wanted.parts, *there.parts)}, key=_rank)
     for kind in kinds:
         pairs = _pair(
-            [part for part in wanted.parts if part.kind == kind],
-            [part for part in there.parts if part.kind == kind],
+            sorted((part for part in wanted.parts if part.kind == kind), key=_place),
+            sorted((part for part in there.parts if part.kind == kind), key=_place),
         )
         for left, right in pairs:
             yield from _compare_parts(left, right, wanted)
@@ -129,6 +129,11 @@ _KIND_ORDER = (
 
 def _rank(kind: str) -> tuple[int, str]:
     return (_KIND_ORDER.index(kind) if kind in _KIND_ORDER else len(_KIND_ORDER), kind)
+
+
+def _place(part: Part) -> tuple[int, str, list[tuple[str, str]]]:
+    """Give an order that does not depend on where a structure comes from."""
+    return int(part.facts.get("position", 0)), part.name or "", sorted(part.facts.items())
 
 
 Pair = tuple[Part | None, Part | None]

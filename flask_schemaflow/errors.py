@@ -8,9 +8,13 @@
     │   ├── UnadoptableState    the database is in a state that this command does not take on
     │   ├── ModelsMissing       the models are not all there
     │   ├── DriftFound          the structure is not what it should be
-    │   └── ProofFailed         the revisions do not rebuild the structure
+    │   ├── ProofFailed         the revisions do not rebuild the structure
+    │   ├── HazardsFound        a pending revision would lose rows
+    │   └── BackupFailed        a backup cannot be taken or brought back
     ├── Busy                 4  whole, try again later
-    │   └── Interrupted         stopped from outside before anything was written
+    │   ├── Blocked             others held what was needed, and did not let go
+    │   ├── Interrupted         stopped from outside before anything was written
+    │   └── LockLost            the session of the server is gone, and the lock with it
     ├── Undone               5  it failed, and everything was undone
     ├── Broken               6  it failed, and parts of it are in
     └── Unverified           7  applied, but the structure is not what the revisions say
@@ -20,6 +24,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
+
+from .findings import without_passwords
 
 if TYPE_CHECKING:
     from .findings import Finding
@@ -49,8 +55,8 @@ class SchemaFlowError(Exception):
     outcome: str = "error"
 
     def __init__(self, message: str, *, findings: tuple[Finding, ...] = ()) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = without_passwords(message)
+        super().__init__(self.message)
         self.findings = findings
         self.result: object | None = None
 
@@ -84,6 +90,14 @@ class ProofFailed(Refused):
     """The revisions do not rebuild the structure of the database."""
 
 
+class HazardsFound(Refused):
+    """A pending revision would lose rows or objects, and nobody accepted that."""
+
+
+class BackupFailed(Refused):
+    """A backup cannot be taken or brought back; the database is as it was."""
+
+
 class Busy(SchemaFlowError):
     """The database is whole; try again later."""
 
@@ -95,6 +109,14 @@ class Interrupted(Busy):
     """Stopped from outside before anything was written."""
 
     outcome = "interrupted"
+
+
+class Blocked(Busy):
+    """Others held what a revision needed, and did not let go in time."""
+
+
+class LockLost(Busy):
+    """The session in which revisions ran is gone, or gave up the lock."""
 
 
 class Undone(SchemaFlowError):

@@ -10,6 +10,7 @@ from flask.cli import ScriptInfo
 
 from .commands import COMMANDS
 from .errors import ConfigurationError
+from .guards import add_filter, hook_into_migrate
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -54,6 +55,7 @@ class SchemaFlow:
             )
         app.extensions["schemaflow"] = self
         self.db = db or self.db
+        hook_into_migrate(app)
         for command in COMMANDS:
             app.cli.add_command(command)
         if "migrate" not in app.extensions:
@@ -75,7 +77,9 @@ class LazyMigrateGroup(click.Group):
 
         app = current_app._get_current_object() if current_app else _app_of(parent)  # type: ignore[attr-defined]
         db = app.extensions.get("sqlalchemy") or app.extensions["schemaflow"].db
-        return flask_db_group(app, db).make_context(info_name, args, parent, **extra)
+        group = flask_db_group(app, db)
+        add_filter(app)
+        return group.make_context(info_name, args, parent, **extra)
 
 
 def _app_of(context: click.Context | None) -> Flask:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
+
+# As SQLAlchemy reads it: the password goes from the colon after the user to the next at sign.
+_PASSWORD = re.compile(r"(://[^\s:/@]*:)[^\s@]*@")
+
+
+def without_passwords(text: str) -> str:
+    """Hide the passwords of the URLs in a text, which an app or ``env.py`` may have put into its errors."""
+    return _PASSWORD.sub(r"\1***@", text)
 
 
 class Severity(str, Enum):
@@ -35,6 +44,10 @@ class Finding:
     revision: str | None = None
     file: str | None = None
     line: int | None = None
+
+    def __post_init__(self) -> None:
+        """Hide passwords in what others said."""
+        object.__setattr__(self, "message", without_passwords(self.message))
 
     @property
     def key(self) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
+from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -53,5 +56,95 @@ def uninterrupted(*, stop_afterwards: bool = False) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         for number in arrived:
-            if stop_afterwards or before[number] is signal.SIG_DFL:
+            handler = before[number]
+            if handler is signal.SIG_DFL:
                 os.kill(os.getpid(), number)
+            elif stop_afterwards and callable(handler):
+                handler(number, None)  # sent again, it would count as a second signal
+
+
+Leave = Callable[[Any], None]
+_leave: ContextVar[Leave | None] = ContextVar("leave", default=None)
+
+
+@contextmanager
+def leaving_by(leave: Leave) -> Iterator[None]:
+    """Say how a command is left at once, inside the block: with a result, and without any clearing up."""
+    token = _leave.set(leave)
+    try:
+        yield
+    finally:
+        _leave.reset(token)
+
+
+def way_to_leave() -> Leave | None:
+    """Give what leaves the running command at once; None where a program of somebody else's called us."""
+    return _leave.get()
+
+
+_SETTLED = 15.0  # seconds
+_MARK = 0  # no signal has this number
+
+
+@contextmanager
+def signals_heard(heard: Callable[[int], None]) -> Iterator[Callable[[], None]]:
+    """Call ``heard`` with 1, 2, … as signals arrive that stop a command, inside the block.
+
+    In a thread of its own, since Python's handlers wait while the main thread is inside a driver. Not while
+    the goal is reached. The block gets a function that waits until all that arrived has been heard: that
+    thread may be late.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    reading, writing = socket.socketpair()
+    writing.settimeout(0)
+    settled = threading.Semaphore(0)
+    thread = threading.Thread(target=_listen, args=(reading, heard, settled), daemon=True)
+    thread.start()
+    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+
+    def settle() -> None:
+        writing.send(bytes([_MARK]))
+        settled.acquire(timeout=_SETTLED)
+
+    try:
+        yield settle
+    finally:
+        signal.set_wakeup_fd(before)
+        writing.close()
+        thread.join()
+        reading.close()
+
+
+def _listen(reading: socket.socket, heard: Callable[[int], None], settled: threading.Semaphore) -> None:
+    count = 0
+    while numbers := reading.recv(64):
+        for number in numbers:
+            if number == _MARK:
+                settled.release()
+            elif number in STOPPING and not is_goal_reached():
+                count += 1
+                heard(count)
+
+
+@contextmanager
+def interrupts_noted() -> Iterator[list[int]]:
+    """Let the block itself say when it may stop: what arrives is in the list that it gets, raising nothing.
+
+    For work that is undone before some moment and done after it. What arrives after the moment is dropped.
+    """
+    arrived: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield arrived
+        return
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        arrived.append(number)
+
+    before = {int(number): signal.signal(number, note) for number in STOPPING}
+    try:
+        yield arrived
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

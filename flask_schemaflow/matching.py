@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from .drift import Drift, find_drift, is_equal, ways
 from .errors import DriftFound, Refused, UnadoptableState
 from .findings import Finding, Severity
-from .proof import replay, stored_structures
+from .proof import method_of, replay, stored_by_other_version, stored_structures
 from .revisions import Revision, does_nothing, lineage, parents_first
+from .scratch import NoScratch
 from .survey import only_ours
 
 if TYPE_CHECKING:
@@ -21,9 +22,24 @@ if TYPE_CHECKING:
 BindKey = str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The revision that databases are at, and where its structure was made that they were compared with."""
+
+    revision: str
+    method: str
+
+
 def revision_of(
     survey: Survey, keys: Iterable[BindKey], *, search_time: float, accepted: frozenset[str]
 ) -> str:
+    """Find the one revision whose structure these databases have, as :func:`find_equal` does."""
+    return find_equal(survey, keys, search_time=search_time, accepted=accepted).revision
+
+
+def find_equal(
+    survey: Survey, keys: Iterable[BindKey], *, search_time: float, accepted: frozenset[str]
+) -> Found:
     """Find the one revision whose structure these databases have.
 
     Never touches the real databases.
@@ -46,19 +62,21 @@ def revision_of(
             f"Mend the database, or let a difference not count: --accept {_first(found)}",
             findings=found,
         )
-    return match.equal[0]
+    return Found(revision=match.equal[0], method=match.method)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Match:
     """Which revisions a structure equals, oldest first, and the nearest one.
 
-    ``drift`` are the differences from the nearest, where none is equal.
+    ``drift`` are the differences from the nearest, where none is equal; ``method`` says where the equal
+    ones were made.
     """
 
     equal: tuple[str, ...]
     nearest: str | None
     drift: Mapping[BindKey, tuple[Drift, ...]]
+    method: str
 
 
 def _match(survey: Survey, keys: tuple[BindKey, ...], search_time: float, accepted: frozenset[str]) -> _Match:
@@ -75,6 +93,7 @@ def _match(survey: Survey, keys: tuple[BindKey, ...], search_time: float, accept
         equal=(chosen,) if chosen else equal,
         nearest=nearest,
         drift=drifts[nearest] if nearest is not None and not equal else {},
+        method=method_of(each for revision in equal for each in whole[revision].values()),
     )
 
 
@@ -103,7 +122,11 @@ def _structures(
         if key not in made[revision] and ran[key] == lineage([revision], by_id):
             made[revision][key] = read()
 
-    replay(survey.migrations, survey.binds, "heads", survey.bookkeeping, required=keys, observe=observe)
+    try:
+        replay(survey.migrations, survey.binds, "heads", survey.bookkeeping, required=keys, observe=observe)
+    except NoScratch as error:
+        stored = {key: stored_by_other_version(survey, key, by_id, error) for key in keys}
+        return {each: {key: stored[key][each] for key in keys} for each in by_id}
     return made
 
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
 
 from .drift import Drift, find_drift, is_equal
 from .errors import ProofFailed, Refused
 from .findings import Finding, Severity
 from .migrations import Migrations, RevisionFailed, run_environment
 from .revisions import TableName, lineage
-from .scratch import CHECK, NoScratch, scratch_databases
+from .scratch import CHECKED, WAY, NoScratch, lent_schemas, scratch_databases
 from .session import AppSessionUsed
-from .snapshot import Snapshot, read_file, read_stored, series_of, stored_path, take_snapshot
+from .snapshot import (
+    Snapshot,
+    Text,
+    read_stored,
+    series_of,
+    stored_path,
+    take_snapshot,
+    texts_not_in,
+)
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
@@ -29,14 +40,17 @@ BindKey = str | None
 class Proof:
     """What revisions gave on scratch, beside what the real database has.
 
-    ``drift`` has, by bind key, in what they differ; ``engines`` the families on which they ran; ``method``
-    says where.
+    ``drift`` has, by bind key, in what they differ; ``engines`` the families on which they ran.
     """
 
     drift: Mapping[BindKey, tuple[Drift, ...]]
     snapshots: Mapping[BindKey, Snapshot]
     engines: tuple[str, ...]
-    method: str = "scratch database"
+
+    @property
+    def method(self) -> str:
+        """Say where the revisions ran."""
+        return method_of(self.snapshots[key] for key in self.drift)
 
     @property
     def equal(self) -> bool:
@@ -83,8 +97,13 @@ def replay_on(
     *,
     required: Iterable[BindKey],
     observe: Observe | None = None,
+    sent: Mapping[BindKey, list[str]] | None = None,
 ) -> dict[BindKey, Snapshot]:
-    """Do what :func:`replay` does on scratch databases that are there and empty."""
+    """Do what :func:`replay` does on scratch databases that are there and empty.
+
+    :param sent: lists by bind key, for what the driver got from the last revision; what SQLAlchemy itself
+        writes to rows is left out.
+    """
 
     def steps(_bind: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
         assert context.script is not None
@@ -94,13 +113,39 @@ def replay_on(
         if observe is not None:
             observe(key, revision, lambda: _snapshot(connection, bookkeeping[key]))
 
+    def started(key: BindKey, _revision: str) -> None:
+        if sent is not None and key in sent:
+            sent[key].clear()
+
     try:
-        run_environment(
-            migrations, scratches, steps, on_apply=applied, on_scratch=True, required=tuple(required)
-        )
+        with ExitStack() as stack:
+            for key, statements in (sent or {}).items():
+                stack.enter_context(_recorded(scratches[key], statements))
+            run_environment(
+                migrations,
+                scratches,
+                steps,
+                on_apply=applied,
+                on_start=started,
+                on_scratch=True,
+                required=tuple(required),
+            )
     except RevisionFailed as failure:
         raise _refusal(failure) from failure
     return {key: _snapshot(connection, bookkeeping[key]) for key, connection in scratches.items()}
+
+
+@contextmanager
+def _recorded(connection: Connection, statements: list[str]) -> Iterator[None]:
+    def before(_conn: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: Any) -> None:
+        if not (context.isinsert or context.isupdate or context.isdelete):
+            statements.append(statement)
+
+    event.listen(connection, "before_cursor_execute", before)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_cursor_execute", before)
 
 
 def prove(
@@ -137,18 +182,26 @@ def structure_at(
 
     :param versions: one revision, or several on different branches, or none.
     :param use_stored: else the revisions run in any case.
-    :raises Refused: it is not stored, and a revision cannot run on scratch; or what is stored is of another
-        server, and there is no scratch database.
+    :raises Refused: it is not stored, and a revision cannot run on scratch; or what is stored was written by
+        another version of the server in other words, and there is no scratch database.
     """
     wanted = tuple(keys)
     if not versions:
         return {key: _nothing(survey, key) for key in wanted}
     found: dict[BindKey, Snapshot] = {}
-    if len(versions) == 1 and use_stored:
+    is_stored = len(versions) == 1 and use_stored
+    if is_stored:
         stored = {key: stored_structures(survey, key, versions) for key in wanted}
         found = {key: after[versions[0]] for key, after in stored.items() if after}
     if not found.keys() >= set(wanted):
-        found = _made_on_scratch(survey, versions, wanted)
+        try:
+            found = _made_on_scratch(survey, versions, wanted)
+        except NoScratch as error:
+            if not is_stored:
+                raise
+            found = {
+                key: stored_by_other_version(survey, key, versions, error)[versions[0]] for key in wanted
+            }
     return {key: found[key] for key in wanted}
 
 
@@ -161,7 +214,8 @@ def structures_after(
     together with one of another branch.
 
     :param use_stored: else the revisions run in any case.
-    :raises Refused: a structure is not stored, and a revision cannot run on scratch.
+    :raises Refused: a structure is not stored, and a revision cannot run on scratch; or what is stored was
+        written by another version of the server in other words, and there is no scratch database.
     """
     found: dict[BindKey, dict[str, Snapshot]] = {key: {} for key in revisions}
     if use_stored:
@@ -178,16 +232,36 @@ def structures_after(
             found[key][revision] = read()
 
     (target,) = {wanted[-1] for wanted in revisions.values()}
-    made = _made_on_scratch(survey, (target,), tuple(revisions), observe)
+    try:
+        made = _made_on_scratch(survey, (target,), tuple(revisions), observe)
+    except NoScratch as error:
+        if not use_stored:
+            raise
+        return {key: stored_by_other_version(survey, key, wanted, error) for key, wanted in revisions.items()}
     for key in revisions:
         found[key][target] = made[key]
     return found
 
 
-def stored_structures(survey: Survey, key: BindKey, revisions: Collection[str]) -> dict[str, Snapshot]:
-    """Give what is stored of these revisions, for one database. Read-only."""
-    like = survey.looks[key].snapshot or _nothing(survey, key)
-    return read_stored(survey.migrations.directory, survey.revisions, revisions, key, like)
+def stored_structures(
+    survey: Survey, key: BindKey, revisions: Collection[str], *, of_any_version: bool = False
+) -> dict[str, Snapshot]:
+    """Give what is stored of these revisions, for one database. Read-only.
+
+    :param of_any_version: also what another version of the server wrote.
+    """
+    return read_stored(
+        survey.migrations.directory,
+        survey.revisions,
+        revisions,
+        key,
+        _real(survey, key),
+        of_any_series=of_any_version,
+    )
+
+
+def _real(survey: Survey, key: BindKey) -> Snapshot:
+    return survey.looks[key].snapshot or _nothing(survey, key)
 
 
 def _nothing(survey: Survey, key: BindKey) -> Snapshot:
@@ -197,48 +271,80 @@ def _nothing(survey: Survey, key: BindKey) -> Snapshot:
 def _made_on_scratch(
     survey: Survey, target: tuple[str, ...], keys: tuple[BindKey, ...], observe: Observe | None = None
 ) -> dict[BindKey, Snapshot]:
-    """Replay revisions.
+    return replay(survey.migrations, survey.binds, target, survey.bookkeeping, required=keys, observe=observe)
 
-    :raises Refused: there is no scratch database, and what is stored is of another server.
+
+# -- what another version of the server wrote --------------------------------------------------------
+
+
+def stored_by_other_version(
+    survey: Survey, key: BindKey, revisions: Collection[str], error: NoScratch
+) -> dict[str, Snapshot]:
+    """Give what is stored, whichever version of the server wrote it, if this one has the same words for it.
+
+    Read-only.
+
+    :param error: why there is no scratch database, on which this server would say it in its own words.
+    :raises NoScratch: it is not stored.
+    :raises Refused: an expression stands there in words that the real database does not have.
     """
-    try:
-        return replay(
-            survey.migrations, survey.binds, target, survey.bookkeeping, required=keys, observe=observe
-        )
-    except NoScratch as error:
-        for key in keys:
-            _refuse_other_version(survey, key, target[-1], error)
-        raise
+    real = _real(survey, key)
+    found = stored_structures(survey, key, revisions, of_any_version=True)
+    if not found.keys() >= set(revisions):
+        raise error
+    for revision, stored in found.items():
+        strange = texts_not_in(stored, real)
+        if strange and _series(stored) != _series(real):
+            raise _other_words(survey, revision, stored, real, strange[0], error) from error
+    return found
 
 
-def _refuse_other_version(survey: Survey, key: BindKey, revision: str, error: NoScratch) -> None:
-    like = survey.looks[key].snapshot or _nothing(survey, key)
-    file = survey.migrations.directory / stored_path(revision, like.family)
-    stored = read_file(file) if file.exists() else None
-    if stored is None or key not in stored.databases:
-        return
-    here = series_of(like.family, like.server_version)
-    there = series_of(like.family, stored.version(key))
-    if there != here:
-        finding = Finding(
-            code="snapshot-from-other-version",
-            subject=revision,
-            severity=Severity.ERROR,
-            message=f"The stored snapshot of revision {revision} was made on {like.family} "
-            f"{'.'.join(map(str, there))}, and this server is {'.'.join(map(str, here))}. {error.message}",
-            hint="Or run `flask db-snapshot` where the server is of this version and a scratch database can "
-            "be made, which makes it anew.",
-            revision=revision,
-            file=str(file),
-        )
-        raise Refused(f"{finding.message} {finding.hint}", findings=(finding,)) from error
+def _series(snapshot: Snapshot) -> tuple[int, ...]:
+    return series_of(snapshot.family, snapshot.server_version)
+
+
+def _other_words(
+    survey: Survey, revision: str, stored: Snapshot, real: Snapshot, strange: Text, error: NoScratch
+) -> Refused:
+    there, here = (".".join(map(str, _series(each))) for each in (stored, real))
+    what = f"{strange.kind} {strange.fact}".strip()
+    finding = Finding(
+        code="snapshot-from-other-version",
+        subject=revision,
+        severity=Severity.ERROR,
+        message=f"The stored snapshot of revision {revision} was made on {real.family} {there}, and this "
+        f"server is {here}, which may write the same in other words: the {what} {strange.text!r} in "
+        f"{strange.object[2]} cannot be compared. {error.message}",
+        hint="Or run `flask db-snapshot` where the server is of this version and a scratch database can "
+        "be made, which makes it anew.",
+        revision=revision,
+        file=str(survey.migrations.directory / stored_path(revision, real.family)),
+    )
+    return Refused(f"{finding.message} {finding.hint}", findings=(finding,))
+
+
+def made_on(scratch: Connection) -> Snapshot:
+    """Give what was made on a scratch database, and not what had to be there before. Read-only.
+
+    :raises Refused: it depends on the real database.
+    """
+    lent = {("schema", name) for name in lent_schemas(scratch)}
+    with scratch.info.get(CHECKED, nullcontext)():
+        made = take_snapshot(scratch)
+    if CHECKED in scratch.info:
+        # There the extensions are the real database's own.
+        lent |= {("extension", each.name) for each in made.objects}
+    made = made.where(lambda each: (each.kind, each.name) not in lent)
+    return replace(made, origin=scratch.info[WAY])
+
+
+def method_of(structures: Iterable[Snapshot]) -> str:
+    """Say where structures were made, that databases were compared with."""
+    return ", ".join(sorted({each.origin for each in structures}))
 
 
 def _snapshot(connection: Connection, without: frozenset[TableName]) -> Snapshot:
-    check = connection.info.get(CHECK)
-    if check is not None:
-        check()
-    return take_snapshot(connection).where(lambda each: TableName(each.schema, each.name) not in without)
+    return made_on(connection).where(lambda each: TableName(each.schema, each.name) not in without)
 
 
 def _refusal(failure: RevisionFailed) -> Refused:

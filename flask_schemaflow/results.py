@@ -13,6 +13,7 @@ from .errors import ExitCode, Interrupted, SchemaFlowError
 from .interrupts import note_goal_reached
 
 if TYPE_CHECKING:
+    from .backup import Backup
     from .discovery import Bind, Discovery
     from .findings import Finding
     from .plan import Step
@@ -66,6 +67,7 @@ class Result:
     findings: tuple[Finding, ...] = ()
     proof: ProofResult | None = None
     discovery: Discovery | None = None
+    backups: tuple[Backup, ...] = ()
     details: tuple[str, ...] = ()
     elapsed_ms: int = 0
 
@@ -84,6 +86,7 @@ class Progress:
     findings: list[Finding] = field(default_factory=list)
     proof: ProofResult | None = None
     discovery: Discovery | None = None
+    backups: list[Backup] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
     ending: tuple[str, str] | None = None
     baseline: Path | None = None
@@ -131,6 +134,7 @@ class Progress:
             findings=tuple(dict.fromkeys(self.findings)),
             proof=self.proof,
             discovery=self.discovery,
+            backups=tuple(self.backups),
             details=tuple(self.details),
             elapsed_ms=round((time.monotonic() - self.started) * 1000),
         )
@@ -138,6 +142,20 @@ class Progress:
     def _stamped(self) -> str:
         stamped = (each for each in self.databases.values() if each.revision_after != each.revision_before)
         return "; ".join(f"{each.target} was stamped {each.revision_after}" for each in stamped)
+
+    def _where(self) -> str:
+        """Say at which revisions the databases are, as far as they have been read."""
+        if len(self.databases) == 1:
+            return "".join(
+                f"; the database is at {each.revision_after}"
+                for each in self.databases.values()
+                if each.revision_after
+            )
+        return "".join(
+            f"; {each.bind or 'default'} is at {each.revision_after}"
+            for each in self.databases.values()
+            if each.revision_after
+        )
 
     @contextmanager
     def told_on_failure(self) -> Iterator[None]:
@@ -150,7 +168,7 @@ class Progress:
         except KeyboardInterrupt:
             if self.ending is not None:
                 return
-            error = Interrupted(f"Interrupted; {self._stamped() or 'nothing was changed'}.")
+            error = Interrupted(f"Interrupted; {self._stamped() or 'nothing was changed'}{self._where()}.")
             error.result = self.result(error.outcome, error.message, error.exit_code)
             raise error from None
         except SchemaFlowError as error:

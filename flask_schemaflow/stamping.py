@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from .errors import Busy
+from .errors import Busy, ConfigurationError
+from .history import Entry, Event, create_history_table, drop_history_table, record
 from .revisions import TableName
-from .session import HeldTransaction, held_transaction
+from .session import HeldTransaction, held_transaction, in_order, target_of
 from .survey import Look, Survey, VersionTable, read_look
 from .versions import create_version_table, drop_version_table, write_version
 
@@ -31,7 +32,10 @@ def unchanged_databases(survey: Survey, keys: Iterable[BindKey]) -> Iterator[dic
     binds = {bind.key: bind for bind in survey.binds}
     with ExitStack() as stack:
         held = {
-            key: stack.enter_context(held_transaction(binds[key].engine, app_listeners=False)) for key in keys
+            key: stack.enter_context(
+                held_transaction(binds[key].engine, app_listeners=False, patience=survey.patience)
+            )
+            for key in keys_in_order(binds, keys)
         }
         try:
             for key, transaction in held.items():
@@ -40,14 +44,34 @@ def unchanged_databases(survey: Survey, keys: Iterable[BindKey]) -> Iterator[dic
         except BaseException:
             for key, transaction in held.items():
                 if transaction.commits_tables:
-                    _take_version_table_away(survey, key, transaction)
+                    # Where the connection is gone, an empty table is left; what went wrong first is told.
+                    with suppress(Exception):
+                        _take_version_table_away(survey, key, transaction)
             raise
+
+
+def keys_in_order(binds: Mapping[BindKey, Bind], keys: Iterable[BindKey]) -> list[BindKey]:
+    """Put databases into the order in which all processes lock them. Read-only.
+
+    :raises ConfigurationError: two of them are the same database.
+    """
+    by_engine = {binds[key].engine: key for key in keys}
+    engines = in_order(by_engine)
+    if len(engines) < len(by_engine):
+        twice = next(engine for engine in by_engine if engine not in engines)
+        raise ConfigurationError(
+            f"Two binds lead to one database, {target_of(twice)}, which can have one version table only. "
+            "Give the models of both one bind key."
+        )
+    return [by_engine[engine] for engine in engines]
 
 
 def _check_unchanged(survey: Survey, bind: Bind, transaction: HeldTransaction) -> None:
     before, table = survey.looks[bind.key], survey.version_tables[bind.key]
     if before.versions is None:
         create_version_table(transaction.connection, table.name, table.schema, pk=table.pk)
+    if survey.keeps_history:
+        create_history_table(transaction.connection, table.schema)
     transaction.lock((name.schema, name.name) for name in survey.states[bind.key].ours)
     now = read_look(transaction.connection, table)
     same_rows = (now.versions or None) == (before.versions or None)
@@ -60,18 +84,29 @@ def _check_unchanged(survey: Survey, bind: Bind, transaction: HeldTransaction) -
 def _structure(look: Look, table: VersionTable) -> Snapshot | None:
     if look.snapshot is None:
         return None
-    return look.snapshot.where(lambda each: TableName(each.schema, each.name) not in table.tables)
+    books = table.tables(look.default_schema)
+    return look.snapshot.where(lambda each: TableName(each.schema, each.name) not in books)
 
 
 def _take_version_table_away(survey: Survey, key: BindKey, transaction: HeldTransaction) -> None:
     """Undo what was committed with the statement itself, where the engine does that."""
-    if survey.looks[key].versions is None:
-        table = survey.version_tables[key]
-        transaction.connection.rollback()
+    table, before = survey.version_tables[key], survey.looks[key]
+    transaction.connection.rollback()
+    if before.versions is None:
         drop_version_table(transaction.connection, table.name, table.schema)
+    if survey.keeps_history and not before.history.entries:
+        drop_history_table(transaction.connection, table.schema)
 
 
-def write_revision(survey: Survey, key: BindKey, transaction: HeldTransaction, revision: str) -> None:
-    """Write a revision into the version table of a held database, and do not commit."""
+def write_revision(
+    survey: Survey, key: BindKey, transaction: HeldTransaction, revision: str, event: Event
+) -> None:
+    """Write a revision into the version table of a held database, and do not commit.
+
+    :param event: what the history is told, where one is kept.
+    """
     table = survey.version_tables[key]
     write_version(transaction.connection, revision, table.name, table.schema)
+    if survey.keeps_history:
+        entry = Entry(event=event.value, revision=revision, app_release=survey.settings.release)
+        record(transaction.connection, entry, table.schema)

@@ -64,7 +64,9 @@ class Facts:
     """What is known of a database before it is judged.
 
     ``tables`` are those that it has; ``in_models`` and ``in_revisions`` make a table ours; ``never_ours``
-    are patterns of names that are foreign whatever else says.
+    are patterns of names that are foreign whatever else says. ``partitions`` are those tables that belong
+    to another one, whoever's that is; ``applied`` are revisions that the database was once brought to, be
+    they in this code or not.
     """
 
     revisions: tuple[Revision, ...]
@@ -74,7 +76,9 @@ class Facts:
     in_revisions: frozenset[TableName]
     never_ours: tuple[str, ...] = ()
     bookkeeping: frozenset[TableName] = frozenset()
+    partitions: frozenset[TableName] = frozenset()
     family: str = ""
+    applied: frozenset[str] = frozenset()
 
 
 def table_names(snapshot: Snapshot | None) -> frozenset[TableName]:
@@ -83,13 +87,19 @@ def table_names(snapshot: Snapshot | None) -> frozenset[TableName]:
     return frozenset(TableName(each.schema, each.name) for each in objects)
 
 
+def partition_names(snapshot: Snapshot | None) -> frozenset[TableName]:
+    """Give the names of the tables in a snapshot that are partitions of others."""
+    objects = snapshot.tables if snapshot is not None else ()
+    return frozenset(TableName(each.schema, each.name) for each in objects if each.partition_of)
+
+
 def classify(facts: Facts) -> DatabaseState:
     """Judge a database by its version rows, its tables and the revisions at hand. Read-only."""
     expected = _not_foreign(facts.in_models | facts.in_revisions, facts.never_ours)
     expected = _spelled_as(facts.tables, expected, facts.family)
     tables = facts.tables - facts.bookkeeping
     ours = tables & expected
-    foreign = tables - expected
+    foreign = tables - expected - facts.partitions
     heads = heads_of(facts.revisions)
     return DatabaseState(
         state=_state(facts, ours, foreign, heads),
@@ -139,7 +149,9 @@ def _state_of_managed(facts: Facts, ours: frozenset[TableName], head: str) -> St
     assert facts.versions
     by_id = {revision.id: revision for revision in facts.revisions}
     if any(version not in by_id for version in facts.versions):
-        return State.TORN if len(facts.versions) > 1 else State.UNKNOWN
+        if len(facts.versions) > 1:
+            return State.TORN
+        return State.AHEAD if facts.applied.issuperset(facts.versions) else State.UNKNOWN
     if _is_torn(facts.versions, by_id):
         return State.TORN
     if not ours and facts.in_revisions:

@@ -7,17 +7,27 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from .config import Settings, read_settings
-from .discovery import Bind, Discovery, discover, find_binds, refuse_in_memory, registered_db
+from .config import Settings, overridden, read_settings
+from .discovery import (
+    Bind,
+    Discovery,
+    discover,
+    find_binds,
+    refuse_in_memory,
+    registered_db,
+    with_direct_engines,
+)
 from .errors import ConfigurationError
+from .history import OWN_TABLES, TABLE, History, read_history
 from .migrations import Configured, Folder, Migrations, open_migrations, run_environment
 from .revisions import Revision, TableName, concerns, tables_in
-from .scratch import scratch_databases
-from .session import database_exists, is_same_database, reading_connection
+from .scratch import NoScratch, scratch_databases
+from .session import Patience, database_exists, is_same_database, reading_connection
 from .snapshot import Snapshot, take_snapshot
-from .state import DatabaseState, Facts, classify, table_names
+from .state import DatabaseState, Facts, classify, partition_names, table_names
 from .versions import DEFAULT_TABLE, read_versions
 
 if TYPE_CHECKING:
@@ -27,6 +37,7 @@ if TYPE_CHECKING:
     from .loading import LoadingRecord
 
 BindKey = str | None
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 Notify = Callable[[str], None]
 
 
@@ -42,21 +53,24 @@ class VersionTable:
     schema: str | None = None
     pk: bool = True
 
-    @property
-    def tables(self) -> frozenset[TableName]:
-        """The tables that keep books, and are nobody's structure."""
-        return frozenset({TableName(self.schema, self.name)})
+    def tables(self, default_schema: str | None) -> frozenset[TableName]:
+        """Give the tables that keep books, and are nobody's structure, as a snapshot names them."""
+        schema = None if self.schema == default_schema else self.schema
+        own = {TableName(where, name) for where in (None, schema) for name in OWN_TABLES}
+        return frozenset({TableName(schema, self.name), *own})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
     """What was read of one database at one moment; all None where there is no database yet.
 
-    ``default_schema`` is what the engine calls the schema that need not be named.
+    ``default_schema`` is what the engine calls the schema that need not be named; ``history`` is what we
+    did there before.
     """
 
     versions: tuple[str, ...] | None = None
     snapshot: Snapshot | None = None
+    history: History = field(default=History(), compare=False)
     default_schema: str | None = field(default=None, compare=False)
 
     def spelled(self, names: Iterable[tuple[str | None, str]]) -> frozenset[TableName]:
@@ -70,7 +84,8 @@ class Look:
 class Project:
     """An app with its databases, settings and revisions, before any database was read.
 
-    ``has_db_group`` says whether the app has ``flask db``.
+    ``has_db_group`` says whether the app has ``flask db``; ``keeps_history`` whether what is done is
+    recorded in its databases; ``patience`` how long to wait for others.
     """
 
     app: Flask
@@ -79,6 +94,8 @@ class Project:
     migrations: Migrations
     revisions: tuple[Revision, ...]
     has_db_group: bool
+    keeps_history: bool
+    patience: Patience
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +110,9 @@ class Survey(Project):
     @property
     def bookkeeping(self) -> dict[BindKey, frozenset[TableName]]:
         """The tables that are no structure, by bind key."""
-        return {key: table.tables for key, table in self.version_tables.items()}
+        return {
+            key: table.tables(self.looks[key].default_schema) for key, table in self.version_tables.items()
+        }
 
     @cached_property
     def relevant(self) -> tuple[Bind, ...]:
@@ -136,6 +155,18 @@ def only_ours(snapshot: Snapshot, ours: Iterable[TableName]) -> Snapshot:
     return snapshot.of_tables((name.schema, name.name) for name in ours)
 
 
+def ahead(survey: Survey, bind: Bind) -> str:
+    """Say who brought a database to a revision that this code does not have."""
+    revision = survey.states[bind.key].revision
+    entry = survey.looks[bind.key].history.reached(str(revision))
+    assert entry is not None
+    release = f"release {entry.app_release}" if entry.app_release else "another release"
+    return (
+        f"{bind.target} is at revision {revision}, which {release} applied at {entry.when} (on {entry.host}) "
+        "and which this code does not have."
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Where:
     """Which migrations folder, and what ``env.py`` is told."""
@@ -144,19 +175,24 @@ class Where:
     x_args: tuple[str, ...] = ()
 
 
-def open_project(app: Flask, where: Where, notify: Notify) -> Project:
+def open_project(
+    app: Flask, where: Where, notify: Notify, *, options: Mapping[str, Any] = NO_OPTIONS
+) -> Project:
     """Read settings, binds and revisions of an app. Read-only; no database is opened.
 
     Needs an application context.
 
+    :param options: those of a command that win over settings of the same name; None where not given.
     :raises ConfigurationError: something is wrong or not there.
     """
-    settings = read_settings(app.config, os.environ)
+    settings = overridden(read_settings(app.config, os.environ), options)
     metadata = getattr(app.extensions.get("schemaflow"), "metadata", None)
     binds = _with_scratch(find_binds(app, metadata=metadata, import_string=settings.metadata), settings)
+    binds = with_direct_engines(app, binds, settings.database_uri or {})
     for bind in binds:
         notify(f"Database    {bind.target} ({bind.label})")
-    has_db_group = "migrate" in app.extensions or "schemaflow" in app.extensions
+    has_extension = "schemaflow" in app.extensions
+    has_db_group = "migrate" in app.extensions or has_extension
     migrations = open_migrations(app, registered_db(app), directory=where.directory, x_args=where.x_args)
     notify(f"Migrations  {migrations.directory}")
     return Project(
@@ -166,6 +202,14 @@ def open_project(app: Flask, where: Where, notify: Notify) -> Project:
         migrations=migrations,
         revisions=migrations.read_revisions(),
         has_db_group=has_db_group,
+        keeps_history=settings.history and has_extension and migrations.leaves_own_tables_alone,
+        patience=Patience(
+            lock_wait=settings.lock_wait,
+            lock_timeout=settings.lock_timeout,
+            statement_timeout=settings.statement_timeout,
+            retries=settings.retries,
+            tell=notify,
+        ),
     )
 
 
@@ -197,7 +241,7 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
             project.app,
             binds,
             project.settings,
-            in_database={key: table_names(look.snapshot) for key, look in looks.items()},
+            in_database={bind.key: _as_models_say(bind, looks[bind.key]) for bind in binds},
             in_revisions=frozenset().union(*in_revisions.values()),
             record=loading,
             every_thread=loading is not None,
@@ -209,14 +253,16 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
                 versions=looks[bind.key].versions,
                 tables=table_names(looks[bind.key].snapshot),
                 in_models=looks[bind.key].spelled(
-                    (table.schema, table.name) for table in bind.metadata.tables.values()
+                    (bind.translated(table.schema), table.name) for table in bind.metadata.tables.values()
                 ),
                 in_revisions=looks[bind.key].spelled(
-                    (each.schema, each.name) for each in in_revisions[bind.key]
+                    (bind.translated(each.schema), each.name) for each in in_revisions[bind.key]
                 ),
                 never_ours=project.settings.foreign_tables,
-                bookkeeping=version_tables[bind.key].tables,
+                bookkeeping=version_tables[bind.key].tables(looks[bind.key].default_schema),
+                partitions=partition_names(looks[bind.key].snapshot),
                 family=bind.family,
+                applied=looks[bind.key].history.revisions,
             )
         )
         for bind in binds
@@ -233,6 +279,15 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
     return survey
 
 
+def _as_models_say(bind: Bind, look: Look) -> frozenset[TableName]:
+    """Give the tables of a database, each in the schema that the engine translates to its own."""
+    back = {bind.translated(schema): schema for schema in bind.translations}
+    back = {None if there == look.default_schema else there: schema for there, schema in back.items()}
+    return frozenset(
+        TableName(back.get(each.schema, each.schema), each.name) for each in table_names(look.snapshot)
+    )
+
+
 def look_at(bind: Bind, version_table: VersionTable) -> Look:
     """Read one database; an empty look where there is none yet. Read-only."""
     if not database_exists(bind.engine):
@@ -242,12 +297,14 @@ def look_at(bind: Bind, version_table: VersionTable) -> Look:
 
 
 def read_look(connection: Connection, version_table: VersionTable) -> Look:
-    """Read version rows and structure on a connection. Read-only."""
-    return Look(
-        versions=read_versions(connection, version_table.name, version_table.schema),
-        snapshot=take_snapshot(connection),
-        default_schema=connection.dialect.default_schema_name,
-    )
+    """Read version rows, structure and history on a connection. Read-only."""
+    versions = read_versions(connection, version_table.name, version_table.schema)
+    snapshot = take_snapshot(connection)
+    look = Look(versions=versions, snapshot=snapshot, default_schema=connection.dialect.default_schema_name)
+    if look.spelled([(version_table.schema, TABLE)]) <= table_names(snapshot):
+        history = read_history(connection, version_table.schema, revisions=versions or ())
+        look = replace(look, history=history)
+    return look
 
 
 def version_table_of_migrate(migrations: Migrations) -> VersionTable:
@@ -270,15 +327,52 @@ def version_table_of(configured: Configured) -> VersionTable:
 def find_version_tables(migrations: Migrations, binds: Iterable[Bind]) -> dict[BindKey, VersionTable]:
     """Say where each database's revision stands: by ``Migrate``'s arguments, else by ``env.py``.
 
-    Never touches the real databases: ``env.py`` is asked on scratch.
+    Never touches the real databases: ``env.py`` is asked on scratch, and read where there is none.
+
+    :raises NoScratch: there is none, and ``env.py`` does not say it in so many words.
+    :raises ConfigurationError: an engine's ``schema_translate_map`` hides the table from Alembic.
     """
     binds = tuple(binds)
     tables = {bind.key: version_table_of_migrate(migrations) for bind in binds}
     if migrations.folder is Folder.COMPLETE and migrations.environment_names_version_table:
+        tables |= _version_tables_of_environment(migrations, binds)
+    for bind in binds:
+        _check_translation(bind, tables[bind.key].schema)
+    return tables
+
+
+def _version_tables_of_environment(
+    migrations: Migrations, binds: Iterable[Bind]
+) -> dict[BindKey, VersionTable]:
+    binds = tuple(binds)
+    try:
         with scratch_databases({bind.key: bind.source for bind in binds}) as scratches:
             configured = run_environment(
                 migrations, scratches, lambda *_: [], dont_mutate=True, on_scratch=True, required=()
             )
-        for key, found in configured.items():
-            tables[key] = version_table_of(found)
-    return tables
+    except NoScratch:
+        written = migrations.version_table_in_environment
+        if written is None:
+            raise
+        table = version_table_of_migrate(migrations)
+        named = {_FIELDS[name]: value for name, value in written.items() if name in _FIELDS}
+        return {bind.key: replace(table, **named) for bind in binds}
+    return {key: version_table_of(found) for key, found in configured.items()}
+
+
+_FIELDS = {"version_table": "name", "version_table_schema": "schema", "version_table_pk": "pk"}
+
+
+def _check_translation(bind: Bind, schema: str | None) -> None:
+    """Check that Alembic finds its table where it makes it: it asks for the name as it was given."""
+    if bind.translated(schema) == schema:
+        return
+    with reading_connection(bind.engine) as connection:
+        default = connection.dialect.default_schema_name
+    made_in, asked_for = (each or default for each in (bind.translated(schema), schema))
+    if made_in != asked_for:
+        raise ConfigurationError(
+            f"The schema_translate_map of {bind.target} leads {schema or 'the default schema'} to {made_in}. "
+            "Alembic makes its version table there, and does not find it again. Say where it is: "
+            f"Migrate(app, db, version_table_schema={made_in!r})."
+        )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from .errors import UnadoptableState
+from .history import JOURNAL_TABLE, OWN_TABLES, TABLE, history_table
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -33,33 +35,66 @@ def read_versions(connection: Connection, table: str, schema: str | None = None)
     return tuple(sorted(str(row) for row in rows))
 
 
-def read_version_rows(
-    connection: Connection, table: str, schema: str | None = None
-) -> tuple[str, ...] | None:
-    """Give the revisions with one query, and None for whatever is not as it should be. Read-only.
+@dataclass(frozen=True, kw_only=True)
+class Glance:
+    """What one query says of a database: its revisions, and how the newest entry of its history ended."""
 
-    Not as it should be is also a database that has no other table.
+    versions: tuple[str, ...]
+    last_outcome: str | None = None
+
+
+def glance_at(
+    connection: Connection, table: str, schema: str | None = None, *, with_history: bool
+) -> Glance | None:
+    """Read version rows and the newest entry of the history with one query; None if anything is odd.
+
+    Odd is also a database that has no other table, or where a revision was begun and not ended: it has a
+    journal. Read-only.
+
+    :param with_history: there may be a history; where there is none, a second query is needed.
     """
+    for asked in (True, False) if with_history else (False,):
+        try:
+            rows = connection.execute(_glance(connection, table, schema, with_history=asked)).all()
+        except sa.exc.DBAPIError:
+            connection.rollback()
+            continue
+        if not all(others for _, others, *_ in rows):
+            return None
+        versions = tuple(sorted(str(row[0]) for row in rows))
+        return Glance(versions=versions, last_outcome=rows[0][2] if rows and asked else None)
+    return None
+
+
+def newest_entry_id(connection: Connection, schema: str | None = None) -> int:
+    """Give the id of the newest entry of the history; 0 where there is none. Read-only."""
+    if not sa.inspect(connection).has_table(TABLE, schema):
+        return 0
+    return connection.execute(sa.select(sa.func.max(history_table(schema).c.id))).scalar() or 0
+
+
+def _glance(
+    connection: Connection, table: str, schema: str | None, *, with_history: bool
+) -> sa.Select[tuple[Any, ...]]:
     version = sa.table(table, sa.column("version_num"), schema=schema)
-    others = sa.text(_OTHER_TABLES[connection.dialect.name]).bindparams(version_table=table)
-    try:
-        rows = connection.execute(sa.select(version.c.version_num, others)).all()
-    except sa.exc.DBAPIError:
-        connection.rollback()
-        return None
-    if not all(number for _, number in rows):
-        return None
-    return tuple(sorted(str(revision) for revision, _ in rows))
+    own: sa.BindParameter[Any] = sa.bindparam("own", (table, *OWN_TABLES), expanding=True)
+    others = sa.text(_OTHER_TABLES[connection.dialect.name]).bindparams(own)
+    columns: list[Any] = [version.c.version_num, others]
+    if with_history:
+        history = history_table(schema)
+        newest = sa.select(history.c.outcome).order_by(history.c.id.desc()).limit(1)
+        columns.append(newest.scalar_subquery())
+    return sa.select(*columns)
 
 
 _IN_SCHEMA = (
-    "(SELECT count(*) FROM information_schema.tables WHERE table_name <> :version_table "
-    "AND table_schema = DATABASE())"
+    f"(SELECT SUM(table_name NOT IN :own) * (SUM(table_name = '{JOURNAL_TABLE}') = 0) "
+    "FROM information_schema.tables WHERE table_schema = DATABASE())"
 )
 _OTHER_TABLES = {
-    "sqlite": "(SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name <> :version_table)",
+    "sqlite": "(SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name NOT IN :own)",
     "postgresql": "(SELECT count(*) FROM (SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n "
-    "ON n.oid = relnamespace WHERE relkind IN ('r', 'p') AND relname <> :version_table AND nspname NOT IN "
+    "ON n.oid = relnamespace WHERE relkind IN ('r', 'p') AND relname NOT IN :own AND nspname NOT IN "
     "('pg_catalog', 'information_schema') AND nspname !~ '^pg_(toast|temp)' LIMIT 1) AS others)",
     "mysql": _IN_SCHEMA,
     "mariadb": _IN_SCHEMA,

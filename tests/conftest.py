@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from projects import Project, Zygote
+
+
+def pytest_configure() -> None:
+    # A shell that starts us in the background has it ignored, and tests send it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -93,5 +100,14 @@ def _new_database(server: sa.URL, name: str) -> Iterator[str]:
 @pytest.fixture(params=["postgresql", "mariadb"])
 def server_database(request: pytest.FixtureRequest) -> str:
     """Give the URL of a new, empty database on each server in turn."""
+    url: str = request.getfixturevalue(request.param)
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of a new, empty database on each engine."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shop.db'}"
     url: str = request.getfixturevalue(request.param)
     return url

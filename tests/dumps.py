@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 
 def dump(url: str | sa.URL, *, rows: bool = True) -> str:
-    """Dump a database with its rows, without the version table."""
+    """Dump a database with its rows, without the version table and the history."""
     where = sa.make_url(url)
     text = (
         _by_pg_dump(where, rows)
@@ -21,6 +21,7 @@ def dump(url: str | sa.URL, *, rows: bool = True) -> str:
     return re.sub(r" AUTO_INCREMENT=\d+", "", "\n".join(lines)) if not rows else "\n".join(lines)
 
 
+_BOOKKEEPING = ("alembic_version", "schemaflow_history")
 # The token is made up for each dump; the date is a dump's own.
 _VARIES = re.compile(r"\\(un)?restrict |-- Dump completed|--.*[Dd]umped")
 
@@ -36,7 +37,8 @@ def _by_pg_dump(url: sa.URL, rows: bool) -> str:
     options = [] if rows else ["--schema-only"]
     command = ["pg_dump", "-h", url.host or "", "-p", str(url.port or 5432), "-U", url.username or "postgres"]
     return _run(
-        [*command, *options, "-T", "alembic_version", url.database or ""], PGPASSWORD=url.password or ""
+        [*command, *options, *(f"-T*.{name}" for name in _BOOKKEEPING), url.database or ""],
+        PGPASSWORD=url.password or "",
     )
 
 
@@ -52,5 +54,5 @@ def _by_mariadb_dump(url: sa.URL, rows: bool) -> str:
         "-u",
         url.username or "root",
     ]
-    ignored = f"--ignore-table={url.database}.alembic_version"
-    return _run([*command, *options, ignored, url.database or ""], MYSQL_PWD=url.password or "")
+    ignored = (f"--ignore-table={url.database}.{name}" for name in _BOOKKEEPING)
+    return _run([*command, *options, *ignored, url.database or ""], MYSQL_PWD=url.password or "")

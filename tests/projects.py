@@ -45,13 +45,17 @@ class Zygote:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.serial = 0
+        self.process = self._born()
+
+    def _born(self) -> subprocess.Popen[str]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("FLASK")}
-        self.process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, str(HERE / "zygote.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=folder,
+            cwd=self.folder,
             env=environment | {"PYTHONDONTWRITEBYTECODE": "1"},
         )
 
@@ -59,7 +63,12 @@ class Zygote:
         self, program: str, arguments: list[str], cwd: Path, environment: dict[str, str], closed: list[int]
     ) -> int:
         """Start a program and give its process id."""
+        if self.process.poll() is not None:
+            self.process.communicate()
+            self.process = self._born()
+        self.serial += 1
         request = {
+            "serial": self.serial,
             "program": program,
             "arguments": arguments,
             "cwd": str(cwd),
@@ -80,10 +89,14 @@ class Zygote:
         return Ended(code, *texts)
 
     def _number(self) -> int:
+        """Read an answer to the last request; what a test before did not wait for is passed over."""
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, "the zygote died"
-        return int(line)
+        while True:
+            line = self.process.stdout.readline()
+            assert line, f"the zygote died with {self.process.wait()}"
+            serial, number = map(int, line.split())
+            if serial == self.serial:
+                return number
 
     def stop(self) -> None:
         self.process.communicate(timeout=10)
@@ -162,7 +175,7 @@ class Project:
         }
 
     def contents(self) -> dict[str, tuple[list[str], dict[str, list[Any]]]]:
-        """Structure and rows of every database, but for the version table."""
+        """Structure and rows of every database, but for the version table and the history."""
         return {str(file.relative_to(self.path)): contents_of(file) for file in self.databases()}
 
 
@@ -179,10 +192,11 @@ def reading(file: Path) -> closing[sqlite3.Connection]:
 
 
 def contents_of(file: Path) -> tuple[list[str], dict[str, list[Any]]]:
-    """Structure (the statements as SQLite keeps them) and rows of a database, but for the version table."""
+    """Structure (the statements as SQLite keeps them) and rows of a database, but for the bookkeeping."""
     with reading(file) as connection:
         master = connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE tbl_name <> 'alembic_version' AND sql IS NOT NULL"
+            "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL "
+            "AND tbl_name NOT IN ('alembic_version', 'schemaflow_history')"
         ).fetchall()
         tables = [name for name, sql in master if sql.lstrip().upper().startswith("CREATE TABLE")]
         quoted = {name: name.replace('"', '""') for name in tables}

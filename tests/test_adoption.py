@@ -294,6 +294,36 @@ def test_an_env_py_with_an_engine_of_its_own(shop: Project) -> None:
     assert ended.code == 0, ended.stderr
 
 
+RAW = """
+    raw = connectable.raw_connection()
+    raw.cursor().execute('SELECT 1')
+"""
+
+
+def changed_environment(shop: Project, was: str, becomes: str) -> None:
+    registered(shop)
+    assert shop.flask("db", "init").code == 0
+    env = shop.path / "migrations" / "env.py"
+    text = env.read_text()
+    assert was in text
+    env.write_text(text.replace(was, becomes))
+
+
+def test_an_env_py_that_wants_the_drivers_own_connection(shop: Project) -> None:
+    """One message: where it is, and what to write in its place; nothing is written."""
+    line = "    connectable = get_engine()\n"
+    changed_environment(shop, line, line + RAW)
+    before = shop.contents()
+
+    ended = shop.adopt()
+
+    assert ended.code == 2, ended.stderr
+    assert re.search(r"migrations/env\.py:\d+: .*raw_connection\(\).*connect\(\)", ended.verdict), (
+        ended.verdict
+    )
+    assert shop.contents() == before
+
+
 def test_the_apps_logging_survives(shop: Project) -> None:
     """env.py's fileConfig() disables no logger of the app."""
     shop.python(
@@ -373,7 +403,49 @@ def test_an_accepted_view_of_any_name_is_dropped_again(shop: Project, name: str)
     assert ended.code == 0, ended.stderr
     ended = shop.flask("db", "downgrade", "base")
     assert ended.code == 0, ended.stderr
-    assert reading_tables(database(shop)) == ["alembic_version", "sqlite_autoindex_alembic_version_1"]
+    assert set(reading_tables(database(shop))) == {
+        "alembic_version",
+        "sqlite_autoindex_alembic_version_1",
+        "schemaflow_history",
+        "sqlite_autoindex_schemaflow_history_1",
+    }
+
+
+def test_a_table_that_no_operation_makes_is_written_as_its_statement(project: Project) -> None:
+    """Where an operation turns out to send something else, the statement of create_all takes its place."""
+    project.write(
+        "app.py",
+        """
+        from flask import Flask
+        from flask_sqlalchemy import SQLAlchemy
+        from sqlalchemy.ext.compiler import compiles
+        from sqlalchemy.schema import CreateColumn
+
+        app = Flask(__name__)
+        app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"
+        db = SQLAlchemy(app)
+
+        @compiles(CreateColumn)
+        def with_check(element, compiler, **options):
+            text = compiler.visit_create_column(element, **options)
+            return f"{text} CHECK (a > 0)" if element.element.info.get("positive") else text
+
+        class User(db.Model):
+            id = db.Column(db.Integer, primary_key=True)
+            a = db.Column(db.Integer, info={"positive": True})
+
+        class Order(db.Model):
+            id = db.Column(db.Integer, primary_key=True)
+        """,
+    )
+    project.create_all()
+
+    assert project.adopt().code == 0
+
+    source = revisions(project)[0].read_text()
+    assert "CHECK (a > 0)" in source
+    assert "op.create_table(\n        'user'" not in source
+    assert "op.create_table(\n        'order'" in source
 
 
 def test_an_accepted_missing_index_is_not_in_the_baseline(project: Project) -> None:
@@ -789,6 +861,19 @@ def test_a_database_without_its_version_row_is_found_again(shop: Project) -> Non
     assert "Newer revisions are pending" in ended.verdict
 
 
+def test_the_way_of_the_proof_is_told(shop: Project) -> None:
+    """What is stored beside the revisions is enough; without it they run."""
+    first = adopted_shop(shop)
+    for method in ("stored snapshot", "scratch database"):
+        assert shop.adopt().document["proof"]["method"] == method
+        execute(database(shop), "DROP TABLE alembic_version")
+        found = shop.adopt()
+        assert found.document["proof"]["method"] == method
+        assert versions_of(database(shop)) == [first]
+        for stored in (shop.path / "migrations" / "snapshots").glob("*.json"):
+            stored.unlink()
+
+
 def test_revisions_that_only_change_rows_are_not_guessed(shop: Project) -> None:
     """Two revisions with one structure are offered, not chosen between."""
     first = adopted_shop(shop)
@@ -936,9 +1021,12 @@ def test_interrupted_at_any_moment(shop: Project, signal_number: int) -> None:
     before = shop.contents()
     clean = shop.files()
     ends = set()
+    began = time.monotonic()
+    assert shop.adopt("--dry-run").code == 0
+    lasts = time.monotonic() - began
     for step in range(1, 60):
         child = shop.start("db-adopt", "--json")
-        time.sleep(0.008 * step)
+        time.sleep(lasts * step / 50)
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal_number)
         ended = shop.zygote.wait()

@@ -48,6 +48,14 @@ def run(baseline: Baseline, part: str, connection: sa.Connection, metadata: sa.M
     connection.commit()
 
 
+def run_and_see(baseline: Baseline, connection: sa.Connection, metadata: sa.MetaData) -> list[str]:
+    """Run the upgrade of a baseline and give what the driver gets."""
+    sent: list[str] = []
+    sa.event.listen(connection, "before_cursor_execute", lambda _c, _u, statement, *_: sent.append(statement))
+    run(baseline, "upgrade", connection, metadata)
+    return sent.copy()
+
+
 def master(connection: sa.Connection) -> list[list[str]]:
     """Give what SQLite keeps, each statement as its sorted lines."""
     found = connection.exec_driver_sql(
@@ -70,6 +78,24 @@ def test_a_fresh_database_is_the_same(name: str, connections: tuple[sa.Connectio
     assert master(fresh) == master(real)
     assert find_drift(take_snapshot(fresh), take_snapshot(real), "the baseline") == ()
     assert find_drift(take_snapshot(real), take_snapshot(fresh), "the baseline") == ()
+
+
+@pytest.mark.parametrize("name", ON_SQLITE)
+def test_what_is_tried_only_when_it_runs(name: str, connections: tuple[sa.Connection, ...]) -> None:
+    """A baseline whose simple parts are tried only when it runs sends the same, and is seen to."""
+    real, fresh, scratch = connections
+    metadata = CASES[name].metadata()
+    metadata.create_all(real)
+    real.commit()
+
+    baseline = draft_baseline(metadata, [Target(dialect=real.dialect, scratch=scratch)], tries_later=True)
+    sent = run_and_see(baseline, fresh, metadata)
+
+    assert baseline.sends(sent, real.dialect)
+    assert master(fresh) == master(real)
+    assert not baseline.sends(sent[:-1], real.dialect)
+    assert not baseline.sends([*sent, "DROP TABLE t"], real.dialect)
+    assert not baseline.sends([*sent[:-1], sent[-1].replace(" ", "  ", 1)], real.dialect)
 
 
 @pytest.mark.parametrize("name", ON_SQLITE)
@@ -188,7 +214,7 @@ def test_a_baseline_for_servers_reads_like_one_written_by_hand() -> None:
 
 
 UPGRADE_OF_SERVER = """
-op.execute("CREATE TYPE color AS ENUM ('red', 'green')")
+op.execute(postgresql.CreateEnumType(postgresql.ENUM('red', 'green', name='color')))
 op.execute(sa.schema.CreateSequence(sa.Sequence('numbers', start=100)))
 op.create_table(
     't',

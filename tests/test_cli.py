@@ -58,7 +58,7 @@ def filled(shop: Project) -> Project:
 # -- output ----------------------------------------------------------------------------------------
 
 KEYS = "schema command outcome exit_code message databases plan findings proof discovery backups elapsed_ms".split()
-COMMANDS = ["db-adopt", "db-safe-upgrade", "db-snapshot"]
+COMMANDS = ["db-adopt", "db-backup", "db-safe-upgrade", "db-snapshot"]
 READING = ["db-adopt", "db-safe-upgrade"]  # those that look into the database
 
 
@@ -516,9 +516,9 @@ def test_an_empty_folder_is_used(filled: Project) -> None:
         ("LOKC_WAIT", "1", "Did you mean FLASK_SCHEMAFLOW_LOCK_WAIT"),
         ("RETRIES", "many", "must be a whole number"),
         (
-            "LOCK_WAIT",
-            "5",
-            "SCHEMAFLOW_LOCK_WAIT is set, and this version of flask-schemaflow does not honour",
+            "CREATE_ALL",
+            "error",
+            "SCHEMAFLOW_CREATE_ALL is set, and this version of flask-schemaflow does not honour",
         ),
     ],
 )

@@ -47,6 +47,37 @@ def test_each_situation_has_its_sentence(situation: str) -> None:
     assert case["sentence"].endswith(".")
 
 
+SIBLING = """
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///sibling.db"
+    db = SQLAlchemy(app)
+
+
+    class Note(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+"""
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_another_app_in_the_tree_leaves_no_folder(project: Project, *, is_there: bool) -> None:
+    """Flask-SQLAlchemy makes the instance folder of every app that is imported; one that was there stays."""
+    app = SIBLING.replace("sqlite:///sibling.db", f"sqlite:///{project.path / 'a.db'}")
+    project.write("app.py", app.replace("Note", "User"))
+    project.write("tools/main.py", SIBLING)
+    folder = project.path / "instance"
+    if is_there:
+        folder.mkdir()
+
+    ended = project.adopt("--dry-run")
+
+    assert ended.code == 0, ended.stderr
+    assert [each["subject"] for each in ended.findings("other-metadata")] == ["tools.main:db"]
+    assert folder.exists() is is_there
+
+
 PLACES = {
     "class A(db.Model): pass": (None, None, True),
     "class A(db.Model): __bind_key__ = 'audit'": ("audit", None, True),

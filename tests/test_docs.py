@@ -12,6 +12,7 @@ import pytest
 from flask_schemaflow import ExitCode
 from flask_schemaflow.commands import COMMANDS
 from flask_schemaflow.config import NOT_YET_HONOURED, Settings
+from flask_schemaflow.upgrade.hazards_of_plan import ACCEPTABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -34,7 +35,7 @@ def test_every_option_is_documented(command: click.Command) -> None:
     """The README's table has every option of a command, and no other."""
     assert command.name is not None
     documented = set(
-        re.findall(r"--?[a-z-]+|REVISION", " ".join(first_cells(section(f"flask {command.name}"))))
+        re.findall(r"--?[a-z-]+|REVISION|FILE", " ".join(first_cells(section(f"flask {command.name}"))))
     )
     real = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
 
@@ -52,9 +53,16 @@ def test_every_exit_code_is_documented() -> None:
 
 def test_every_setting_is_documented() -> None:
     """The README's table has the settings that this version honours, and no other."""
-    documented = {cell.strip("`").lower() for cell in first_cells(section("Settings"))}
+    documented = set(re.findall(r"[a-z_]+", " ".join(first_cells(section("Settings"))).lower()))
 
     assert documented == {field.name for field in fields(Settings)} - NOT_YET_HONOURED
+
+
+def test_every_hazard_is_documented() -> None:
+    """The README's table has every code that can stop an upgrade, and no other."""
+    table = section("flask db-safe-upgrade").partition("### Hazards")[2]
+
+    assert {cell.strip("`") for cell in first_cells(table)} == set(ACCEPTABLE)
 
 
 def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
@@ -62,7 +70,7 @@ def test_the_commands_of_the_readme_are_in_the_makefile() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
 
     named = set(re.findall(r"^    make (\w+)", README, re.MULTILINE))
-    assert named == {"demo", "test", "check", "zoo", "bench"}
+    assert named == {"demo", "test", "check", "zoo", "soak", "bench"}
     assert named <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
 
 

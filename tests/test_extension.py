@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from flask import Flask
@@ -98,7 +100,7 @@ def test_the_group_is_listed_without_importing_it(project: Project) -> None:
 
     text = project.flask("--help").stdout
 
-    for name in ("db ", "db-adopt", "db-safe-upgrade", "db-snapshot"):
+    for name in ("db ", "db-adopt", "db-backup", "db-restore", "db-safe-upgrade", "db-snapshot"):
         assert f"\n  {name}" in text
 
 
@@ -216,6 +218,39 @@ def test_flask_routes_loads_no_alembic_through_us(project: Project) -> None:
         f"except SystemExit:\n    pass\nloaded = {HEAVY} & {{name.partition('.')[0] for name in sys.modules}}\nassert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", program], cwd=project.path, check=True, capture_output=True)
+
+
+FILTERS = {
+    "stock": "",
+    "Migrate": ", include_object=lambda it, name, *rest: name != 'others'",
+    "env.py": "",
+}
+
+
+@pytest.mark.parametrize("where", FILTERS)
+def test_tables_of_ours_are_not_dropped(project: Project, where: str) -> None:
+    """``flask db migrate`` sees them as little as what the app's own filter leaves out."""
+    imports, register = WAYS["after Migrate"]
+    register = register.replace("Migrate(app, db)", f"Migrate(app, db{FILTERS[where]})")
+    project.write("shop.py", APP.format(imports=imports, register=register))
+    project.app = "shop"
+    project.create_all()
+    (file,) = project.databases()
+    with closing(sqlite3.connect(file)) as connection:
+        for name in ("schemaflow_history", "schemaflow_journal", "others"):
+            connection.execute(f"CREATE TABLE {name} (id INTEGER)")
+    assert project.flask("db", "init").code == 0
+    if where == "env.py":
+        environment = project.path / "migrations" / "env.py"
+        own = "target_metadata=get_metadata(), include_object=lambda it, name, *rest: name != 'others'"
+        environment.write_text(environment.read_text().replace("target_metadata=get_metadata()", own))
+
+    ended = project.flask("db", "migrate")
+
+    assert ended.code == 0, ended.stderr
+    written = [each.read_text() for each in (project.path / "migrations" / "versions").glob("*.py")]
+    assert not any("schemaflow_" in each for each in written)
+    assert any("drop_table('others')" in each for each in written) is (where == "stock")
 
 
 def test_what_is_public_is_there() -> None:

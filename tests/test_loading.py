@@ -194,6 +194,59 @@ def test_a_missing_table_names_itself_and_the_way_out(project: Project) -> None:
     assert project.databases() == []
 
 
+HELPER = """
+from shop import User, db
+
+
+def ask():
+    return db.session.query(User).all()
+
+
+def seed():
+    db.session.execute(db.text("INSERT INTO user VALUES (1, 'x')"))
+    db.session.commit()
+"""
+
+
+def test_the_line_to_leave_before_is_in_the_factory(project: Project) -> None:
+    """What the factory calls may be far away; the advice is about the factory's own line."""
+    on_load(project, "import helper; helper.ask()")
+    project.write("helper.py", HELPER)
+
+    ended = project.adopt()
+
+    assert ended.code == 2
+    assert "shop.py:29: While it loads, the app uses its database" in ended.verdict
+    assert re.search(r"helper\.py:5\b", ended.verdict), ended.verdict
+    assert "Leave the factory before that line" in ended.verdict
+
+
+def test_a_finding_of_loading_names_the_line_in_the_factory(project: Project) -> None:
+    """The finding stands where it is written; its hint says where to leave."""
+    on_load(project, "import helper; db.create_all(); helper.seed()").create_all()
+    project.write("helper.py", HELPER)
+
+    ended = project.adopt("--dry-run")
+
+    (found,) = ended.findings("writes-on-load")
+    assert (found["file"].endswith("helper.py"), found["line"]) == (True, 9)
+    assert re.search(r"leave the factory before .*shop\.py:29 while a command runs", found["hint"]), found[
+        "hint"
+    ]
+
+
+def test_a_module_that_uses_the_database_has_no_factory_to_leave(project: Project) -> None:
+    """Then the line itself is to be left out."""
+    on_load(project, "pass")
+    with (project.path / "shop.py").open("a") as file:
+        file.write("\n\napp = create_app()\nwith app.app_context():\n    db.session.query(User).all()\n")
+
+    ended = project.adopt()
+
+    assert ended.code == 2
+    assert "Leave that line out while a command runs: if not flask_schemaflow.in_command():" in ended.verdict
+
+
 @pytest.mark.parametrize("command", [["db-adopt", "--dry-run"], ["db", "list-templates"]])
 def test_in_command_is_true_while_the_app_loads(project: Project, command: list[str]) -> None:
     """A factory that asks in_command() can leave before it needs the database."""

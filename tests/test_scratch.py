@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -13,8 +14,10 @@ from projects import Project
 from test_servers import ADD_AGE, APP, FAIL, MAKE, add, is_postgresql, tables, url_of, versions
 
 from flask_schemaflow.errors import Busy, ConfigurationError
-from flask_schemaflow.scratch import NoScratch, Source, scratch_database
+from flask_schemaflow.proof import made_on
+from flask_schemaflow.scratch import DROPS_MEANWHILE, NoScratch, Source, scratch_database
 from flask_schemaflow.scratch.fence import LeavesScratch
+from flask_schemaflow.scratch.qualified import named_database
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,11 @@ def test_a_role_that_may_make_no_database(shop: Project) -> None:
     assert dump(url_of(shop)) == before
     if is_postgresql(shop):
         assert ended.code == 0, ended.stderr
+        assert ended.document["proof"]["method"] == "temporary tables"
         assert versions(shop) == ["first"]
-        assert shop.adopt().document["outcome"] == "already-adopted", "by the stored structure"
+        again = shop.adopt()
+        assert again.document["outcome"] == "already-adopted", again.stderr
+        assert again.document["proof"]["method"] == "stored snapshot"
     else:
         assert ended.code == 3, ended.stderr
         assert "SCHEMAFLOW_SCRATCH_URI" in ended.verdict
@@ -134,6 +140,7 @@ def test_a_database_that_was_given_for_it(shop: Project, limited: Limited) -> No
     shop.environment["FLASK_SCHEMAFLOW_SCRATCH_URI"] = limited.spare
     ended = shop.adopt("--rev-id", "first")
     assert ended.code == 0, ended.stderr
+    assert ended.document["proof"]["method"] == "the given scratch database"
     add(shop, "second", "first", ADD_AGE)
 
     ended = shop.safe_upgrade()
@@ -317,6 +324,72 @@ def test_mariadb_names_other_databases_and_does_not_reach_them(mariadb: str, sta
     engine.dispose()
 
 
+OF_ITS_OWN = [
+    "UPDATE {d} SET a = {d}.id, b = {d}.a WHERE {d}.id = 1 AND {d}.a IN ({d}.b, 2)",
+    "CREATE VIEW v AS SELECT `{d}`.`id` AS id, {d}.a, count({d}.b) FROM `{d}` GROUP BY {d}.id, {d}.a",
+    "INSERT INTO t (id, a) SELECT {d}.id, {d}.a FROM t AS {d} JOIN t ON {d}.id = t.id AND (t.a = {d}.a)",
+    "INSERT INTO t (id) VALUES (3) ON DUPLICATE KEY UPDATE a = 1, b = t.a",
+    "DELETE {d} FROM {d} JOIN t ON {d}.id = t.id WHERE EXTRACT(YEAR FROM {d}.d) = 2020",
+    "UPDATE t {d} SET {d}.a = 1 ORDER BY {d}.id",
+    "ALTER TABLE {d} ADD CONSTRAINT c CHECK (`{d}`.`a` > 0)",
+]
+OF_ANOTHER = [
+    "UPDATE {d} SET a = 1 WHERE id IN (SELECT id FROM {d}.t)",
+    "DELETE {d}.t FROM {d}.t",
+    "DELETE FROM {d} USING {d}, {d}.t",
+    "INSERT INTO t (a) SELECT {d}.id FROM {d}, {d}.t",
+    "INSERT INTO t (a) SELECT {d}.id FROM {d} JOIN t ON {d}.id = t.id, {d}.t AS u",
+    "INSERT INTO t (a) SELECT {d}.f(1) FROM {d}",
+    "INSERT INTO t (a) SELECT {d}.t.a FROM {d}",
+    "INSERT INTO t (a) SELECT NEXTVAL({d}.s) FROM {d}",
+    "INSERT INTO t (a) SELECT NEXT VALUE FOR {d}.s FROM {d}",
+    "INSERT INTO t (a) SELECT {d}.id FROM ({d}.t)",
+    "INSERT INTO t (a) SELECT {d}.id FROM ({d} JOIN {d}.t)",
+    "INSERT {d}.t SELECT {d}.id FROM {d}",
+    "REPLACE {d}.t SELECT {d}.id FROM {d}",
+    "CREATE TABLE {d} LIKE {d}.t",
+    "CREATE TABLE {d} (LIKE {d}.t)",
+    "CREATE VIEW {d}.v AS SELECT {d}.id FROM {d}",
+    "RENAME TABLE {d} TO {d}.t",
+    "ALTER TABLE {d} RENAME {d}.t",
+    "ALTER TABLE {d} ADD FOREIGN KEY (a) REFERENCES {d}.t (id)",
+    "DROP TABLE {d}, {d}.t",
+    "DROP TABLE IF EXISTS {d}.t",
+    "DROP TRIGGER {d}.x",
+    "TRUNCATE {d}.t",
+    "CREATE INDEX {d} ON {d}.t (a)",
+    "UPDATE {d}, {d}.t SET a = 1",
+    "UPDATE {d} JOIN {d}.t ON 1 SET a = 1",
+    "LOCK TABLES {d} READ, {d}.t WRITE",
+    "CREATE TRIGGER x BEFORE INSERT ON {d} FOR EACH ROW DELETE FROM {d}.t",
+    "CREATE TRIGGER x BEFORE INSERT ON {d} FOR EACH ROW CALL {d}.p()",
+    "CREATE TRIGGER x BEFORE INSERT ON {d}.t FOR EACH ROW SET NEW.a = 1",
+    "CREATE TRIGGER x BEFORE INSERT ON {d} FOR EACH ROW BEGIN UPDATE {d} SET a = 1; INSERT INTO {d}.t VALUES (1); END",
+    "CREATE TRIGGER {d} BEFORE UPDATE ON {d}.t FOR EACH ROW SET NEW.a = 1",
+    "GRANT SELECT ON {d}.* TO x",
+    "GRANT UPDATE (a) ON {d}.t TO {d}",
+]
+
+
+def test_a_table_that_is_named_like_a_database_is_not_it(mariadb: str) -> None:
+    """A column of a table, or of an alias, is none of another database, whatever that is called."""
+    engine = sa.create_engine(mariadb)
+    name = engine.url.database
+    columns = "(id INT PRIMARY KEY, a INT, b INT, d DATETIME)"
+    with scratch_database(Source(engine=engine)) as connection:
+        for statement in (f"CREATE TABLE {name} {columns}", f"CREATE TABLE t {columns}", *OF_ITS_OWN):
+            connection.exec_driver_sql(statement.format(d=name))
+    assert sa.inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+@pytest.mark.parametrize("statement", OF_ANOTHER)
+def test_a_table_of_another_database_is_found_beside_one_of_its_name(statement: str) -> None:
+    """Where a table or a call stands, the name before the dot is a database's."""
+    assert named_database(statement.format(d="shop"), {"shop"}) == "shop."
+    assert named_database(statement.format(d="`shop`"), {"shop"}) == "`shop`."
+
+
 def test_texts_and_comments_are_no_statements(server: sa.Engine) -> None:
     """A row may speak of roles, databases and users."""
     with scratch_database(Source(engine=server)) as connection:
@@ -421,3 +494,144 @@ def test_what_needs_the_real_database_is_no_proof(project: Project, limited_post
 
     assert ended.code == 3, ended.stderr
     assert "of the real database" in ended.verdict
+
+
+def test_a_database_that_is_dropped_meanwhile_is_gone_in_the_end(mariadb: str) -> None:
+    """Dropping goes on beside other work, and whoever leaves the work waits for it."""
+    engine = sa.create_engine(mariadb)
+    with ExitStack() as afterwards, scratch_database(Source(engine=engine)) as scratch:
+        scratch.info[DROPS_MEANWHILE] = afterwards
+        scratch.exec_driver_sql("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        name = scratch.exec_driver_sql("SELECT DATABASE()").scalar_one()
+        scratch.exec_driver_sql("SELECT * FROM t")  # a transaction that is open
+    with engine.connect() as connection:
+        assert name not in connection.exec_driver_sql("SHOW DATABASES").scalars().all()
+    engine.dispose()
+
+
+def test_a_database_whose_connection_is_lost_is_dropped_too(mariadb: str) -> None:
+    """Another connection drops it at once."""
+    engine = sa.create_engine(mariadb)
+    with engine.connect() as other, ExitStack() as afterwards:
+        with scratch_database(Source(engine=engine)) as scratch:
+            scratch.info[DROPS_MEANWHILE] = afterwards
+            name = scratch.exec_driver_sql("SELECT DATABASE()").scalar_one()
+            other.exec_driver_sql(f"KILL {scratch.exec_driver_sql('SELECT CONNECTION_ID()').scalar_one()}")
+        afterwards.close()
+        assert name not in other.exec_driver_sql("SHOW DATABASES").scalars().all()
+    engine.dispose()
+
+
+WITH_EXTENSIONS = """
+    import os
+
+    import sqlalchemy as sa
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+    from sqlalchemy.dialects import postgresql
+
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE"]
+    db = SQLAlchemy(app)
+
+
+    class Person(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        email = db.Column(postgresql.CITEXT, unique=True, server_default=sa.text("'x'::citext"))
+        tags = db.Column(postgresql.HSTORE)
+
+        __table_args__ = (
+            db.Index("ix_email", "email", postgresql_using="gin", postgresql_ops={"email": "gin_trgm_ops"}),
+        )
+
+
+    class Order(db.Model):
+        __tablename__ = "orders"
+
+        id = db.Column(db.Integer, primary_key=True)
+        person_id = db.Column(db.ForeignKey("person.id"))
+"""
+
+
+@pytest.mark.parametrize("schema", ["public", "extensions"])
+def test_types_of_extensions_are_proved_in_temporary_tables(
+    project: Project, limited_postgresql: Limited, schema: str
+) -> None:
+    """They are found where the extensions are; a version table that is there already is not."""
+    role, real = (getattr(sa.make_url(limited_postgresql.url), name) for name in ("username", "database"))
+    run(
+        limited_postgresql.admin.set(database=real),
+        "CREATE SCHEMA IF NOT EXISTS extensions",
+        *(f"CREATE EXTENSION {each} SCHEMA {schema}" for each in ("citext", "hstore", "pg_trgm")),
+        "GRANT USAGE ON SCHEMA extensions TO PUBLIC",
+        f"ALTER ROLE {role} SET search_path = public, extensions",
+    )
+    project.write("app.py", WITH_EXTENSIONS)
+    project.environment["DATABASE"] = limited_postgresql.url
+    project.python("from app import app, db\nwith app.app_context():\n    db.create_all()")
+    run(
+        sa.make_url(limited_postgresql.url),
+        "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
+    )
+    before = dump(limited_postgresql.url)
+
+    ended = project.adopt("--rev-id", "first")
+
+    assert ended.code == 0, ended.stderr
+    assert ended.document["proof"]["method"] == "temporary tables"
+    assert versions(project) == ["first"]
+    assert dump(limited_postgresql.url) == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("CREATE TABLE t (a mood)", "depends on type public.mood"),
+        ("CREATE TABLE t (a INT DEFAULT important())", "depends on function public.important"),
+        ("CREATE TABLE t (a INT REFERENCES precious (a))", "may reference only temporary tables"),
+    ],
+)
+def test_beside_extensions_nothing_of_the_real_database_is_believed(
+    limited_postgresql: Limited, statement: str, says: str
+) -> None:
+    """The schema of an extension has other things too."""
+    real = sa.make_url(limited_postgresql.url)
+    run(limited_postgresql.admin.set(database=real.database), "CREATE EXTENSION citext SCHEMA public")
+    run(real, "CREATE TYPE mood AS ENUM ('good')", FUNCTION, "CREATE TABLE precious (a INT PRIMARY KEY)")
+    before = dump(limited_postgresql.url)
+
+    def make() -> None:
+        connection.exec_driver_sql(statement)
+        made_on(connection)
+
+    with (
+        scratch_database(source(limited_postgresql, None), ours=True) as connection,
+        pytest.raises((LeavesScratch, sa.exc.ProgrammingError), match=says),
+    ):
+        make()
+    assert dump(limited_postgresql.url) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE INDEX i ON precious (a)",
+        "CREATE UNIQUE INDEX IF NOT EXISTS i ON ONLY precious (a)",
+        "ALTER TABLE precious ADD COLUMN b citext",
+        "DROP TABLE precious",
+        "INSERT INTO precious VALUES (1)",
+    ],
+)
+def test_beside_extensions_no_table_of_the_real_database_is_found(
+    limited_postgresql: Limited, statement: str
+) -> None:
+    """Not even for a moment: it would be locked until the end."""
+    real = sa.make_url(limited_postgresql.url)
+    run(limited_postgresql.admin.set(database=real.database), "CREATE EXTENSION citext SCHEMA public")
+    run(real, "CREATE TABLE precious (a INT PRIMARY KEY)")
+
+    with (
+        scratch_database(source(limited_postgresql, None), ours=True) as connection,
+        pytest.raises(sa.exc.ProgrammingError, match='"precious" does not exist'),
+    ):
+        connection.exec_driver_sql(statement)

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from itertools import islice
 from threading import Thread
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 import sqlalchemy as sa
@@ -703,3 +703,28 @@ def test_normal_text(text: str, normal: str) -> None:
 def test_a_database_is_not_in_its_own_names(text: str, rest: str) -> None:
     """Its name is taken away where it is one, and left in texts, aliases and columns of that name."""
     assert without_database(text, "shop") == rest
+
+
+def test_a_table_that_is_made_in_another_database_is_nobody_elses_concern(mariadb: str) -> None:
+    """A structure is read although another database of the server has a table that is locked by its maker."""
+    other = f"{sa.make_url(mariadb).database}_other"
+    engine = sa.create_engine(mariadb)
+
+    def make() -> None:
+        with engine.connect() as making:
+            making.exec_driver_sql(f"CREATE TABLE {other}.t AS SELECT SLEEP(4) AS a")
+
+    with engine.connect() as reading:
+        reading.exec_driver_sql(f"CREATE DATABASE {other}")
+        thread = Thread(target=make)
+        thread.start()
+        sleep(0.5)
+        began = monotonic()
+        try:
+            take_snapshot(reading)
+            assert monotonic() - began < 2
+        finally:
+            thread.join()
+            reading.rollback()
+            reading.exec_driver_sql(f"DROP DATABASE {other}")
+    engine.dispose()

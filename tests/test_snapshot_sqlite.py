@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from flask_schemaflow.drift import find_drift, is_equal
-from flask_schemaflow.snapshot import Snapshot, folded, take_snapshot
+from flask_schemaflow.snapshot import Object, Part, Snapshot, folded, take_snapshot
 from flask_schemaflow.snapshot.sqlite_tokens import normal_text
 
 
@@ -402,3 +402,28 @@ def test_the_number_of_queries_does_not_grow() -> None:
 def test_normal_text(text: str, normal: str) -> None:
     """A text has one normal form."""
     assert normal_text(text) == normal
+
+
+def test_the_order_of_differences_does_not_depend_on_that_of_the_parts() -> None:
+    """A stored snapshot has its parts in another order than a database gives them."""
+
+    def table(names: str, *, backwards: bool) -> Snapshot:
+        columns = [
+            Part(kind="column", name=name, facts={"type": "INTEGER", "position": str(place)})
+            for place, name in enumerate(names)
+        ]
+        checks = [Part(kind="check", name=None, named=False, facts={"expression": each}) for each in names]
+        parts = [*columns, *checks]
+        parts = parts[::-1] if backwards else parts
+        return Snapshot(family="sqlite", objects=(Object(kind="table", name="t", parts=tuple(parts)),))
+
+    first, *others = (
+        find_drift(
+            table("abcdefghijklm", backwards=one), table("nmlkjihgfedcb", backwards=other), "the models"
+        )
+        for one in (False, True)
+        for other in (False, True)
+    )
+
+    assert len(first) > 10
+    assert all(each == first for each in others)

@@ -131,7 +131,7 @@ def test_a_revision_that_fails_leaves_the_database_as_it_was(shop: Project) -> N
         shop,
         "third",
         "second",
-        "op.execute(\"UPDATE user SET name = 'changed'\")",
+        "op.execute(\"UPDATE user SET name = 'changed' WHERE id > 0\")",
         "op.execute('ALTER TABLE nowhere ADD COLUMN x INT')",
     )
     before = shop.contents()
@@ -152,7 +152,8 @@ def test_a_revision_cannot_end_the_transaction(shop: Project) -> None:
         "second",
         "first",
         ADD_AGE,
-        "op.execute('COMMIT')",
+        # Seen before the run, it would be refused.
+        "if op.get_bind().execute(sa.text('SELECT count(*) FROM orders')).scalar(): op.execute('COMMIT')",
         "op.execute('ALTER TABLE nowhere ADD COLUMN x INT')",
     )
     before = shop.contents()
@@ -262,7 +263,8 @@ def test_a_structure_that_is_not_what_the_revisions_say_is_undone(shop: Project)
 
     assert ended.code == 5, ended.stderr
     assert "the structure is not what they say" in ended.verdict
-    assert {each["code"] for each in ended.findings()} == {"missing-column", "extra-column"}
+    found = {each["code"] for each in ended.findings() if each["severity"] == "error"}
+    assert found == {"missing-column", "extra-column"}
     assert shop.contents() == before
 
 
@@ -274,7 +276,10 @@ def test_a_structure_that_is_not_what_the_revisions_say_is_undone(shop: Project)
             ["op.add_column('user', sa.Column('age', sa.Text() if rows else sa.Integer()))"],
             "changed-column-type:user.age",
         ),
-        (["if not rows:", "    op.drop_table('orders')"], "extra-table:orders"),
+        (
+            ["if not rows:", "    op.drop_table('orders')  # schemaflow: accept drop-table -- a test"],
+            "extra-table:orders",
+        ),
         (
             ["if not rows:", "    op.create_table('made_' + 'up', sa.Column('id', sa.Integer))"],
             "missing-table:made_up",
@@ -297,7 +302,8 @@ def test_a_revision_that_does_less_than_it_says_is_undone(
     ended = shop.safe_upgrade()
 
     assert ended.code == 5, ended.stderr
-    assert [f"{each['code']}:{each['subject']}" for each in ended.findings()] == [finding]
+    found = [each for each in ended.findings() if each["severity"] == "error"]
+    assert [f"{each['code']}:{each['subject']}" for each in found] == [finding]
     assert shop.contents() == before
 
 
@@ -335,7 +341,7 @@ def test_tables_under_computed_names_are_no_drift(shop: Project) -> None:
 
 def test_orphaned_rows_are_undone(shop: Project) -> None:
     """While keys are off a DELETE cascades to nobody; the rows that are left are seen before the commit."""
-    add(shop, "second", "first", ADD_AGE, "op.execute('DELETE FROM user')")
+    add(shop, "second", "first", ADD_AGE, "op.execute('DELETE FROM user WHERE id > 0')")
     before = shop.contents()
 
     ended = shop.safe_upgrade()
@@ -354,10 +360,9 @@ def test_rows_that_were_orphaned_before_do_not_stop(shop: Project) -> None:
     assert shop.safe_upgrade().code == 0
 
 
-@pytest.mark.parametrize("rollback", ["op.get_bind().rollback()", "op.execute('ROLLBACK')"])
-def test_a_revision_that_rolls_back_is_undone(shop: Project, rollback: str) -> None:
+def test_a_revision_that_rolls_back_is_undone(shop: Project) -> None:
     """A rollback from inside would take other revisions with it, so the run ends."""
-    add(shop, "second", "first", ADD_AGE, rollback)
+    add(shop, "second", "first", ADD_AGE, "op.get_bind().rollback()")
     before = shop.contents()
 
     ended = shop.safe_upgrade()
@@ -374,7 +379,7 @@ def test_a_savepoint_may_be_rolled_back(shop: Project) -> None:
         "second",
         "first",
         "nested = op.get_bind().begin_nested()",
-        "op.execute('DELETE FROM orders')",
+        "op.execute('DELETE FROM orders WHERE id > 0')",
         "nested.rollback()",
         ADD_AGE,
     )
@@ -507,7 +512,9 @@ def test_drift_that_was_there_before_is_reported_and_does_not_stop(shop: Project
 
 def test_revisions_that_cannot_run_on_scratch_run_unchecked(shop: Project) -> None:
     """Where no expectation can be had, that is said; --require-proof refuses."""
-    add(shop, "second", "first", 'op.execute("UPDATE user SET name = needs_rows(name)")', ADD_AGE)
+    add(
+        shop, "second", "first", 'op.execute("UPDATE user SET name = needs_rows(name) WHERE id > 0")', ADD_AGE
+    )
     app = shop.path / "app.py"
     app.write_text(
         app.read_text()
@@ -590,10 +597,10 @@ def test_an_empty_database_is_upgraded_from_base(shop: Project) -> None:
     [
         (
             ["UPDATE alembic_version SET version_num = 'newer'"],
-            "it is at revision newer, which this code does not have",
+            "the version table says newer, which no file in",
         ),
-        (["INSERT INTO alembic_version VALUES ('x')"], "has rows that exclude one another"),
-        (["DROP TABLE orders", "DROP TABLE user"], "none of its tables is there"),
+        (["INSERT INTO alembic_version VALUES ('x')"], "the version table has several rows"),
+        (["DROP TABLE orders", "DROP TABLE user"], "none of the tables is there"),
         (
             [
                 "DROP TABLE orders",
@@ -614,6 +621,7 @@ def test_a_state_that_is_refused(shop: Project, statements: list[str], says: str
 
     assert ended.code == 3
     assert says in ended.verdict
+    assert ended.verdict.startswith(shop.adopt().verdict), "both commands say the same of one state"
     assert shop.files() == before
 
 

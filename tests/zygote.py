@@ -1,13 +1,14 @@
 """A process that has imported the libraries once, and forks a ``flask`` command at each request.
 
-It reads a request (JSON, a line) from stdin and answers with two lines: the child's process id at once, its
-exit code when it has ended. A run costs a tenth of a new interpreter and is otherwise like one: own process,
+It reads a request (JSON, a line) from stdin and answers with two lines, each with the request's number: the
+child's process id at once, its exit code when it has ended. A run costs a tenth of a new interpreter and is otherwise like one: own process,
 own working directory, own environment.
 """
 
 import json
 import os
 import runpy
+import signal
 import sys
 import traceback
 from typing import Any
@@ -30,17 +31,19 @@ def serve() -> None:
         child = os.fork()
         if child == 0:
             run(request)
-        answer(child)
+        answer(request["serial"], child)
         _, status = os.waitpid(child, 0)
-        answer(os.waitstatus_to_exitcode(status))
+        answer(request["serial"], os.waitstatus_to_exitcode(status))
 
 
-def answer(value: int) -> None:
-    sys.stdout.write(f"{value}\n")
+def answer(serial: int, value: int) -> None:
+    sys.stdout.write(f"{serial} {value}\n")
     sys.stdout.flush()
 
 
 def run(request: dict) -> None:
+    # A shell that starts us in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for descriptor, name, flags in (
         (0, os.devnull, os.O_RDONLY),
         (1, request["stdout"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC),

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..discovery import Bind, SourceCall, holder_of, registered_db
+from ..discovery import SourceCall, holder_of, registered_db
 from ..errors import Busy, UnadoptableState
 from ..findings import Finding, Severity
+from ..preflight import check_reachable, check_servers
+from ..refusals import REASONS
 from ..results import Progress, Result
 from ..state import State
-from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
+from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
 from .baseline_way import write_baseline
 from .common import Adoption
 from .options import AdoptOptions, check_options
@@ -58,6 +60,8 @@ def adopt(
         check_options(options)
         project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
         progress.note_targets(project.binds)
+        check_reachable(project)
+        check_servers(project.binds, project.settings, options.accept)
         survey = survey_project(project, with_discovery=True, loading=loading)
         _note_survey(progress, survey, notify)
         progress.details.extend(_lines_to_add(survey))
@@ -67,7 +71,9 @@ def adopt(
 
 def _way(survey: Survey) -> Callable[[Adoption], None]:
     states = {survey.states[bind.key].state for bind in survey.relevant}
-    for state, refusal in _REFUSALS.items():
+    if State.AHEAD in states:
+        return _nothing_for_this_release
+    for state, refusal in REASONS.items():
         if state in states:
             bind = next(b for b in survey.relevant if survey.states[b.key].state is state)
             _check_same_revisions(survey)
@@ -97,6 +103,12 @@ def _nothing_to_adopt(adoption: Adoption) -> None:
         "Nothing to adopt: the database has no tables yet, and there are revisions. "
         "`flask db-safe-upgrade` creates the tables.",
     )
+
+
+def _nothing_for_this_release(adoption: Adoption) -> None:
+    survey = adoption.survey
+    bind = next(b for b in survey.relevant if survey.states[b.key].state is State.AHEAD)
+    adoption.end("ahead", f"Nothing to adopt: {ahead(survey, bind)}")
 
 
 # -- what there is to tell -------------------------------------------------------------------------
@@ -169,78 +181,3 @@ def _refuse_drops_on_load(progress: Progress) -> None:
     for finding in progress.findings:
         if finding.code == "drops-on-load" and finding.severity is Severity.ERROR:
             raise UnadoptableState(f"{finding.place}: {finding.message} {finding.hint}")
-
-
-# -- refusals --------------------------------------------------------------------------------------
-
-Refusal = Callable[[Survey, Bind], str]
-
-
-def _branched(survey: Survey, bind: Bind) -> str:
-    heads = survey.states[bind.key].heads
-    return (
-        f"the revisions have {len(heads)} heads ({', '.join(heads)}). "
-        f"Join them first: flask db merge {' '.join(heads)}"
-    )
-
-
-def _torn(survey: Survey, bind: Bind) -> str:
-    rows = ", ".join(survey.states[bind.key].versions or ())
-    return (
-        f"the version table has several rows ({rows}), of which one is below another or unknown. "
-        "Delete the rows that are wrong; then run this again."
-    )
-
-
-def _orphaned(survey: Survey, bind: Bind) -> str:
-    state = survey.states[bind.key]
-    rows = ", ".join(state.versions or ())
-    if not state.ours:
-        return (
-            f"the version table says {rows}, there is no revision in "
-            f"{survey.migrations.directory}, and the database has none of the models' tables. "
-            "Is it the right database?"
-        )
-    foreign = ", ".join(sorted(name.name for name in state.foreign))
-    other = f" It also has tables of others ({foreign}): does that row belong to them?" if foreign else ""
-    return (
-        f"the version table says {rows}, and there is no revision in "
-        f"{survey.migrations.directory}.{other} Restore the folder from version control. If it is "
-        "lost for good, empty the version table and run this again."
-    )
-
-
-def _unknown(survey: Survey, bind: Bind) -> str:
-    rows = ", ".join(survey.states[bind.key].versions or ())
-    return (
-        f"the version table says {rows}, which no file in {survey.migrations.directory} has. "
-        "Restore that revision from version control, or check out the branch that has it. If it is "
-        "lost for good, empty the version table and run this again: the revision that the structure "
-        "equals is found then."
-    )
-
-
-def _hollow(survey: Survey, bind: Bind) -> str:
-    return (
-        f"it is at revision {survey.states[bind.key].revision}, but none of the tables is there. "
-        "Is it the right database? Restore it from a backup, or empty the version table to begin anew."
-    )
-
-
-def _not_ours(survey: Survey, bind: Bind) -> str:
-    foreign = sorted(name.name for name in survey.states[bind.key].foreign)
-    shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
-    return (
-        f"not-our-database: it has {len(foreign)} tables ({shown}) and none of this app's. "
-        "Check SQLALCHEMY_DATABASE_URI."
-    )
-
-
-_REFUSALS: dict[State, Refusal] = {
-    State.BRANCHED: _branched,
-    State.TORN: _torn,
-    State.ORPHANED: _orphaned,
-    State.UNKNOWN: _unknown,
-    State.HOLLOW: _hollow,
-    State.NOT_OURS: _not_ours,
-}

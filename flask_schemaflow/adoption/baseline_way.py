@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,8 +49,11 @@ def write_baseline(adoption: Adoption) -> None:
     """Write the baseline of what is there, proved on scratch, and stamp the databases that have it."""
     survey = adoption.survey
     several = any(bind.key is not None for bind in survey.relevant)
-    with staging_area(survey.migrations, several_databases=several) as staging:
-        with scratch_for(survey) as scratches:
+    with (
+        staging_area(survey.migrations, several_databases=several) as staging,
+        ExitStack() as afterwards,
+    ):
+        with scratch_for(survey, afterwards) as scratches:
             configured = ask_environment(staging, survey, scratches)
             tables = {key: version_table_of(found) for key, found in configured.items()}
             adoption = _with_version_tables(adoption, tables)
@@ -81,20 +85,26 @@ def _prove_at_once(
 ) -> _Proved | None:
     """Run the baseline of the models on scratch; mostly it gives what is there, and that is all to be known.
 
-    Each of its operations sends what ``create_all`` sends, so that ``create_all`` itself need not run.
-    None where a database is not there yet, or anything differs.
+    It has to send what ``create_all`` sends, so that ``create_all`` itself need not run. None where a
+    database is not there yet, or anything differs.
     """
     survey = adoption.survey
     unmanaged = _unmanaged(survey)
     if len(unmanaged) < len(survey.relevant):
         return None
-    drafts = {bind.key: draft_for(bind, survey, adoption.options.engines, None, {}) for bind in unmanaged}
+    engines = adoption.options.engines
+    drafts = {bind.key: draft_for(bind, survey, engines, None, {}, tries_later=True) for bind in unmanaged}
     staged = stage_baseline(adoption, staging, configured, drafts, {})
     adoption.notify("Proving     the baseline on a scratch database")
     keys = [bind.key for bind in unmanaged]
+    sent: dict[BindKey, list[str]] = {key: [] for key in keys}
     try:
-        made = replay_on(scratches, staged.migrations, staged.id, survey.bookkeeping, required=keys)
+        made = replay_on(
+            scratches, staged.migrations, staged.id, survey.bookkeeping, required=keys, sent=sent
+        )
     except ProofFailed:
+        made = {}
+    if not all(drafts[bind.key].sends(sent[bind.key], bind.engine.dialect) for bind in unmanaged):
         made = {}
     adoption = _with_made(adoption, {key: made[key] for key in keys if made})
     drift = {key: find_drift(made[key], adoption.survey.ours(key), "the models") for key in keys if made}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import SchemaFlowError
 from ..findings import Severity
+from ..history import Event
 from ..revisions import TableName
 from ..stamping import write_revision
 
@@ -71,7 +72,7 @@ def stamp(
     :raises Busy: a database could not be committed; the message says which were before.
     """
     for key, transaction in held.items():
-        write_revision(adoption.survey, key, transaction, revision)
+        write_revision(adoption.survey, key, transaction, revision, Event.ADOPTED)
     done: list[str] = []
     for key, transaction in held.items():
         try:

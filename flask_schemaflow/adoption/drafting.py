@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -19,9 +19,10 @@ from ..migrations import (
     run_environment,
     stage_revision,
 )
-from ..scratch import scratch_database, scratch_databases
+from ..proof import made_on
+from ..scratch import DROPS_MEANWHILE, scratch_database, scratch_databases
 from ..session import KEEPS_TRANSACTION, sealed
-from ..snapshot import Snapshot, respelled, take_snapshot
+from ..snapshot import Snapshot, respelled
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -36,7 +37,7 @@ def structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
     """Give what ``create_all`` makes, by running it on scratch. Never touches the real database."""
     with scratch_database(bind.source, ours=bind.is_plain) as scratch, sealed():
         create_all_on(bind.metadata, scratch, _tables_of(bind, survey))
-        return take_snapshot(scratch)
+        return made_on(scratch)
 
 
 def _tables_of(bind: Bind, survey: Survey) -> Tables:
@@ -56,12 +57,18 @@ def draft_for(
     engines: tuple[str, ...],
     wanted: Snapshot | None,
     accepted: Mapping[BindKey, list[Drift]],
+    *,
+    tries_later: bool = False,
 ) -> Baseline:
-    """Write the baseline of one database: what ``create_all`` makes, but for accepted differences."""
+    """Write the baseline of one database: what ``create_all`` makes, but for accepted differences.
+
+    :param tries_later: see :func:`draft_baseline`.
+    """
     snapshot = survey.looks[bind.key].snapshot
 
     def written(scratch: Connection | None) -> Baseline:
-        targets = [Target(dialect=bind.engine.dialect, scratch=scratch)]
+        translated = frozenset(bind.translations)
+        targets = [Target(dialect=bind.engine.dialect, scratch=scratch, translated=translated)]
         families = families_on_paper(survey, engines)
         targets.extend(Target(dialect=make_url(_PAPER[family]).get_dialect()()) for family in families)
         return draft_baseline(
@@ -70,6 +77,7 @@ def draft_for(
             tables=_tables_of(bind, survey),
             differing=accepted.get(bind.key, ()),
             real=respelled(snapshot, like=wanted) if snapshot and wanted else None,
+            tries_later=tries_later,
         )
 
     try:
@@ -115,18 +123,29 @@ def about_rows(drafts: Mapping[BindKey, Baseline]) -> list[Finding]:
 
 
 def is_ours(survey: Survey) -> bool:
-    """Say whether nothing but what we write runs while a baseline is tried: no event, no other env.py."""
-    return all(bind.is_plain for bind in survey.binds) and survey.migrations.has_stock_environment
+    """Say whether nothing but what we write runs while a baseline is tried: no event, no other env.py.
+
+    It names no schema either, not even for the version table.
+    """
+    return (
+        all(bind.is_plain for bind in survey.binds)
+        and all(table.schema is None for table in survey.version_tables.values())
+        and survey.migrations.has_stock_environment
+    )
 
 
 @contextmanager
-def scratch_for(survey: Survey) -> Iterator[dict[BindKey, Connection]]:
-    """Give scratch databases for what we write; what can be rolled back is, which is quicker than a drop."""
+def scratch_for(survey: Survey, afterwards: ExitStack) -> Iterator[dict[BindKey, Connection]]:
+    """Give scratch databases for what we write; what can be rolled back is, which is quicker than a drop.
+
+    :param afterwards: leaving it waits for those that are still being dropped.
+    """
     sources = {bind.key: bind.source for bind in survey.binds}
     with scratch_databases(sources, ours=is_ours(survey)) as scratches:
         for connection in scratches.values():
             if connection.dialect.name == "postgresql":
                 connection.info[KEEPS_TRANSACTION] = True
+            connection.info[DROPS_MEANWHILE] = afterwards
         yield scratches
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..config import ENGINE_FAMILIES
 from ..drift import check_accepted
 from ..errors import ConfigurationError
+from ..preflight import OF_SERVERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ def check_options(options: AdoptOptions) -> None:
 
     :raises ConfigurationError: an option cannot be honoured; the message names it.
     """
-    check_accepted(options.accept)
+    check_accepted(options.accept, *OF_SERVERS)
     if options.revision_id is not None:
         _check_revision_id(options.revision_id)
     _check_message(options.message)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..drift import Drift, find_drift, ways
 from ..errors import DriftFound
 from ..interrupts import uninterrupted
-from ..matching import revision_of
-from ..proof import structure_at
+from ..matching import find_equal
+from ..proof import method_of, structure_at
 from ..results import ProofResult
 from ..stamping import unchanged_databases
 from ..state import State
@@ -17,6 +17,7 @@ from ..survey import only_ours
 from .common import Adoption, BindKey, stamp
 
 if TYPE_CHECKING:
+    from ..snapshot import Snapshot
     from ..survey import Survey
 
 
@@ -25,10 +26,9 @@ def find_revision(adoption: Adoption) -> None:
     survey, options = adoption.survey, adoption.options
     keys = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
     adoption.notify(f"Searching   which of {len(survey.revisions)} revisions the structure equals")
-    revision = revision_of(survey, keys, search_time=options.search_time, accepted=adoption.accepted)
-    adoption.progress.proof = ProofResult(
-        equal=True, method="scratch database", engines=_families(survey, keys)
-    )
+    found = find_equal(survey, keys, search_time=options.search_time, accepted=adoption.accepted)
+    revision = found.revision
+    adoption.progress.proof = ProofResult(equal=True, method=found.method, engines=_families(survey, keys))
     head = survey.states[keys[0]].heads[0]
     pending = "" if revision == head else " Newer revisions are pending: `flask db-safe-upgrade`."
     if options.dry_run:
@@ -50,9 +50,11 @@ def confirm_revision(adoption: Adoption) -> None:
         if survey.states[bind.key].state in (State.BEHIND, State.CURRENT)
     }
     stopping: list[Drift] = []
+    compared: list[Snapshot] = []
     accepted = 0
     for key, versions in adopted.items():
         made = structure_at(survey, [key], versions)[key]
+        compared.append(made)
         expected = only_ours(made, survey.states[key].ours_with(made))
         found = find_drift(expected, survey.ours(key, made), f"revision {versions[0]}")
         passes, stops = adoption.split(found)
@@ -61,7 +63,7 @@ def confirm_revision(adoption: Adoption) -> None:
         adoption.progress.update(key, verified=not stops)
         stopping.extend(stops)
     adoption.progress.proof = ProofResult(
-        equal=not stopping, method="revisions on scratch", engines=_families(survey, adopted)
+        equal=not stopping, method=method_of(compared), engines=_families(survey, adopted)
     )
     if stopping:
         raise DriftFound(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -113,6 +114,23 @@ def _already_created(type_: TypeEngine[Any], targets: Sequence[Dialect], names: 
     raise CannotWriteType(repr(type_))
 
 
+NAMED_TYPES = (postgresql.ENUM, postgresql.DOMAIN)
+"""Types that have a name of their own, and that a statement of their own makes."""
+
+
+def write_named_type(type_: TypeEngine[Any], names: Names) -> str:
+    """Write a type with a name of its own as it is when it is made."""
+    if isinstance(type_, postgresql.DOMAIN):
+        return _domain(type_, names)
+    assert isinstance(type_, postgresql.ENUM)
+    return write_call(f"{names.module('postgresql')}.ENUM", _enum_parts(type_))
+
+
+def _enum_parts(enum: postgresql.ENUM) -> list[str]:
+    schema = [f"schema={enum.schema!r}"] * bool(enum.schema)
+    return [*map(repr, enum.enums), f"name={str(enum.name)!r}", *schema]
+
+
 def _named_type(type_: TypeEngine[Any], target: Dialect, names: Names) -> str:
     type_ = type_.dialect_impl(target)
     module = names.module("postgresql")
@@ -120,12 +138,12 @@ def _named_type(type_: TypeEngine[Any], target: Dialect, names: Names) -> str:
         dimensions = f", dimensions={type_.dimensions!r}" if type_.dimensions else ""
         return f"{module}.ARRAY({_named_type(type_.item_type, target, names)}{dimensions})"
     if isinstance(type_, postgresql.ENUM) and type_.native_enum:
-        parts = [*map(repr, type_.enums), f"name={str(type_.name)!r}"]
+        parts = _enum_parts(type_)
     elif isinstance(type_, postgresql.DOMAIN):
         parts = [repr(str(type_.name)), _plain(type_.data_type, names)]
+        parts += [f"schema={type_.schema!r}"] * bool(type_.schema)
     else:
         raise CannotWriteType(repr(type_))
-    parts += [f"schema={type_.schema!r}"] * bool(type_.schema)
     return f"{module}.{type(type_).__name__}({', '.join(parts)}, create_type=False)"
 
 
@@ -213,11 +231,17 @@ def _compiled(type_: TypeEngine[Any], target: Dialect) -> str:
 
 def _gives(code: str, wanted: Mapping[int, str], targets: Sequence[Dialect]) -> bool:
     try:
-        made: TypeEngine[Any] = eval(code, namespace())
+        made = _evaluated(code)
         return all(_compiled(made, target) == wanted[id(target)] for target in targets)
     except Exception:
         # An expression that does not even evaluate is one that does not give the type.
         return False
+
+
+@lru_cache(maxsize=1000)
+def _evaluated(code: str) -> TypeEngine[Any]:
+    made: TypeEngine[Any] = eval(code, namespace())
+    return made
 
 
 _SPELLS: tuple[Spell, ...] = (_already_created, _with_variants, _stored)

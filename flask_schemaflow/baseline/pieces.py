@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from .column_types import Names, names_of, namespace
+from .column_types import NAMED_TYPES, Names, names_of, namespace
 from .layout import INDENT
 from .recording import OfflineOperations, same_statements
 from .rendering import CannotWrite, Writer, write_execute
@@ -37,10 +37,17 @@ class Piece:
 
 
 class Renderer:
-    """Write pieces for some dialects, each tried without a database."""
+    """Write pieces for some dialects, each tried without a database.
 
-    def __init__(self, dialects: Sequence[Dialect], metadata: sa.MetaData, names: Names) -> None:
+    With ``tries_later`` what is simple is not tried for the first dialect: it will run as a whole anyway, and
+    then can be seen to send what is wanted.
+    """
+
+    def __init__(
+        self, dialects: Sequence[Dialect], metadata: sa.MetaData, names: Names, *, tries_later: bool = False
+    ) -> None:
         self.dialects = dialects
+        self.tries_later = tries_later
         self.writer = Writer(dialects, names)
         self.namespace = namespace()
         self.offline = [OfflineOperations(dialect, metadata) for dialect in dialects]
@@ -75,9 +82,11 @@ class Renderer:
     def _piece(self, unit: Unit, late: Late) -> Piece:
         upgrade: dict[int, str] = {}
         operations = True
-        candidates = list(self._candidates(unit, late))
+        candidates = _Remembered(self._candidates(unit, late))
+        tries_later = self.tries_later and _is_simple(unit, late)
         for position, wanted in unit.wanted.items():
-            code = next((code for code in candidates if self._sends(code, position, unit)), None)
+            untried = tries_later and position == 0
+            code = next((c for c in candidates if untried or self._sends(c, position, unit)), None)
             if code is None:
                 operations = False
                 code = self.raw(wanted, position)
@@ -129,14 +138,43 @@ class Renderer:
             elif isinstance(about, sa.Index):
                 yield self.writer.create_index(about, grouped=False)
                 yield self.writer.create_index(about, grouped=True)
+                yield self.writer.create_index(about, grouped=False, labelled=True)
             elif isinstance(about, sa.ForeignKeyConstraint):
                 yield self.writer.create_foreign_key(about)
             elif isinstance(about, sa.UniqueConstraint | sa.CheckConstraint):
                 yield self.writer.create_constraint(about)
             elif isinstance(about, sa.Sequence):
                 yield self.writer.create_sequence(about)
+            elif isinstance(about, NAMED_TYPES):
+                yield self.writer.create_type(about)
         except CannotWrite:
             return
+
+
+def _is_simple(unit: Unit, late: Late) -> bool:
+    """Say whether the first way to write a thing is all but sure to be right."""
+    if isinstance(unit.about, sa.Table):
+        # A view of SQLAlchemy, or what is made by a query, is a table too.
+        is_plain = unit.first.partition("\n")[0].endswith(" (")
+        return is_plain and not late & unit.about.constraints
+    return isinstance(unit.about, sa.Index) and all(
+        isinstance(each, sa.Column) for each in unit.about.expressions
+    )
+
+
+class _Remembered:
+    """What an iterator gives, each once, for as many rounds as are wanted: writing a table takes its time."""
+
+    def __init__(self, codes: Iterator[str]) -> None:
+        self.codes = codes
+        self.known: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.known
+        for code in self.codes:
+            if code not in self.known:
+                self.known.append(code)
+                yield code
 
 
 def _thing(unit: Unit) -> tuple[str, str, str]:

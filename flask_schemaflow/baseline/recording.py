@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,9 +13,17 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import ForeignKeyConstraint, MetaData, Table, event
 from sqlalchemy import Sequence as DatabaseSequence
+from sqlalchemy.dialects.postgresql import CreateDomainType, CreateEnumType
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, SetConstraintComment
+from sqlalchemy.schema import (
+    AddConstraint,
+    CreateIndex,
+    CreateTable,
+    SetColumnComment,
+    SetConstraintComment,
+    SetTableComment,
+)
 from sqlalchemy.sql.expression import TextClause
 from sqlalchemy.sql.expression import UpdateBase as Dml
 
@@ -29,8 +38,8 @@ if TYPE_CHECKING:
 class Statement:
     """A statement as the driver would get it, and the element it was compiled from.
 
-    ``about`` is the table, index, constraint or sequence that it makes or says something of, None for what an
-    event of the app sends.
+    ``about`` is the table, index, constraint, sequence or type that it makes or says something of, None for
+    what an event of the app sends.
     """
 
     sql: str
@@ -127,27 +136,45 @@ def _recording(elements: Iterable[Any], dialect: Dialect) -> Recording:
             row_statements += 1
         else:
             statements.append(Statement(compile_sql(element, dialect), element, _about(element)))
-    return Recording(tuple(_in_fixed_order(statements)), row_statements)
+    return Recording(tuple(_in_fixed_order(_comments_first(statements))), row_statements)
 
 
 def compile_sql(element: Any, dialect: Dialect) -> str:
     """Compile as the engine would send it: what a driver un-doubles is un-doubled here."""
     if isinstance(element, str):
         return element.strip()
-    sql = str(element.compile(dialect=dialect)).strip()
+    return _as_engine_gets_it(str(element.compile(dialect=dialect)), dialect)
+
+
+def _as_engine_gets_it(sql: str, dialect: Dialect) -> str:
     doubled = getattr(dialect.identifier_preparer, "_double_percents", False)
-    return sql.replace("%%", "%") if doubled else sql
+    return sql.strip().replace("%%", "%") if doubled else sql.strip()
 
 
 def _about(element: Any) -> Any:
     if isinstance(element, SetConstraintComment):
         return None
-    if isinstance(element, CreateTable | CreateIndex | AddConstraint):
+    if isinstance(element, CreateTable | CreateIndex | AddConstraint | CreateEnumType | CreateDomainType):
         return element.element
     inner = getattr(element, "element", None)
     if isinstance(inner, Table | DatabaseSequence):
         return inner
     return getattr(inner, "table", None)
+
+
+def _comments_first(statements: list[Statement]) -> list[Statement]:
+    """Put comments behind their table: create_all sends its indexes before them, an operation after them."""
+    comments: dict[int, list[Statement]] = defaultdict(list)
+    for each in statements:
+        if isinstance(each.element, SetTableComment | SetColumnComment):
+            comments[id(each.about)].append(each)
+    ordered: list[Statement] = []
+    for each in statements:
+        if isinstance(each.element, CreateTable):
+            ordered += [each, *comments.pop(id(each.about), ())]
+        elif not isinstance(each.element, SetTableComment | SetColumnComment):
+            ordered.append(each)
+    return [*ordered, *(each for late in comments.values() for each in late)]
 
 
 def _in_fixed_order(statements: list[Statement]) -> Iterator[Statement]:
@@ -171,18 +198,20 @@ class OfflineOperations:
 
     def __init__(self, dialect: Dialect, metadata: MetaData) -> None:
         self.dialect = dialect
+        self._sent: list[Any] = []
+        connection = MockConnection(dialect, lambda element, *_: self._sent.append(element))
         # env.py passes the metadata too, and its naming convention names what a revision leaves unnamed.
-        self._options = {"target_metadata": metadata}
+        options = {"target_metadata": metadata}
+        self._context = MigrationContext(dialect, connection, options)  # type: ignore[arg-type]
 
     def run(self, code: str, namespace: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Give the statements that a piece of code sends; None where it fails."""
-        sent: list[Any] = []
-        connection = MockConnection(self.dialect, lambda element, *_: sent.append(element))
-        # A context of its own: it remembers which enum types it has created.
-        context = MigrationContext(self.dialect, connection, self._options)  # type: ignore[arg-type]
+        self._sent.clear()
+        # It remembers which enum types it has created; each piece begins anew.
+        self._context.impl.memo.clear()
         try:
-            exec(code, {**namespace, "op": Operations(context)})
-            return tuple(compile_sql(element, self.dialect) for element in sent)
+            exec(code, {**namespace, "op": Operations(self._context)})
+            return tuple(compile_sql(element, self.dialect) for element in self._sent)
         except Exception:
             # Whatever goes wrong in a rendered operation: the statement itself is written instead.
             return None
@@ -194,6 +223,15 @@ _CONSTRAINT_LINE = re.compile(r"(?:CONSTRAINT|PRIMARY KEY|UNIQUE|CHECK|FOREIGN K
 def same_statements(left: Iterable[str], right: Iterable[str]) -> bool:
     """Say whether two sequences send the same, the order of constraints inside a table apart."""
     return [_constraints_sorted(sql) for sql in left] == [_constraints_sorted(sql) for sql in right]
+
+
+def was_sent(wanted: Iterable[str], sent: Iterable[str], dialect: Dialect) -> bool:
+    """Say whether a driver was given just these statements, the order of constraints inside a table apart.
+
+    :param wanted: as :func:`compile_sql` gives them.
+    :param sent: as the driver got them.
+    """
+    return same_statements(wanted, (_as_engine_gets_it(sql, dialect) for sql in sent))
 
 
 def _constraints_sorted(sql: str) -> str:

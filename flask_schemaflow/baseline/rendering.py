@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.sql.elements import TextClause, conv, quoted_name
 from sqlalchemy.sql.functions import Function
 
-from .column_types import CannotWriteType, Names, write_type
+from .column_types import CannotWriteType, Names, write_named_type, write_type
 from .layout import write_call, write_long_call
 
 if TYPE_CHECKING:
@@ -73,14 +74,16 @@ class Writer:
         """Write ``op.drop_table``."""
         return write_call("op.drop_table", [_name(table.name), *_schema(table)])
 
-    def create_index(self, index: sa.Index, *, grouped: bool) -> str:
+    def create_index(self, index: sa.Index, *, grouped: bool, labelled: bool = False) -> str:
         """Write ``op.create_index``.
 
         :param grouped: put parentheses round expressions, as SQLAlchemy does for some dialects.
+        :param labelled: keep labels, by which ``postgresql_ops`` names expressions.
         """
         if index.table is None:
             raise CannotWrite("an index on no table")
-        columns = ", ".join(self._index_element(each, grouped=grouped) for each in index.expressions)
+        write = self._labelled if labelled else partial(self._index_element, grouped=grouped)
+        columns = ", ".join(map(write, index.expressions))
         parts = [self._final_name(index), _name(index.table.name), f"[{columns}]"]
         if index.unique:
             parts.append("unique=True")
@@ -136,6 +139,14 @@ class Writer:
             options.append(f"data_type={write_type(sequence.data_type, self.targets, self.names)}")
         made = write_call("sa.Sequence", [_name(sequence.name), *options, *_schema(sequence)])
         return write_call("op.execute", [write_call("sa.schema.CreateSequence", [made])])
+
+    def create_type(self, type_: postgresql.ENUM | postgresql.DOMAIN) -> str:
+        """Write what makes a type with a name of its own: SQLAlchemy's construct, as for a sequence."""
+        kind = "Enum" if isinstance(type_, postgresql.ENUM) else "Domain"
+        made = write_call(
+            f"{self.names.module('postgresql')}.Create{kind}Type", [write_named_type(type_, self.names)]
+        )
+        return write_call("op.execute", [made])
 
     def drop_sequence(self, sequence: sa.Sequence) -> str:
         """Write what drops a sequence."""
@@ -222,12 +233,11 @@ class Writer:
         for element in key.elements:
             table = element.column.table
             names = [name for name in (table.schema, table.name, element.column.name) if name]
-            if any("." in name for name in names):
-                raise CannotWrite("a name with a dot in a foreign key")
-            targets.append(".".join(names))
+            is_path = not any("." in name for name in names)
+            targets.append(_name(".".join(names)) if is_path else _target(element.column))
         columns = _list(element.parent.name for element in key.elements)
         options = [*self._key_options(key), *self._name_option(key)]
-        return write_call("sa.ForeignKeyConstraint", [columns, _list(targets), *options])
+        return write_call("sa.ForeignKeyConstraint", [columns, f"[{', '.join(targets)}]", *options])
 
     def _check(self, check: sa.CheckConstraint) -> str:
         parts = [self._text(check.sqltext), *self._constraint_options(check)]
@@ -288,6 +298,11 @@ class Writer:
             return repr(element)
         element = element.self_group() if grouped else element
         return f"sa.text({self._text(element)})"
+
+    def _labelled(self, element: Any) -> str:
+        if not isinstance(element, sa.Label):
+            return self._index_element(element, grouped=False)
+        return f"sa.literal_column({self._text(element.element)}).label({element.name!r})"
 
     def _option(self, value: Any) -> str:
         if isinstance(value, sa.ClauseElement):
@@ -354,6 +369,13 @@ def _is_wanted(constraint: sa.Constraint, dialect: Dialect) -> bool:
         return True
     compiler = dialect.ddl_compiler(dialect, CreateTable(constraint.table))
     return bool(condition._should_execute(CreateTable(constraint.table), constraint, None, compiler=compiler))
+
+
+def _target(column: sa.Column[Any]) -> str:
+    """Write the target of a key whose path cannot be told by dots."""
+    table = column.table
+    parts = [_name(table.name), "sa.MetaData()", f"sa.Column({_name(column.name)})", *_schema(table)]
+    return f"{write_call('sa.Table', parts)}.c[{str(column.name)!r}]"
 
 
 def _schema(owner: Any) -> list[str]:

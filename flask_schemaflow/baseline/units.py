@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from .column_types import NAMED_TYPES
+
 if TYPE_CHECKING:
     from .recording import Recording, Statement
 
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 class Unit:
     """Something that is made by one operation.
 
-    ``about`` is the table, index, constraint or sequence, None for what an event sends; ``wanted`` are the
-    statements for each target, by its position.
+    ``about`` is the table, index, constraint, sequence or type, None for what an event sends; ``wanted`` are
+    the statements for each target, by its position.
     """
 
     about: Any
@@ -36,7 +38,9 @@ class Unit:
     @property
     def is_type(self) -> bool:
         """Say whether this makes a type with a name of its own."""
-        return self.about is None and self.first.startswith(("CREATE TYPE", "CREATE DOMAIN"))
+        if self.about is None:
+            return self.first.startswith(("CREATE TYPE", "CREATE DOMAIN"))
+        return isinstance(self.about, NAMED_TYPES)
 
     def after(self, others: Sequence[Unit]) -> Unit:
         """Give a unit that makes all of this, after what others make."""
@@ -75,7 +79,7 @@ def _index(units: Sequence[Unit], unit: Unit) -> int:
 
 
 def _is_ours(statement: Statement) -> bool:
-    return isinstance(statement.about, sa.Table | sa.Index | sa.Constraint | sa.Sequence)
+    return isinstance(statement.about, (sa.Table, sa.Index, sa.Constraint, sa.Sequence, *NAMED_TYPES))
 
 
 def _key(statement: Statement) -> Any:

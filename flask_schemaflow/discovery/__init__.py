@@ -1,6 +1,7 @@
 """Find and import every model module; pair each bind's engine and metadata."""
 
 from .binds import Bind, find_binds, refuse_in_memory, registered_db
+from .direct import check_direct, with_direct_engines
 from .discover import DiscoveredModule, Discovery, discover
 from .loaded import holder_of
 from .sources import SourceCall
@@ -10,9 +11,11 @@ __all__ = [
     "DiscoveredModule",
     "Discovery",
     "SourceCall",
+    "check_direct",
     "discover",
     "find_binds",
     "holder_of",
     "refuse_in_memory",
     "registered_db",
+    "with_direct_engines",
 ]

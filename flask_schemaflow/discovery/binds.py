@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -42,9 +42,20 @@ class Bind:
     def is_plain(self) -> bool:
         """Say whether its models name no schema, and run nothing of the app's while tables are made."""
         tables = self.metadata.tables.values()
-        return all(table.schema is None for table in tables) and not any(
-            map(_has_events, (self.metadata, *tables))
+        return (
+            not self.translations
+            and all(table.schema is None for table in tables)
+            and not any(map(_has_events, (self.metadata, *tables)))
         )
+
+    @property
+    def translations(self) -> Mapping[str | None, str | None]:
+        """Which schemas the engine sends in the place of others (``schema_translate_map``)."""
+        return self.engine.get_execution_options().get("schema_translate_map") or {}
+
+    def translated(self, schema: str | None) -> str | None:
+        """Give the schema that the database has for one of the models or revisions."""
+        return self.translations.get(schema, schema)
 
     @property
     def label(self) -> str:
@@ -112,8 +123,8 @@ def find_binds(
 
     :param metadata: replaces the default database's metadata.
     :param import_string: the same as ``module:attribute``, and wins.
-    :raises ConfigurationError: there is no Flask-SQLAlchemy, an engine is asynchronous, a database with
-        tables is in memory, or the import string leads nowhere.
+    :raises ConfigurationError: there is no Flask-SQLAlchemy, an engine is asynchronous or leads to another
+        database by its schemas, a database with tables is in memory, or the import string leads nowhere.
     """
     db = registered_db(app)
     if import_string is not None:
@@ -128,8 +139,19 @@ def find_binds(
                 f"The engine of {target_of(engine)} is asynchronous, which Flask-Migrate cannot use."
             )
         binds.append(Bind(key=key, engine=engine, metadata=metadatas.get(key, MetaData())))
+        _refuse_translations(binds[-1])
     refuse_in_memory(bind for bind in binds if bind.metadata.tables)
     return tuple(binds)
+
+
+def _refuse_translations(bind: Bind) -> None:
+    other = next(filter(None, bind.translations.values()), None)
+    if other is not None and bind.engine.dialect.name != "postgresql":
+        raise ConfigurationError(
+            f"The engine options of the database {bind.label!r} have a schema_translate_map that leads to "
+            f"{other!r}. On {bind.family} that is another database, which cannot be proved on scratch: name "
+            f"{other!r} in the URL, and leave the map out."
+        )
 
 
 def refuse_in_memory(binds: Iterable[Bind]) -> None:

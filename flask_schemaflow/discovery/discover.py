@@ -15,7 +15,7 @@ from ..errors import ConfigurationError, ModelsMissing
 from ..findings import Finding, Severity
 from ..loading import LoadingRecord, guarded_loading, origin_of_error
 from .binds import Bind, registered_db
-from .importing import Candidate, import_candidates
+from .importing import Candidate, import_candidates, no_folders_left
 from .judging import Judges, TablesPerBind, judge
 from .loaded import LoadedCode, holder_of, mapped_classes, metadata_with_tables
 from .sources import SourceCall, Sources, scan_sources
@@ -88,7 +88,8 @@ def discover(
         if record is not None:
             seen.table_origins.update(record.table_origins)
         candidates = list(_candidates(sources, loaded, settings))
-        imported = import_candidates(candidates, binds, seen)
+        with no_folders_left(candidates):
+            imported = import_candidates(candidates, binds, seen)
     named = {candidate.file for candidate in candidates if candidate.named}
     kept, left = judge(imported, binds, judges, named)
     for table in left:

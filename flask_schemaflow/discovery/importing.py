@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,6 +96,23 @@ def import_candidates(
                 candidate=declared, reason=reason, file=str(declared.file), line=line
             )
     return Imported(brought, list(failures.values()))
+
+
+@contextmanager
+def no_folders_left(candidates: Iterable[Candidate]) -> Iterator[None]:
+    """Take the instance folders away again that are made, and left empty, while modules are imported.
+
+    Flask-SQLAlchemy makes one for every app with a SQLite file of its own; another app in the tree has one
+    beside it, or beside a package that it is in.
+    """
+    places = {folder / "instance" for candidate in candidates for folder in candidate.file.parents}
+    absent = [place for place in places if not place.exists()]
+    try:
+        yield
+    finally:
+        for place in absent:
+            with suppress(OSError):
+                place.rmdir()
 
 
 class Declared:

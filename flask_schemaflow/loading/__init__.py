@@ -1,16 +1,18 @@
 """Keep what an app does while it loads away from its database, and remember what it tried."""
 
 from .guard import command_running, guarded_loading, is_command_running
-from .origins import Origin, app_origin, is_library, origin_of_error
-from .record import GUARD_LINE, Attempt, LoadingRecord
+from .origins import Origin, app_origin, factory_of_error, is_library, origin_of_error
+from .record import GUARD_LINE, OUTSIDE_LINE, Attempt, LoadingRecord
 
 __all__ = [
     "GUARD_LINE",
+    "OUTSIDE_LINE",
     "Attempt",
     "LoadingRecord",
     "Origin",
     "app_origin",
     "command_running",
+    "factory_of_error",
     "guarded_loading",
     "is_command_running",
     "is_library",

@@ -31,6 +31,8 @@ _LIBRARY_FOLDERS = tuple(
         str(Path(__file__).parent.parent),
     )
 )
+_OURS = f"{Path(__file__).parent.parent}{os.sep}"
+_MODULE = "<module>"
 _LIBRARY_MARKS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", "<")
 
 
@@ -46,6 +48,34 @@ def app_origin() -> Origin | None:
         if not is_library(frame.f_code.co_filename):
             return Origin(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back
+    return None
+
+
+def factory_origin() -> Origin | None:
+    """Say which line of the app's outermost function led here; None where modules alone are loading.
+
+    Whatever is outside of our own loading is not looked at: a program that calls ``flask`` has functions too.
+    """
+    origin = None
+    seen_app = False
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not (seen_app and frame.f_code.co_filename.startswith(_OURS)):
+        if not is_library(frame.f_code.co_filename):
+            seen_app = True
+            if frame.f_code.co_name != _MODULE:
+                origin = Origin(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return origin
+
+
+def factory_of_error(error: BaseException) -> Origin | None:
+    """Say which line of the app's outermost function an exception came through; None where modules alone."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if not is_library(code.co_filename) and code.co_name != _MODULE:
+            return Origin(code.co_filename, traceback.tb_lineno)
+        traceback = traceback.tb_next
     return None
 
 

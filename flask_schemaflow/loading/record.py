@@ -22,6 +22,7 @@ class Attempt:
     """Something that the app tried on its database while it loaded.
 
     ``kind`` is ``creates``, ``drops`` or ``writes``; ``kept_out`` is false where it really happened.
+    ``factory`` is the line of the app's outermost function, None where modules alone were loading.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Attempt:
     kept_out: bool
     dialect: str
     origin: Origin | None
+    factory: Origin | None
 
 
 @dataclass
@@ -45,6 +47,7 @@ class LoadingRecord:
 
 
 GUARD_LINE = "if flask_schemaflow.in_command(): return app"
+OUTSIDE_LINE = "if not flask_schemaflow.in_command(): …"
 
 
 def _finding(attempt: Attempt) -> Finding:
@@ -55,14 +58,21 @@ def _finding(attempt: Attempt) -> Finding:
         subject=attempt.what.split("(")[0].split()[-1],
         severity=Severity.ERROR if refuses else Severity.WARNING,
         message=f"Loading the app runs {attempt.what}; {kept}.",
-        hint=_HINTS[attempt.kind],
+        hint=_HINTS[attempt.kind].format(advice=_advice(attempt)),
         file=attempt.origin.file if attempt.origin else None,
         line=attempt.origin.line if attempt.origin else None,
     )
 
 
+def _advice(attempt: Attempt) -> str:
+    if attempt.factory is None:
+        return f"leave that line out while a command runs: {OUTSIDE_LINE}"
+    place = "it" if attempt.factory == attempt.origin else attempt.factory
+    return f"leave the factory before {place} while a command runs: {GUARD_LINE}"
+
+
 _HINTS = {
     "creates": "Once the database is adopted, revisions create tables: remove the call.",
-    "drops": f"Remove the call, or leave the factory before it: {GUARD_LINE}",
-    "writes": f"Leave the factory before it while a command runs: {GUARD_LINE}",
+    "drops": "Remove the call, or {advice}",
+    "writes": "Keep it from commands: {advice}",
 }

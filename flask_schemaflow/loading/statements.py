@@ -15,7 +15,7 @@ from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.pool import Pool
 
 from ..sqlite_file import file_of_url
-from .origins import app_origin
+from .origins import app_origin, factory_origin
 from .record import Applies, Attempt, LoadingRecord
 
 _inside_metadata_call: ContextVar[bool] = ContextVar("schemaflow_inside_create_all", default=False)
@@ -41,6 +41,7 @@ def create_all_recorded(record: LoadingRecord, applies: Applies) -> Iterator[Non
                     kept_out=True,
                     dialect=dialect,
                     origin=app_origin(),
+                    factory=factory_origin(),
                 )
             )
             if dialect != "sqlite":
@@ -79,7 +80,14 @@ def record_write(record: LoadingRecord, sql: str, *, dialect: str, kept_out: boo
     # The verb and the object only: the values of a statement are nobody's business.
     what = " ".join((*match[1].upper().split(), match[2].strip('"`[')))
     record.attempts.append(
-        Attempt(kind="writes", what=what, kept_out=kept_out, dialect=dialect, origin=app_origin())
+        Attempt(
+            kind="writes",
+            what=what,
+            kept_out=kept_out,
+            dialect=dialect,
+            origin=app_origin(),
+            factory=factory_origin(),
+        )
     )
 
 

@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
+from sqlalchemy import String
 from sqlalchemy.engine import Connection, Engine
 
 from ..errors import ConfigurationError, SchemaFlowError
-from ..loading import origin_of_error
+from ..findings import without_passwords
+from ..loading import app_origin, origin_of_error
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
 
@@ -57,7 +59,7 @@ class RevisionFailed(Exception):
 def describe_error(error: BaseException) -> str:
     """Put an exception into one line, a database's own message without the statement."""
     text = str(getattr(error, "orig", None) or error).strip() or "no message"
-    return f"{type(error).__name__}: {' '.join(text.split())}"
+    return f"{type(error).__name__}: {' '.join(without_passwords(text).split())}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,8 @@ class _Run:
     configured: dict[BindKey, Configured] = field(default_factory=dict)
     current: BindKey = None
     running: str | None = None
-    failure: RevisionFailed | None = None
+    failure: BaseException | None = None
+    ended: set[BindKey] = field(default_factory=set)
 
     @property
     def engines(self) -> Mapping[BindKey, Engine]:
@@ -109,6 +112,14 @@ class _Run:
             )
         key = self.bind_of(engine)
         return LentConnection(self.prepared[key], key)
+
+    def refuse_raw(self, engine: Engine) -> None:
+        self.connect(engine)
+        raise EnvironmentFailed(
+            f"{app_origin() or self.migrations.script_location / 'env.py'}: engine.raw_connection() goes "
+            "past the connection that is migrated. Use engine.connect(), and its exec_driver_sql() for "
+            "the driver's own SQL."
+        )
 
     def may_open(self, file: Path) -> bool:
         own = {file_of_url(each.url) for each in self.engines.values() if each.dialect.name == "sqlite"}
@@ -136,6 +147,9 @@ class _Run:
         options["on_version_apply"] = (*_tuple(options.get("on_version_apply")), self.applied)
         options["transaction_per_migration"] = True
         original(context, connection=connection, **options)
+        if self.on_scratch:
+            # How long the ids may be is a question to the real table.
+            context.get_context()._version.c.version_num.type = String(255)
         self.current = key
         self.configured[key] = _configured(context, options)
 
@@ -148,18 +162,22 @@ class _Run:
         for step in steps:
             step.migration_fn = self.watched(step)
             yield step
+        self.ended.add(self.current)
 
     def watched(self, step: RevisionStep) -> Callable[..., None]:
         function, revision = step.migration_fn, step.revision.revision
 
         def run(**kwargs: Any) -> None:
             self.running = f"revision {revision}"
-            if self.on_start is not None:
-                self.on_start(self.current, revision)
             try:
+                if self.on_start is not None:
+                    with self.noted():
+                        self.on_start(self.current, revision)
                 function(**kwargs)
-            except Exception as error:
-                self.failure = RevisionFailed(self.current, revision, error)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                self.failure = self.failure or RevisionFailed(self.current, revision, error)
                 raise
             finally:
                 self.running = None
@@ -168,7 +186,17 @@ class _Run:
 
     def applied(self, *, ctx: MigrationContext, step: Any, **_: Any) -> None:
         if self.on_apply is not None and ctx.connection is not None:
-            self.on_apply(self.current, step.up_revision_id, ctx.connection)
+            with self.noted():
+                self.on_apply(self.current, step.up_revision_id, ctx.connection)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        # An env.py that catches everything and goes on does not make it well.
+        try:
+            yield
+        except BaseException as error:
+            self.failure = error
+            raise
 
 
 def run_environment(
@@ -208,7 +236,7 @@ def run_environment(
     with (
         _logging_left_alone(),
         _shared_arguments_restored(migrations),
-        engines_replaced(run.connect, run.may_open),
+        engines_replaced(run.connect, run.may_open, run.refuse_raw),
         redirect_stdout(sys.stderr),
         context,
     ):
@@ -222,16 +250,22 @@ def run_environment(
             f"{migrations.script_location / 'env.py'} does not cover the database "
             f"{', '.join(left_out)}. `flask db init --multidb` makes one that covers every bind."
         )
+    not_run = [key or "default" for key in needed if key not in run.ended]
+    if not_run:
+        raise EnvironmentFailed(
+            f"{migrations.script_location / 'env.py'} configures the database {', '.join(not_run)} and "
+            "calls no context.run_migrations() for it, or stops in it. No revision can run that way."
+        )
     return run.configured
 
 
 def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
     try:
         run_env()
-    except SchemaFlowError:
+    except (SchemaFlowError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
-        if run.failure is not None:
+    except BaseException as error:
+        if run.failure is not None and run.failure is not error:
             raise run.failure from error
         if isinstance(error, CommandError):
             raise EnvironmentFailed(f"Alembic stopped: {error}") from error
@@ -293,6 +327,14 @@ class LentConnection:
         return _LentTransaction()
 
     begin_twophase = begin_nested = begin
+
+    def get_transaction(self) -> _LentTransaction | None:
+        """Give a transaction that ends nothing, where there is one."""
+        return _LentTransaction() if self._connection.in_transaction() else None
+
+    def get_nested_transaction(self) -> _LentTransaction | None:
+        """Give a savepoint that ends nothing, where there is one."""
+        return _LentTransaction() if self._connection.in_nested_transaction() else None
 
     def close(self) -> None:
         """Keep the connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from configparser import Error as IniError
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -18,6 +19,7 @@ from flask_migrate import cli as migrate_cli
 
 from ..errors import ConfigurationError
 from ..revisions import Revision, circle_in, read_revisions
+from .written_table import version_table_written_in
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -142,6 +144,25 @@ class Migrations:
         """Say whether ``env.py`` itself may choose a version table."""
         source = (self.script_location / "env.py").read_text(encoding="utf-8", errors="replace")
         return re.search(r"\bversion_table", source) is not None
+
+    @property
+    def version_table_in_environment(self) -> Mapping[str, Any] | None:
+        """Give the version table that ``env.py`` names, as it is written; None where it is made up there."""
+        source = (self.script_location / "env.py").read_text(encoding="utf-8", errors="replace")
+        return version_table_written_in(source)
+
+    @property
+    def leaves_own_tables_alone(self) -> bool:
+        """Say whether ``flask db migrate`` will not write that our tables are to be dropped.
+
+        The extension leaves them out through ``Migrate``'s arguments; an ``env.py`` that takes no notice of
+        these, or has a filter of its own, has to name them.
+        """
+        file = self.script_location / "env.py"
+        if not file.is_file():
+            return True
+        source = file.read_text(encoding="utf-8", errors="replace")
+        return "schemaflow_" in source or ("configure_args" in source and "include_name" not in source)
 
     @property
     def has_stock_environment(self) -> bool:

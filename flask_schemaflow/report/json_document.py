@@ -26,7 +26,7 @@ def to_json(result: Result) -> str:
         "findings": [_finding(each) for each in result.findings],
         "proof": _proof(result),
         "discovery": _discovery(result),
-        "backups": [],
+        "backups": [dict(vars(each)) for each in result.backups],
         "elapsed_ms": result.elapsed_ms,
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -12,6 +12,8 @@ from ..errors import ExitCode
 from ..findings import Finding, Severity
 
 if TYPE_CHECKING:
+    from ..backup import Backup
+    from ..plan import Step
     from ..results import Result
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
@@ -26,6 +28,7 @@ _LABELS = {
     ExitCode.UNVERIFIED: "Unverified: ",
 }
 WIDTH = 11
+_OPERATIONS = 8  # of a revision, without -v
 
 
 def to_text(result: Result, *, verbose: bool, colour: bool = False) -> tuple[str, ...]:
@@ -54,16 +57,38 @@ def _lines(result: Result, *, verbose: bool) -> Iterator[str]:
     if verbose and result.discovery is not None:
         for module in result.discovery.modules:
             yield _line("module", f"{module.module}: {', '.join(module.tables)} ({module.why})")
-    if result.outcome == "planned":
-        several = len({step.bind for step in result.plan}) > 1
-        for step in result.plan:
-            where = f" ({step.bind or 'default'})" if several else ""
-            yield _line("would run", f"{step.revision} {step.title}{where}")
+    if result.outcome in ("planned", "refused"):
+        yield from _plan(result.plan, verbose=verbose)
     if result.proof is not None and result.proof.on_paper:
         engines = ", ".join(result.proof.on_paper)
         yield _line("on paper", f"{engines}: compared statement by statement, run on no database")
+    yield from _backups(result.backups)
     yield from _findings(result.findings, verbose=verbose)
     yield from map(_near, result.details)
+
+
+def _plan(plan: tuple[Step, ...], *, verbose: bool) -> Iterator[str]:
+    several = len({step.bind for step in plan}) > 1
+    for step in plan:
+        where = f" ({step.bind or 'default'})" if several else ""
+        yield _line("would run", f"{step.revision} {step.title}{where}")
+        shown = step.operations if verbose else step.operations[:_OPERATIONS]
+        for operation in shown:
+            yield _line("", f"  {operation}")
+        if len(shown) < len(step.operations):
+            yield _line("", f"  and {len(step.operations) - len(shown)} more (all, and their SQL, with -v)")
+        for statement in step.statements if verbose else ():
+            for line in statement.splitlines():
+                yield _line("sql", f"    {line}")
+
+
+def _backups(backups: Iterable[Backup]) -> Iterator[str]:
+    for backup in backups:
+        # The whole path: it is read later, in another folder.
+        size = "" if backup.bytes is None else f" ({backup.bytes:,} bytes)"
+        yield _line("backup", f"{backup.path}{size}")
+        if backup.restore:
+            yield _line("", f"to restore: {backup.restore}")
 
 
 def _findings(findings: Iterable[Finding], *, verbose: bool) -> Iterator[str]:

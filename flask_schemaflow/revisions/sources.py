@@ -155,12 +155,7 @@ def source_hash(source: str) -> str:
 
     The same on every Python version, since fields that a version adds are empty where they are not used.
     """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            del body[0]
-    return hashlib.sha256("".join(_canonical(tree)).encode()).hexdigest()
+    return hashlib.sha256(_canonical(ast.parse(source)).encode()).hexdigest()
 
 
 def _is_docstring(node: ast.AST) -> bool:
@@ -171,20 +166,22 @@ def _is_docstring(node: ast.AST) -> bool:
     )
 
 
-def _canonical(node: object) -> Iterator[str]:
-    if isinstance(node, ast.AST):
-        yield f"{type(node).__name__}("
-        for name, value in ast.iter_fields(node):
-            if value is not None and value != [] and name != "kind":
-                yield f"{name}="
-                yield from _canonical(value)
-                yield ","
-        yield ")"
-    elif isinstance(node, list):
-        yield "["
-        for each in node:
-            yield from _canonical(each)
-            yield ","
-        yield "]"
-    else:
-        yield repr(node)
+def _canonical(node: ast.AST) -> str:
+    """Write a tree in one way, without what is empty, the docstrings and how a text was typed."""
+    text = f"{type(node).__name__}("
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            text += f"{name}={_canonical(value)},"
+        elif isinstance(value, list):
+            if name == "body" and value and _is_docstring(value[0]):
+                value = value[1:]
+            if value:
+                text += f"{name}=[{''.join(map(_item, value))}],"
+        elif value is not None and name != "kind":
+            text += f"{name}={value!r},"
+    return f"{text})"
+
+
+def _item(value: object) -> str:
+    return f"{_canonical(value) if isinstance(value, ast.AST) else repr(value)},"

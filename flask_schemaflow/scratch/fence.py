@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
 from ..errors import Refused
 from ..findings import Finding, Severity
+from .qualified import named_database
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -63,18 +65,20 @@ def fenced(connection: Connection, others: Iterable[str] = ()) -> Iterator[None]
 
 
 def _checking(dialect: str, others: Iterable[str]) -> Callable[[str], None]:
-    names = "|".join(re.escape(name) for name in others)
-    qualified = re.compile(rf"(?<![\w`.])(?:`(?:{names})`|(?:{names}))\s*\.") if names else None
+    names = frozenset(others)
 
+    # A statement comes here by its engine's event, and again by the driver.
+    @lru_cache(maxsize=1)
     def check(statement: str) -> None:
         bare = _TEXT_OR_COMMENT.sub(lambda found: "''" if found["text"] else " ", statement)
-        found = _SERVER_WIDE.search(bare)
+        match = _SERVER_WIDE.search(bare)
         if dialect != "postgresql":
-            found = found or _MYSQL_SCHEMA.search(bare)
-        if qualified is not None and not _READS.match(bare):
-            found = found or qualified.search(bare)
-        if found:
-            raise _refusal(statement, found[0])
+            match = match or _MYSQL_SCHEMA.search(bare)
+        found = match[0] if match else None
+        if names and found is None and not _READS.match(bare):
+            found = named_database(bare, names)
+        if found is not None:
+            raise _refusal(statement, found)
 
     return check
 

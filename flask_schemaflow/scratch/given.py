@@ -11,10 +11,11 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import ArgumentError
 
 from ..errors import Busy, ConfigurationError
-from ..session import family_of, server_connection, target_of
+from ..session import family_of, identity_on, note_default_schema, server_connection, target_of
 from .fence import fenced
 from .mysql import other_databases
 from .postgresql import prepare
+from .schemas import lent_until_made
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -41,17 +42,18 @@ def given_database(source: Source) -> Iterator[Connection]:
     with (
         server_connection(source.engine) as real,
         server_connection(engine, isolation_level="AUTOCOMMIT") as keeper,
-        server_connection(engine) as connection,
+        server_connection(engine, once=True) as connection,
     ):
-        _check(kind, engine, real, keeper)
+        _check(engine, real, keeper)
         if [keeper.exec_driver_sql(each).scalar() for each in kind.lock][-1] != 1:
             raise Busy(f"{target_of(engine)} (SCHEMAFLOW_SCRATCH_URI) is used by another process.")
-        _check_empty(kind, engine, keeper)
+        _check_empty(engine, keeper)
         try:
             kind.prepare(real, connection)
             others = kind.others(connection)
             connection.commit()
-            with fenced(connection, others):
+            note_default_schema(connection)
+            with fenced(connection, others), lent_until_made(connection):
                 yield connection
         finally:
             connection.rollback()
@@ -71,8 +73,8 @@ def _family(engine: Engine) -> str:
     return "mysql" if engine.dialect.name == "mariadb" else engine.dialect.name
 
 
-def _check(kind: _Kind, engine: Engine, real: Connection, given: Connection) -> None:
-    if real.exec_driver_sql(kind.identity).one() == given.exec_driver_sql(kind.identity).one():
+def _check(engine: Engine, real: Connection, given: Connection) -> None:
+    if identity_on(real) == identity_on(given):
         raise ConfigurationError(
             f"SCHEMAFLOW_SCRATCH_URI ({target_of(engine)}) is the app's own database. Name an empty one."
         )
@@ -90,8 +92,15 @@ def _version(connection: Connection) -> str:
     return ".".join(str(each) for each in (family, *numbers[: 1 if family == "postgresql" else 2]))
 
 
-def _check_empty(kind: _Kind, engine: Engine, given: Connection) -> None:
-    found = given.exec_driver_sql(kind.content).scalar()
+def first_content(connection: Connection) -> str | None:
+    """Name something that is in a server's database; None where it is empty. Read-only."""
+    kind = _KINDS["postgresql" if connection.dialect.name == "postgresql" else "mysql"]
+    found: str | None = connection.exec_driver_sql(kind.content).scalar()
+    return found
+
+
+def _check_empty(engine: Engine, given: Connection) -> None:
+    found = first_content(given)
     if found is not None:
         raise ConfigurationError(
             f"SCHEMAFLOW_SCRATCH_URI ({target_of(engine)}) is not empty: it has {found}. Name an empty one."
@@ -105,7 +114,6 @@ def _check_empty(kind: _Kind, engine: Engine, given: Connection) -> None:
 class _Kind:
     """The statements of one engine: ``content`` names something that is there, or gives nothing."""
 
-    identity: str
     lock: tuple[str, ...]
     content: str
     prepare: Callable[[Connection, Connection], None]
@@ -170,7 +178,6 @@ def _others_mysql(connection: Connection) -> list[str]:
 
 _KINDS = {
     "postgresql": _Kind(
-        identity="SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()",
         lock=(
             f"SELECT set_config('lock_timeout', '{_WAIT}s', false)",
             "SELECT 1 FROM (SELECT pg_advisory_lock(7236833)) AS held",
@@ -181,7 +188,6 @@ _KINDS = {
         others=lambda _connection: (),
     ),
     "mysql": _Kind(
-        identity="SELECT @@hostname, @@port, @@datadir, DATABASE()",
         lock=(f"SELECT GET_LOCK(CONCAT('schemaflow_scratch ', DATABASE()), {_WAIT})",),
         content="SELECT MIN(name) FROM ("
         "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -31,7 +32,7 @@ def mysql_database(source: Source) -> Iterator[Connection]:
     :raises NoScratch: the user may not create databases.
     """
     engine = source.engine
-    with server_connection(engine) as connection:
+    with server_connection(engine, once=True) as connection:
         is_marked = bool(connection.dialect.is_mariadb)  # type: ignore[attr-defined]
         if is_marked:
             _drop_stale(connection)
@@ -39,7 +40,7 @@ def mysql_database(source: Source) -> Iterator[Connection]:
         connection.execute(text("SELECT GET_LOCK(:name, 0)"), {"name": name})
         try:
             with uninterrupted(stop_afterwards=True):
-                connection.exec_driver_sql(_create_statement(connection, name, is_marked=is_marked))
+                connection.exec_driver_sql(create_statement(connection, name, is_marked=is_marked))
         except DBAPIError as error:
             raise NoScratch(f"{_message(error)}: grant the user ALL on `{PREFIX}%`.*") from error
         try:
@@ -49,7 +50,8 @@ def mysql_database(source: Source) -> Iterator[Connection]:
             with fenced(connection, other_databases(connection, name)):
                 yield connection
         finally:
-            _drop(engine, connection, name)
+            if not _drops_meanwhile(engine, connection, name):
+                _drop(engine, connection, name)
 
 
 def other_databases(connection: Connection, name: str) -> list[str]:
@@ -58,12 +60,48 @@ def other_databases(connection: Connection, name: str) -> list[str]:
     return [each for each in found if each not in (name, "information_schema", "performance_schema")]
 
 
-def _create_statement(connection: Connection, name: str, *, is_marked: bool) -> str:
+def create_statement(connection: Connection, name: str, *, is_marked: bool = False) -> str:
+    """Write what makes a database of this name, quoted where it has to be, that is like the real one."""
     charset, collation = connection.exec_driver_sql(
         "SELECT @@character_set_database, @@collation_database"
     ).one()
     comment = f" COMMENT '{mark()}'" if is_marked else ""
     return f"CREATE DATABASE {name} CHARACTER SET {charset} COLLATE {collation}{comment}"
+
+
+DROPS_MEANWHILE = "schemaflow_drops_meanwhile"
+"""Where a connection's ``info`` has a stack, its scratch database is dropped while other work goes on.
+
+Leaving the stack waits for the end. Dropping a thousand tables takes the server seconds.
+"""
+
+
+def _drops_meanwhile(engine: Engine, connection: Connection, name: str) -> bool:
+    """Begin to drop where that is wanted and can be done."""
+    with suppress(Exception):
+        stack: ExitStack | None = connection.info.get(DROPS_MEANWHILE)
+        if stack is not None:
+            stack.enter_context(_dropped_meanwhile(engine, name))
+            return True
+    return False
+
+
+@contextmanager
+def _dropped_meanwhile(engine: Engine, name: str) -> Iterator[None]:
+    with server_connection(engine) as other:
+
+        def drop() -> None:
+            # Whatever fails here is done again below.
+            with suppress(Exception):
+                other.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")
+
+        thread = Thread(target=drop, name="schemaflow-scratch")
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+            _drop(engine, other, name)
 
 
 def _drop(engine: Engine, connection: Connection, name: str) -> None:

@@ -11,9 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ..interrupts import uninterrupted
-from ..session import server_connection
+from ..session import note_default_schema, server_connection
 from .fence import fenced
 from .names import PREFIX, is_stale, mark, new_name
+from .schemas import lend_schemas, lent_until_made
 from .source import NoScratch
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def postgresql_database(source: Source) -> Iterator[Connection]:
 
 def _create(real: Connection, name: str) -> None:
     try:
-        real.exec_driver_sql(_create_statement(real, name))
+        real.exec_driver_sql(create_statement(real, name))
     except DBAPIError as error:
         raise NoScratch(f"{_message(error)}: grant the role CREATEDB") from error
     real.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{mark()}'")
@@ -54,13 +55,14 @@ def _create(real: Connection, name: str) -> None:
 
 @contextmanager
 def _connected(engine: Engine, real: Connection, name: str) -> Iterator[Connection]:
-    with server_connection(engine, database=name) as connection:
+    with server_connection(engine, database=name, once=True) as connection:
         there = connection.exec_driver_sql("SELECT current_database()").scalar()
         if there != name:
             raise NoScratch(f"the app makes its connections by a function of its own, which leads to {there}")
         prepare(real, connection)
         connection.commit()
-        with fenced(connection):
+        note_default_schema(connection)
+        with fenced(connection), lent_until_made(connection):
             yield connection
 
 
@@ -74,7 +76,8 @@ _LOCALE = (
 )
 
 
-def _create_statement(real: Connection, name: str) -> str:
+def create_statement(real: Connection, name: str) -> str:
+    """Write what makes a database of this name, quoted where it has to be, that is like the real one."""
     found = real.exec_driver_sql(_LOCALE).one()
     options = {"ENCODING": found.encoding, "LC_COLLATE": found.datcollate, "LC_CTYPE": found.datctype}
     if found.provider == "i":
@@ -87,7 +90,6 @@ def _quoted(value: Any) -> str:
     return "'{}'".format(str(value).replace("'", "''"))
 
 
-_SCHEMAS = "SELECT quote_ident(name) FROM unnest(current_schemas(false)) AS name"
 _EXTENSIONS = (
     "SELECT quote_ident(extname) AS name, quote_ident(nspname) AS schema "
     "FROM pg_extension JOIN pg_namespace AS n ON n.oid = extnamespace WHERE extname <> 'plpgsql' "
@@ -96,13 +98,12 @@ _EXTENSIONS = (
 
 
 def prepare(real: Connection, connection: Connection) -> None:
-    """Make the default schema, the extensions and the search path of the real database.
+    """Make the schemas, the extensions and the search path of the real database.
 
     :raises NoScratch: an extension cannot be made.
     """
     path = real.exec_driver_sql("SHOW search_path").scalar_one()
-    for schema in real.exec_driver_sql(_SCHEMAS).scalars():
-        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}".replace("%", "%%"))
+    lend_schemas(real, connection)
     for each in real.exec_driver_sql(_EXTENSIONS).all():
         _create_extension(connection, each.name, each.schema)
     connection.execute(text("SELECT set_config('search_path', :path, false)"), {"path": path})
@@ -120,7 +121,7 @@ def _create_extension(connection: Connection, name: str, schema: str) -> None:
 def _drop(engine: Engine, real: Connection, name: str) -> None:
     # 13 and newer end what is still connected; it is ours alone.
     statement = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
-    with uninterrupted():
+    with uninterrupted(stop_afterwards=True):
         try:
             real.exec_driver_sql(statement)
         except Exception:

@@ -4,28 +4,40 @@ They share the app's dialect, so that what its engine options say of values hold
 connect listeners where revisions need them.
 """
 
-from .connecting import KEEPS_TRANSACTION, connect_with, server_connection
-from .explaining import explained
-from .holding import LOCK_WAIT, HeldTransaction, held_transaction, migrating_transaction
+from .connecting import KEEPS_TRANSACTION, connect_with, note_default_schema, server_connection
+from .explaining import code_of, explained
+from .holding import HeldTransaction, held_transaction, migrating_transaction
+from .identity import identity_of, identity_on, in_order, name_of
 from .locking import nobody_else
+from .patience import Patience
+from .pooling import check_no_pooler
 from .reading import reading_connection
 from .replacing import AppSessionUsed, engines_replaced, sealed
 from .targets import database_exists, family_of, is_same_database, sqlite_path, target_of
+from .trying import Tries
 
 __all__ = [
     "KEEPS_TRANSACTION",
-    "LOCK_WAIT",
     "AppSessionUsed",
     "HeldTransaction",
+    "Patience",
+    "Tries",
+    "check_no_pooler",
+    "code_of",
     "connect_with",
     "database_exists",
     "engines_replaced",
     "explained",
     "family_of",
     "held_transaction",
+    "identity_of",
+    "identity_on",
+    "in_order",
     "is_same_database",
     "migrating_transaction",
+    "name_of",
     "nobody_else",
+    "note_default_schema",
     "reading_connection",
     "sealed",
     "server_connection",

@@ -14,6 +14,7 @@ from sqlalchemy.pool import StaticPool
 from .explaining import explained
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
 
@@ -35,7 +36,11 @@ def connect_with(engine: Engine, creator: Callable[[], Any], *, app_listeners: b
     if app_listeners:
         for listener in _connect_listeners(engine):
             event.listen(pool, "connect", listener)
-    connection = Engine(pool, dialect, engine.url).connect()
+    own = Engine(pool, dialect, engine.url)
+    translations = engine.get_execution_options().get("schema_translate_map")
+    if translations is not None:
+        own.update_execution_options(schema_translate_map=translations)
+    connection = own.connect()
     if getattr(dialect, "server_version_info", None) is None:
         dialect.initialize(connection)
         connection.rollback()
@@ -64,7 +69,11 @@ KEEPS_TRANSACTION = "schemaflow_keeps_transaction"
 
 @contextmanager
 def server_connection(
-    engine: Engine, *, isolation_level: str | None = None, database: str | None = None
+    engine: Engine,
+    *,
+    isolation_level: str | None = None,
+    database: str | None = None,
+    once: bool = False,
 ) -> Iterator[Connection]:
     """Open a new connection to a server as the app does, with its arguments and its listeners.
 
@@ -73,6 +82,7 @@ def server_connection(
     :param isolation_level: the transactions' level, else what the app's engine has.
     :param database: another database of the same server; whoever asks for it has to check that it is there
         where the connection leads, since an app may make connections by a function of its own.
+    :param once: when the session is gone, do not open another one in silence: what it held is gone too.
     :raises Busy: the server does not answer.
     :raises ConfigurationError: it refuses the connection.
     """
@@ -80,17 +90,35 @@ def server_connection(
     own.update_execution_options(**engine.get_execution_options())
     with explained(engine):
         with _led_to(engine, database):
-            connection = own.connect()
+            # The one argument of SQLAlchemy's Connection that says so (2.0 and 2.1).
+            connection = Connection(own, _allow_revalidate=not once)
         # The dialect remembers the default schema, which is another one in another database.
-        own.dialect = connection.dialect = copy(engine.dialect)
+        own.dialect = connection.dialect = _copied(engine.dialect)
         try:
             # What a listener of the app's set when it connected would go with a rollback.
             cast("DBAPIConnection", connection.connection.dbapi_connection).commit()
+            note_default_schema(connection)
             if isolation_level is not None:
                 connection.execution_options(isolation_level=isolation_level)
             yield connection
         finally:
             close(connection)
+
+
+def note_default_schema(connection: Connection) -> None:
+    """Tell the dialect, which asked before any listener ran, what the default schema of this session is."""
+    if connection.dialect.name == "postgresql":
+        found = connection.exec_driver_sql("SELECT current_schema()").scalar()
+        connection.dialect.default_schema_name = found
+        connection.rollback()
+
+
+def _copied(dialect: Dialect) -> Dialect:
+    """Copy a dialect together with what writes its names, which asks it for the default schema."""
+    made = copy(dialect)
+    made.identifier_preparer = copy(dialect.identifier_preparer)
+    made.identifier_preparer.dialect = made
+    return made
 
 
 @contextmanager

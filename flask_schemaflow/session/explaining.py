@@ -33,11 +33,11 @@ def explained(engine: Engine) -> Iterator[None]:
 
 def _explain(engine: Engine, error: BaseException) -> SchemaFlowError:
     text = " ".join(str(error).split())
-    return _BY_DIALECT.get(engine.dialect.name, _explain_mysql)(target_of(engine), text, _code_of(error))
+    return _BY_DIALECT.get(engine.dialect.name, _explain_mysql)(target_of(engine), text, code_of(error))
 
 
-def _code_of(error: BaseException) -> str:
-    """Give PostgreSQL's SQLSTATE or MySQL's number, as the drivers keep them."""
+def code_of(error: BaseException) -> str:
+    """Give PostgreSQL's SQLSTATE or MySQL's number, as the drivers keep them; empty where there is none."""
     if error.args and isinstance(error.args[0], int):
         return str(error.args[0])
     codes = (getattr(error, name, None) for name in ("sqlstate", "pgcode"))
@@ -71,7 +71,18 @@ _MESSAGES_ON_CONNECTING = {
 }
 
 
+def pooled(target: str) -> ConfigurationError:
+    """Say that something between us and the server lends its sessions for less than a connection."""
+    return ConfigurationError(
+        f"{target} goes through a pooler that lends sessions of the server for a transaction (PgBouncer in "
+        "transaction mode?), where no lock and no setting holds. Set SCHEMAFLOW_DATABASE_URI to the direct "
+        "URL of the database; the app may keep its own."
+    )
+
+
 def _explain_postgresql(target: str, text: str, code: str) -> SchemaFlowError:
+    if "statement pooling mode" in text:  # PgBouncer's words, under the SQLSTATE of a lost connection
+        return pooled(target)
     if not code:
         code = next(
             (c for pattern, c in _MESSAGES_ON_CONNECTING.items() if re.search(pattern, text)), "08001"

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ..errors import Busy, ConfigurationError
 from ..interrupts import uninterrupted
 from ..sqlite_file import check_file, driver_connect
+from .companion import Companion, companion
 from .connecting import close, connect_with, server_connection
 from .explaining import explained
-from .locking import take_lock
+from .locking import TELL_EVERY, check_held, take_lock
+from .patience import Patience
+from .preparing import patient_in_autocommit, prepare
 from .targets import sqlite_path, target_of, way_for
+from .trying import statements_tried_again
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import Connection, Engine
 
+    from .blockers import Session
 
-LOCK_WAIT = 300.0  # seconds, for another process of ours
+DEFAULT = Patience()
 Tables = Iterable[tuple[str | None, str]]
 
 
@@ -33,9 +41,12 @@ class HeldTransaction:
     """A connection inside a transaction that nobody but :meth:`commit` can end well.
 
     ``lock`` keeps others from changing the structure of tables, given by (schema, name), until the end;
-    ``rollbacks`` counts how often somebody inside tried to roll back, which did nothing.
-    ``commits_tables`` says that making a table ends the transaction that it is in (MariaDB, MySQL);
-    ``is_one`` that it is one transaction from the beginning to :meth:`commit`.
+    ``rollbacks`` counts how often somebody inside tried to roll back, which did nothing. ``commits_tables``
+    says that making a table ends the transaction that it is in (MariaDB, MySQL); ``is_one`` that it is one
+    transaction from the beginning to :meth:`commit`. ``undo`` rolls back what is not committed and goes on
+    holding. ``check_held`` raises :class:`LockLost` where the session no longer has the lock. ``blockers``
+    are the sessions that a statement has just waited for; ``cancel`` stops the one that runs, from any
+    thread.
     """
 
     connection: Connection
@@ -44,63 +55,76 @@ class HeldTransaction:
     rollbacks: Callable[[], int] = lambda: 0
     commits_tables: bool = False
     is_one: bool = True
+    undo: Callable[[], None] = lambda: None
+    check_held: Callable[[], None] = lambda: None
+    blockers: Callable[[], tuple[Session, ...]] = lambda: ()
+    cancel: Callable[[], None] = lambda: None
 
 
 @contextmanager
-def held_transaction(engine: Engine, *, app_listeners: bool, wait: float = 5.0) -> Iterator[HeldTransaction]:
+def held_transaction(
+    engine: Engine, *, app_listeners: bool, patience: Patience = DEFAULT
+) -> Iterator[HeldTransaction]:
     """Open a transaction that writes, and hold it against everything that runs inside.
 
     SQLite: ``BEGIN IMMEDIATE`` with foreign keys off; ``BEGIN``, commits and rollbacks from inside do
     nothing, ``ATTACH`` and ``DETACH`` are refused. Left without :meth:`HeldTransaction.commit`,
     everything is rolled back.
 
-    :param wait: seconds to wait for another writer, and for readers when it commits.
     :raises Busy: another process is writing, or (on commit) reading; nothing was changed.
     """
-    with explained(engine), way_for(engine, _HOLDING)(engine, app_listeners, wait) as held:
+    with explained(engine), way_for(engine, _HOLDING)(engine, app_listeners, patience) as held:
         yield held
 
 
 @contextmanager
-def migrating_transaction(engine: Engine, *, wait: float = 5.0) -> Iterator[HeldTransaction]:
+def migrating_transaction(engine: Engine, patience: Patience = DEFAULT) -> Iterator[HeldTransaction]:
     """Open a connection for revisions, which run the app's own listeners.
 
-    SQLite: :func:`held_transaction`. Servers: revisions end their own transactions, one each.
+    SQLite: :func:`held_transaction`. Servers: revisions end their own transactions, one each; the session
+    has the lock, and when it is lost no other one takes its place.
 
-    :param wait: seconds to wait for a lock.
     :raises Busy: another process is writing; nothing was changed.
     """
     if engine.dialect.name == "sqlite":
-        with held_transaction(engine, app_listeners=True, wait=wait) as held:
+        with held_transaction(engine, app_listeners=True, patience=patience) as held:
             yield held
         return
-    with server_connection(engine) as connection:
+    with server_connection(engine, once=True) as connection:
         # Whatever the app says of its engine: AUTOCOMMIT would leave nothing to be undone.
         connection.execution_options(isolation_level=connection.default_isolation_level)
-        take_lock(engine, connection, wait=LOCK_WAIT)
-        for statement in _TIMEOUTS[engine.dialect.name]:
-            connection.exec_driver_sql(statement.format(seconds=max(1, int(wait))))
-        connection.commit()
-        is_mysql = engine.dialect.name != "postgresql"
-        yield HeldTransaction(
-            connection, lambda: None, lambda _tables: None, commits_tables=is_mysql, is_one=False
-        )
+        take_lock(engine, connection, patience)
+        prepare(connection, patience)
+        with companion(engine, connection, patience) as beside, _waiting(connection, patience, beside):
+            yield HeldTransaction(
+                connection,
+                connection.commit,
+                lambda _tables: None,
+                commits_tables=engine.dialect.name != "postgresql",
+                is_one=False,
+                undo=lambda: _undo(connection),
+                check_held=lambda: check_held(engine, connection),
+                blockers=beside.blockers if beside else lambda: (),
+                cancel=beside.cancel if beside else lambda: None,
+            )
 
 
-_MYSQL_TIMEOUTS = (
-    "SET SESSION lock_wait_timeout = {seconds}",
-    "SET SESSION innodb_lock_wait_timeout = {seconds}",
-    "SET SESSION wait_timeout = 28800",
-)
-_TIMEOUTS = {
-    "postgresql": (
-        "SET lock_timeout = '{seconds}s'",
-        "SET statement_timeout = 0",
-        "SET idle_in_transaction_session_timeout = 0",
-    ),
-    "mysql": _MYSQL_TIMEOUTS,
-    "mariadb": _MYSQL_TIMEOUTS,
-}
+def _undo(connection: Connection) -> None:
+    with suppress(SQLAlchemyError):  # the session is gone, and with it what it did
+        connection.rollback()
+
+
+def _waiting(
+    connection: Connection, patience: Patience, beside: Companion | None
+) -> AbstractContextManager[None]:
+    if connection.dialect.name == "postgresql":
+        return patient_in_autocommit(connection, patience)
+
+    def blocked_by() -> str:
+        found = beside.blockers() if beside else ()
+        return f" blocked by {' or '.join(map(str, found))}" if found else " blocked by somebody unseen"
+
+    return statements_tried_again(connection, patience, blocked_by)
 
 
 class _HeldConnection(sqlite3.Connection):
@@ -142,9 +166,11 @@ _LEAVES = (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH)
 
 
 @contextmanager
-def _hold_sqlite(engine: Engine, app_listeners: bool, wait: float) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
+def _hold_sqlite(engine: Engine, app_listeners: bool, patience: Patience) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
     file = sqlite_path(engine)
     check_file(file)
+    if engine.url.query.get("mode") == "ro":
+        raise ConfigurationError(f"{target_of(engine)} is opened for reading only (mode=ro).")
     if not os.access(file, os.W_OK) or not os.access(file.parent, os.W_OK):
         raise ConfigurationError(f"{file} and its folder must be writable for this.")
 
@@ -153,7 +179,7 @@ def _hold_sqlite(engine: Engine, app_listeners: bool, wait: float) -> Iterator[H
             f"file:{quote(str(file))}?mode=rw",
             _HeldConnection,
             uri=True,
-            timeout=wait,
+            timeout=_READERS,
             isolation_level=None,
             check_same_thread=False,
         )
@@ -169,31 +195,83 @@ def _hold_sqlite(engine: Engine, app_listeners: bool, wait: float) -> Iterator[H
         with explained(engine):
             _end(raw, raw.commit)
 
+    def undo() -> None:
+        with suppress(sqlite3.Error):
+            _end(raw, lambda: _begin_anew(raw))
+        if held.connection.invalidated:
+            # It was interrupted in a statement, and would go on with another session, which holds nothing.
+            close(held.connection)
+            held.connection = connect_with(engine, lambda: raw, app_listeners=False)
+
+    held = HeldTransaction(
+        connection, commit, lambda _tables: None, lambda: raw.rollbacks, undo=undo, cancel=raw.interrupt
+    )
     try:
-        _begin(raw, file)
+        _begin(raw, file, patience)
         if _identity(file) != before:
             # Whoever had the lock before us took the file away, or put another in its place.
             raise Busy(f"{target_of(engine)} was replaced by another process meanwhile; try again.")
         raw.held = True
-        yield HeldTransaction(connection, commit, lambda _tables: None, lambda: raw.rollbacks)
+        yield held
     finally:
         # A second interrupt must not leave the journal behind.
         with uninterrupted(stop_afterwards=True):
-            with suppress(sqlite3.ProgrammingError):
-                _end(raw, raw.rollback)
-            close(connection)
+            _end_for_ever(raw)
+            close(held.connection)
             raw.close()
 
 
-def _begin(raw: _HeldConnection, file: Path) -> None:
+_READERS = 5.0  # seconds, for those who read while it commits
+_EVERY = 0.1  # seconds
+
+
+def _begin(raw: _HeldConnection, file: Path, patience: Patience) -> None:
     raw.set_authorizer(_allow_all)
     if raw.in_transaction:  # a listener of the app's began one
         raw.rollback()
     raw.execute("PRAGMA foreign_keys=OFF")
     if raw.execute("PRAGMA foreign_keys").fetchone() != (0,):
         raise ConfigurationError(f"Foreign keys of {file} cannot be switched off.")
-    raw.execute("BEGIN IMMEDIATE")
+    # Not waited for inside SQLite, where no signal arrives.
+    timeout = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+    raw.execute("PRAGMA busy_timeout = 0")
+    _begin_immediately(raw, file, patience)
+    raw.set_authorizer(_allow_all)
+    raw.execute(f"PRAGMA busy_timeout = {timeout}")
     raw.set_authorizer(raw.guard)
+
+
+def _begin_anew(raw: _HeldConnection) -> None:
+    # Not executescript(), which commits before it begins.
+    raw.rollback()
+    raw.execute("BEGIN IMMEDIATE")
+
+
+def _end_for_ever(raw: _HeldConnection) -> None:
+    """Roll back and let go now: whoever keeps the error that ended us keeps this session too."""
+    raw.held = False
+    with suppress(sqlite3.Error):
+        raw.rollback()
+
+
+def _begin_immediately(raw: _HeldConnection, file: Path, patience: Patience) -> None:
+    deadline = time.monotonic() + patience.lock_wait
+    next_line = 0.0
+    while not _has_begun(raw, is_last=time.monotonic() > deadline):
+        if time.monotonic() >= next_line:
+            patience.tell(f"Waiting     for {file}, which is locked (SQLite cannot say by whom)")
+            next_line = time.monotonic() + TELL_EVERY
+        time.sleep(_EVERY)
+
+
+def _has_begun(raw: _HeldConnection, *, is_last: bool) -> bool:
+    try:
+        raw.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if is_last or "locked" not in str(error):
+            raise
+        return False
+    return True
 
 
 def _identity(file: Path) -> tuple[int, int] | None:
@@ -221,10 +299,10 @@ def _end(raw: _HeldConnection, how: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _hold_postgresql(engine: Engine, _app_listeners: bool, wait: float) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
+def _hold_postgresql(engine: Engine, _app_listeners: bool, patience: Patience) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
     with server_connection(engine, isolation_level="READ COMMITTED") as connection:
-        take_lock(engine, connection, wait=LOCK_WAIT)
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait * 1000)}")
+        take_lock(engine, connection, patience)
+        prepare(connection, patience)
 
         def lock(tables: Tables) -> None:
             # ACCESS SHARE is what reading takes; it stands against every ALTER and DROP
@@ -233,15 +311,14 @@ def _hold_postgresql(engine: Engine, _app_listeners: bool, wait: float) -> Itera
             if names:
                 connection.exec_driver_sql(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
 
-        yield HeldTransaction(connection, _committing(engine, connection), lock)
+        yield HeldTransaction(connection, _committing(engine, connection), lock, undo=connection.rollback)
 
 
 @contextmanager
-def _hold_mysql(engine: Engine, _app_listeners: bool, wait: float) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
+def _hold_mysql(engine: Engine, _app_listeners: bool, patience: Patience) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
     with server_connection(engine, isolation_level="READ COMMITTED") as connection:
-        take_lock(engine, connection, wait=LOCK_WAIT)
-        connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {max(1, int(wait))}")
-        connection.exec_driver_sql(f"SET SESSION innodb_lock_wait_timeout = {max(1, int(wait))}")
+        take_lock(engine, connection, patience)
+        prepare(connection, patience)
 
         def lock(tables: Tables) -> None:
             # Whoever has read a table keeps its metadata lock until the transaction ends
@@ -250,7 +327,8 @@ def _hold_mysql(engine: Engine, _app_listeners: bool, wait: float) -> Iterator[H
             for chunk in (selects[i : i + 50] for i in range(0, len(selects), 50)):
                 connection.exec_driver_sql(" UNION ALL ".join(chunk)).close()
 
-        yield HeldTransaction(connection, _committing(engine, connection), lock, commits_tables=True)
+        commit = _committing(engine, connection)
+        yield HeldTransaction(connection, commit, lock, undo=connection.rollback, commits_tables=True)
 
 
 def _quoted(connection: Connection, schema: str | None, name: str) -> str:

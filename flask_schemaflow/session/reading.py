@@ -43,7 +43,10 @@ def _read_sqlite(engine: Engine) -> Iterator[Connection]:
 def _read_postgresql(engine: Engine) -> Iterator[Connection]:
     with server_connection(engine, isolation_level="REPEATABLE READ") as connection:
         connection.execution_options(postgresql_readonly=True)
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+        # What role or database say of statements is for the app's, which are small.
+        connection.exec_driver_sql(
+            "SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '0', true)"
+        )
         yield connection
 
 

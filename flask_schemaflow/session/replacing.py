@@ -24,7 +24,11 @@ class AppSessionUsed(Exception):
 
 
 @contextmanager
-def engines_replaced(connect: Callable[[Engine], Any], may_open: Callable[[Path], bool]) -> Iterator[None]:
+def engines_replaced(
+    connect: Callable[[Engine], Any],
+    may_open: Callable[[Path], bool],
+    connect_raw: Callable[[Engine], Any],
+) -> Iterator[None]:
     """Give ``connect(engine)`` in the place of whatever any engine would open, inside the block.
 
     Threads that ran before go on as ever: they are a web worker's, or a scheduler's. Threads that are
@@ -33,20 +37,21 @@ def engines_replaced(connect: Callable[[Engine], Any], may_open: Callable[[Path]
     Drivers of servers that are loaded already connect by themselves no more.
 
     :param may_open: asked whether the driver itself may open a SQLite file just now.
+    :param connect_raw: gives the driver's connection, or says why there is none.
     :raises AppSessionUsed: where it is not allowed.
     """
     mine = threading.current_thread()
     with _one_at_a_time:
         others = set(threading.enumerate()) - {mine}
 
-        def replaced(original: Callable[..., Any]) -> Callable[..., Any]:
+        def replaced(original: Callable[..., Any], give: Callable[[Engine], Any]) -> Callable[..., Any]:
             def call(engine: Engine, *args: Any, **options: Any) -> Any:
                 thread = threading.current_thread()
                 if thread in others:
                     return original(engine, *args, **options)
                 if thread is not mine:
                     raise AppSessionUsed(f"it starts a thread that connects to {target_of(engine)}")
-                return connect(engine)
+                return give(engine)
 
             return call
 
@@ -64,8 +69,8 @@ def engines_replaced(connect: Callable[[Engine], Any], may_open: Callable[[Path]
             return call
 
         with ExitStack() as stack:
-            for name in ("connect", "raw_connection"):
-                stack.enter_context(_replaced(Engine, name, replaced(getattr(Engine, name))))
+            for name, give in (("connect", connect), ("raw_connection", connect_raw)):
+                stack.enter_context(_replaced(Engine, name, replaced(getattr(Engine, name), give)))
             for place, name in _driver_functions():
                 stack.enter_context(_replaced(place, name, refusing(getattr(place, name))))
             stack.enter_context(opens_watched(opened))
@@ -118,5 +123,5 @@ def sealed() -> Iterator[None]:
     def refuse(engine: Engine) -> None:
         raise AppSessionUsed(f"it opens its own connection to {target_of(engine)}")
 
-    with engines_replaced(refuse, lambda _file: False):
+    with engines_replaced(refuse, lambda _file: False, refuse):
         yield

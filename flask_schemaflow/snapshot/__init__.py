@@ -22,6 +22,7 @@ from .stored import (
     structure_hash,
 )
 from .structure import MAY_BE_EXTRA, SURROUNDINGS, VIEWS, Facts, Object, Part, Snapshot, folded
+from .wording import Text, texts_not_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ __all__ = [
     "Snapshot",
     "SnapshotPerBind",
     "StoredFile",
+    "Text",
     "chain_hashes",
     "folded",
     "read_file",
@@ -49,6 +51,7 @@ __all__ = [
     "stored_path",
     "structure_hash",
     "take_snapshot",
+    "texts_not_in",
 ]
 
 

@@ -119,12 +119,17 @@ def _read(thing: Thing, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -
     return Text(thing, text or "", row.get("sql_mode", ""))
 
 
+def no_right_to_read(what: str) -> ConfigurationError:
+    """Say which rights reading takes."""
+    return ConfigurationError(
+        f"The role has no right to read the {what}. It needs SELECT, SHOW VIEW, TRIGGER and EVENT on the "
+        "database."
+    )
+
+
 def _failure(thing: Thing, number: int, message: str) -> ConfigurationError | Busy:
     if number in _NO_RIGHT:
-        return ConfigurationError(
-            f"The role has no right to read the {thing}: {message}. It needs SELECT, SHOW VIEW, TRIGGER and "
-            f"EVENT on the database."
-        )
+        return no_right_to_read(f"{thing}: {message}")
     if number in _GONE and thing.name in message:
         return Busy(f"The {thing} went away while the database was read: {message}. Try again.")
     if number in LOCKED:

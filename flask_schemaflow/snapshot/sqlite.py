@@ -6,8 +6,8 @@ import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from .sqlite_grammar import Clause, TableText, read_index, read_table
 from .sqlite_tokens import UnreadableText, element_of, names_in, normal_text, tokens_of
@@ -40,8 +40,7 @@ _SHADOWS = {
 }
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A row of ``sqlite_master``."""
 
     type: str
@@ -50,8 +49,7 @@ class _Entry:
     sql: str
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What SQLite itself says of a column."""
 
     name: str
@@ -61,9 +59,9 @@ class _Seen:
 
 def snapshot_sqlite(connection: Connection) -> Snapshot:
     """Read all tables, indexes, triggers and views. Read-only."""
-    entries = [_Entry(*row) for row in connection.exec_driver_sql(_MASTER)]
+    entries = [_Entry(*row) for row in connection.exec_driver_sql(_MASTER).all()]
     seen: dict[str, list[_Seen]] = defaultdict(list)
-    for table, name, not_null, key in connection.exec_driver_sql(_COLUMNS):
+    for table, name, not_null, key in connection.exec_driver_sql(_COLUMNS).all():
         seen[table].append(_Seen(name, bool(not_null), bool(key)))
     belonging: dict[str, list[Part]] = defaultdict(list)
     for entry in entries:
@@ -131,47 +129,49 @@ def _trigger(entry: _Entry) -> Part:
 
 
 def _table(entry: _Entry, seen: list[_Seen], belonging: list[Part]) -> Object:
-    whole = Object(
-        kind="table",
-        name=entry.name,
-        facts={"definition": normal_text(entry.sql)},
-        parts=tuple(belonging),
-        definition=entry.sql,
-    )
+    text = _read_as_sqlite_does(entry, seen)
+    if text is None:
+        facts, parts = {"definition": normal_text(entry.sql)}, belonging
+    else:
+        facts = {"options": ", ".join(text.options)} if text.options else {}
+        parts = [*_parts(text), *belonging]
+    return Object(kind="table", name=entry.name, facts=facts, parts=tuple(parts), definition=entry.sql)
+
+
+def _read_as_sqlite_does(entry: _Entry, seen: list[_Seen]) -> TableText | None:
+    """Read a table's text; None where it is compared as a whole, since it reads otherwise."""
     if _VIRTUAL.match(entry.sql):
-        return whole
+        return None
     try:
         text = read_table(entry.sql)
     except UnreadableText:
-        return whole
-    if not _agrees(text, seen):
-        return whole
-    options = {"options": ", ".join(text.options)} if text.options else {}
-    return replace(whole, facts=options, parts=(*_parts(text), *belonging))
+        return None
+    return text if _agrees(text, seen) else None
 
 
 def _agrees(text: TableText, seen: list[_Seen]) -> bool:
     """Say whether our reading of the text is SQLite's: names, NOT NULL and key of each column."""
-    key = {element for clause in _clauses(text, "primary-key") for element in clause.columns}
+    key = _with_beginnings(element for clause in _clauses(text, "primary-key") for element in clause.columns)
     ours = [
-        (
+        _Seen(
             column.name,
-            any(c.kind == "not-null" for c in column.clauses),
-            any(_is_element_of(column.name, element) for element in key),
+            any(clause.kind == "not-null" for clause in column.clauses),
+            element_of(column.name) in key,
         )
         for column in text.columns
     ]
-    without_rowid = "WITHOUT ROWID" in text.options
-    theirs = [(each.name, each.not_null, each.in_key) for each in seen]
-    if without_rowid:  # key columns are NOT NULL there without being written so
-        ours = [(name, not_null or in_key, in_key) for name, not_null, in_key in ours]
-        theirs = [(name, not_null or in_key, in_key) for name, not_null, in_key in theirs]
-    return ours == theirs
+    if "WITHOUT ROWID" in text.options:  # key columns are NOT NULL there without being written so
+        ours, seen = ([_Seen(n, not_null or key, key) for n, not_null, key in each] for each in (ours, seen))
+    return ours == seen
 
 
-def _is_element_of(name: str, element: str) -> bool:
-    bare = element_of(name)
-    return element == bare or element.startswith(f"{bare} ")
+def _with_beginnings(elements: Iterable[str]) -> frozenset[str]:
+    """Give the elements of a key, and what each begins with: a column may have an order there."""
+    return frozenset(
+        element[:end]
+        for element in elements
+        for end in (*(at for at, letter in enumerate(element) if letter == " "), len(element))
+    )
 
 
 def _clauses(text: TableText, kind: str) -> Iterator[Clause]:
@@ -184,6 +184,8 @@ def _parts(text: TableText) -> Iterator[Part]:
     implied = _columns_never_null(text)
     for position, column in enumerate(text.columns):
         facts = {"type": column.type, "position": str(position)}
+        if column.name in implied:
+            facts["nullable"] = "no"
         for clause in column.clauses:
             if clause.kind in ("default", "collate", "generated"):
                 facts.update(clause.words)
@@ -209,8 +211,8 @@ def _columns_never_null(text: TableText) -> frozenset[str]:
     (https://sqlite.org/lang_createtable.html#rowid)
     """
     for clause in _clauses(text, "primary-key"):
-        names = [column.name for column in text.columns]
-        in_key = {n for n in names for e in clause.columns if _is_element_of(n, e)}
+        elements = _with_beginnings(clause.columns)
+        in_key = {column.name for column in text.columns if element_of(column.name) in elements}
         if "WITHOUT ROWID" in text.options:
             return frozenset(in_key)
         types = {column.name: column.type for column in text.columns}
@@ -224,12 +226,17 @@ def _with_resolved_keys(objects: list[Object]) -> Iterator[Object]:
     """Write out what foreign keys say: the parent as it is spelled, and its key where none is named."""
     parents = {_folded(each.name): each for each in objects}
     for each in objects:
-        yield replace(each, parts=tuple(_resolved(part, parents) for part in each.parts))
+        if any(part.kind == "foreign-key" for part in each.parts):
+            yield replace(each, parts=tuple(_resolved(part, parents) for part in each.parts))
+        else:
+            yield each
 
 
 def _resolved(part: Part, parents: Mapping[str, Object]) -> Part:
-    parent = parents.get(_folded(part.facts.get("table", "")))
-    if part.kind != "foreign-key" or parent is None:
+    if part.kind != "foreign-key":
+        return part
+    parent = parents.get(_folded(part.facts["table"]))
+    if parent is None:
         return part
     facts = {**part.facts, "table": parent.name}
     keys = [each.facts.get("columns", "") for each in parent.parts if each.kind == "primary-key"]

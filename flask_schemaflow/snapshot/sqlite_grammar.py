@@ -56,35 +56,39 @@ def read_table(text: str) -> TableText:
     return _Parser(tokens_of(text)).table()
 
 
-_COLUMN_CLAUSES = (
+_COLUMN_CLAUSES = frozenset(
     "CONSTRAINT PRIMARY NOT NULL UNIQUE CHECK DEFAULT COLLATE REFERENCES GENERATED AS DEFERRABLE".split()
 )
-_TABLE_CLAUSES = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
+_TABLE_CLAUSES = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
+_VALUE_CLAUSES = frozenset({"DEFAULT", "COLLATE", "GENERATED", "AS"})
+_END = Token("end", "")
 
 
 class _Parser:
     def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = tokens
+        self.tokens = [*tokens, _END, _END]
+        self.said = [token.said for token in self.tokens]
         self.at = 0
 
     # tokens
 
-    def peek(self, ahead: int = 0) -> Token:
-        position = self.at + ahead
-        return self.tokens[position] if position < len(self.tokens) else Token("end", "")
+    def peek(self) -> Token:
+        return self.tokens[self.at]
 
     def next(self) -> Token:
-        token = self.peek()
-        self.at += 1
+        token = self.tokens[self.at]
+        if token is not _END:
+            self.at += 1
         return token
 
     def take(self, *words: str) -> bool:
         """Take this sequence of words or operators if it comes next."""
-        for ahead, word in enumerate(words):
-            token = self.peek(ahead)
-            if token.kind not in ("word", "operator") or token.text.upper() != word:
+        at = self.at
+        for word in words:
+            if self.said[at] != word:
                 return False
-        self.at += len(words)
+            at += 1
+        self.at = at
         return True
 
     def expect(self, *words: str) -> None:
@@ -105,6 +109,9 @@ class _Parser:
         inside = self.tokens[self.at + 1 : end]
         self.at = end + 1
         return inside
+
+    def rest(self) -> Sequence[Token]:
+        return self.tokens[self.at : self.tokens.index(_END)]
 
     def expression(self) -> str:
         return render(without_outer_parentheses(self.group()))
@@ -137,7 +144,7 @@ class _Parser:
         columns = [self.column()]
         clauses: list[Clause] = []
         while self.take(","):
-            if self.peek().is_word(*_TABLE_CLAUSES):
+            if self.said[self.at] in _TABLE_CLAUSES:
                 break
             columns.append(self.column())
         while not self.take(")"):
@@ -161,7 +168,7 @@ class _Parser:
     def column(self) -> ColumnText:
         column = ColumnText(self.name(), self.type_name())
         name = None
-        while self.peek().text not in (",", ")") or self.peek().kind != "operator":
+        while self.said[self.at] not in (",", ")"):
             if self.take("CONSTRAINT"):
                 name = self.name()
                 continue
@@ -171,13 +178,11 @@ class _Parser:
 
     def type_name(self) -> str:
         words = []
-        while self.peek().kind in ("word", "name", "string"):
-            if self.peek().is_word(*_COLUMN_CLAUSES):
-                break
+        while self.peek().kind in ("word", "name", "string") and self.said[self.at] not in _COLUMN_CLAUSES:
             words.append(self.name().upper())
         text = " ".join(words)
         if words and self.peek().text == "(":
-            text += "(" + ", ".join(render([t]) for t in self.group() if t.text != ",") + ")"
+            text += "(" + ", ".join(t.written for t in self.group() if t.text != ",") + ")"
             text = text.replace("(- ", "(-").replace(", - ", ", -")
         return text
 
@@ -186,6 +191,8 @@ class _Parser:
             return self.column_key(name, column)
         if self.take("NOT", "NULL"):
             return Clause("not-null", name, words=self.conflict())
+        if self.said[self.at] in _VALUE_CLAUSES:
+            return self.value_clause(name, column)
         if self.take("NULL"):
             return Clause("null", name, words=self.conflict())
         if self.take("UNIQUE"):
@@ -223,7 +230,7 @@ class _Parser:
         if self.peek().text == "(":
             return self.expression()
         sign = self.next().text if self.peek().text in ("+", "-") else ""
-        value = render([self.next()])
+        value = self.next().written
         return value if sign in ("", "+") else f"- {value}"
 
     def generated(self) -> str:
@@ -269,9 +276,10 @@ class _Parser:
                 self.action(words, "on-update")
             elif self.take("MATCH"):
                 words["match"] = self.name().upper()
-            elif self.peek().is_word("NOT", "DEFERRABLE"):
-                if self.peek().is_word("NOT") and not self.peek(1).is_word("DEFERRABLE"):
-                    break
+            elif self.said[self.at] == "DEFERRABLE" or self.said[self.at : self.at + 2] == [
+                "NOT",
+                "DEFERRABLE",
+            ]:
                 words.update(self.deferrable())
             else:
                 break
@@ -340,5 +348,5 @@ def read_index(text: str) -> IndexText:
     elements = parser.elements()
     where = None
     if parser.take("WHERE"):
-        where = render(without_outer_parentheses(parser.tokens[parser.at :]))
+        where = render(without_outer_parentheses(parser.rest()))
     return IndexText(unique, elements, where)

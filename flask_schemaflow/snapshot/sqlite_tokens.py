@@ -13,16 +13,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
-    |(?P<string>'(?:[^']|'')*')
-    |(?P<blob>[xX]'[0-9A-Fa-f]*')
-    |(?P<quoted>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\])
-    |(?P<number>0[xX][0-9A-Fa-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)
-    |(?P<word>[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*)
-    |(?P<operator>\|\||->>|->|<<|>>|<=|>=|==|!=|<>|.)""",
-    re.VERBOSE | re.DOTALL,
-)
+_SPACE = r"\s+|--[^\n]*|/\*.*?(?:\*/|\Z)"
+_KINDS = {
+    "string": r"'(?:[^']|'')*'",
+    "blob": r"[xX]'[0-9A-Fa-f]*'",
+    "quoted": r'"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]',
+    "number": r"0[xX][0-9A-Fa-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?",
+    "word": r"[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*",
+    "operator": r"\|\||->>|->|<<|>>|<=|>=|==|!=|<>|.",
+}
+_TOKEN = re.compile("|".join(f"(?P<{kind}>{text})" for kind, text in _KINDS.items()), re.DOTALL)
+_NEXT_TOKEN = re.compile(rf"(?:{_SPACE})*({'|'.join(_KINDS.values())}|\Z)", re.DOTALL)
 _SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 # Words that can never be a name without quotes (parse.y), and those that mean a value.
@@ -47,15 +48,21 @@ _KEYWORDS = RESERVED | _FALLBACK
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token: ``kind`` as in the lexer, ``text`` in its normal form, ``raw`` as it was typed."""
+    """One token: ``kind`` as in the lexer, ``text`` in its normal form, ``raw`` as it was typed.
+
+    ``said`` is an unquoted word or an operator in capitals, empty for all else; ``written`` is what stands
+    for it in a normal text.
+    """
 
     kind: str
     text: str
     raw: str = field(default="", compare=False)
+    said: str = field(default="", compare=False)
+    written: str = field(default="", compare=False)
 
     def is_word(self, *words: str) -> bool:
         """Say whether it is one of these unquoted words, in any case."""
-        return self.kind == "word" and self.text.upper() in words
+        return self.kind == "word" and self.said in words
 
 
 class UnreadableText(Exception):
@@ -64,23 +71,25 @@ class UnreadableText(Exception):
 
 def tokens_of(text: str) -> list[Token]:
     """Split a statement into tokens in their normal form, without spaces and comments."""
-    found = []
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or ""
-        if kind != "space":
-            found.append(_normal(kind, match[0]))
-    return found
+    return [_normal(each) for each in _NEXT_TOKEN.findall(text) if each]
 
 
 @lru_cache(maxsize=10_000)
-def _normal(kind: str, text: str) -> Token:
+def _normal(raw: str) -> Token:
+    match = _TOKEN.match(raw)
+    assert match is not None
+    kind = match.lastgroup or ""
     if kind == "quoted":
-        return Token("name", unquoted(text), text)
-    if kind == "word" and text.upper() in _KEYWORDS:
-        return Token(kind, text.upper(), text)
-    if kind in ("number", "blob"):
-        return Token(kind, text.lower(), text)
-    return Token(kind, text, text)
+        name = unquoted(raw)
+        return Token("name", name, raw, written=element_of(name))
+    upper = raw.upper()
+    if kind == "word":
+        text = upper if upper in _KEYWORDS else raw
+        return Token(kind, text, raw, said=upper, written=text)
+    if kind == "operator":
+        return Token(kind, raw, raw, said=raw, written=raw)
+    text = raw.lower() if kind in ("number", "blob") else raw
+    return Token(kind, text, raw, written=text)
 
 
 def unquoted(text: str) -> str:
@@ -94,23 +103,12 @@ def render(tokens: Iterable[Token]) -> str:
     """Write tokens in the one way that equal token streams share."""
     text, before = "", None
     for token in tokens:
-        written = _written(token)
+        written = token.written
         tight = before is None or written in (",", ")", ".", ";") or before.text in ("(", ".")
         call = written == "(" and before is not None and _can_be_called(before)
         text += written if tight or call else f" {written}"
         before = token
     return text
-
-
-def _written(token: Token) -> str:
-    if token.kind != "name":
-        return token.text
-    upper = token.text.upper()
-    if upper in _FALLBACK and _SIMPLE.match(token.text):
-        return upper
-    if _SIMPLE.match(token.text) and upper not in RESERVED:
-        return token.text
-    return '"' + token.text.replace('"', '""') + '"'
 
 
 def _can_be_called(token: Token) -> bool:
@@ -141,9 +139,16 @@ def closing(tokens: Sequence[Token], start: int) -> int:
     raise UnreadableText("parentheses do not match")
 
 
+@lru_cache(maxsize=10_000)
 def element_of(name: str) -> str:
-    """Give a column as it stands in the list of a key or an index."""
-    return render([Token("name", name)])
+    """Give a name as a normal text has it: in an expression, or in the list of a key or an index."""
+    if _SIMPLE.match(name):
+        upper = name.upper()
+        if upper in _FALLBACK:
+            return upper
+        if upper not in RESERVED:
+            return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 def names_in(text: str) -> frozenset[str]:

@@ -103,6 +103,8 @@ def read_stored(
     targets: Collection[str],
     key: str | None,
     like: Snapshot,
+    *,
+    of_any_series: bool = False,
 ) -> dict[str, Snapshot]:
     """Give one database's snapshots after some revisions; without those that are missing or stale.
 
@@ -113,6 +115,7 @@ def read_stored(
     :param directory: the migrations folder.
     :param key: the database's bind key.
     :param like: of which family, and on which server, it is.
+    :param of_any_series: give also what was made on servers of other series.
     :raises ConfigurationError: a file is there and is not one of ours.
     """
     if not (directory / FOLDER).is_dir():
@@ -134,7 +137,9 @@ def read_stored(
                 found[revision.id] = there[key]
     wanted = series_of(like.family, like.server_version)
     return {
-        each: made for each, made in found.items() if series_of(made.family, made.server_version) == wanted
+        each: made
+        for each, made in found.items()
+        if of_any_series or series_of(made.family, made.server_version) == wanted
     }
 
 
@@ -205,7 +210,7 @@ def _apply(before: Snapshot, changes: Mapping[str, Any]) -> Snapshot:
     changed = {each.key: each for each in map(_object_from_json, changes["objects"])}
     kept = (o for o in before.objects if o.key not in removed and o.key not in changed)
     objects = sorted((*kept, *changed.values()), key=lambda each: str(each.key))
-    return replace(before, server_version=_version(changes), objects=tuple(objects))
+    return replace(before, server_version=_version(changes), origin="stored snapshot", objects=tuple(objects))
 
 
 def _version(changes: Mapping[str, Any]) -> tuple[int, ...]:

@@ -110,10 +110,12 @@ class Snapshot:
     """The structure of one database, or of a part of it.
 
     ``family`` is sqlite, postgresql, mariadb or mysql; ``server_version`` the server's, as numbers.
+    ``origin`` says where the structure was made, in words; empty where it is a real database's.
     """
 
     family: str
     server_version: tuple[int, ...] = field(default=(), compare=False)
+    origin: str = field(default="", compare=False)
     objects: tuple[Object, ...] = ()
 
     @property

@@ -184,7 +184,10 @@ def _store(storing: _Storing) -> None:
         tables = find_version_tables(project.migrations, project.binds)
         scratch = Scratch(
             project=project,
-            bookkeeping={key: table.tables for key, table in tables.items()},
+            bookkeeping={
+                bind.key: tables[bind.key].tables(bind.engine.dialect.default_schema_name)
+                for bind in project.binds
+            },
             required=frozenset(bind.key for bind in binds),
         )
         files = build_files(scratch, inventory, wanted)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import SchemaFlowError
+from ..session import server_connection
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
 _COMMIT = re.compile(r"\s*(?:COMMIT|END)\b", re.IGNORECASE)
 # What ends a transaction by itself (https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/).
@@ -26,16 +30,47 @@ class Commits:
     """Whether the revision that runs, or was running last, has committed anything by itself."""
 
     def __init__(self) -> None:
-        self.seen = False
-        self._inside = self._dirty = False
+        self._seen = self._inside = self._dirty = self._rolled_back = False
+        self._transaction: tuple[Engine, int] | None = None
 
-    def begin(self) -> None:
-        """Begin a revision."""
-        self.seen, self._inside, self._dirty = False, True, False
+    def begin(self, connection: Connection) -> None:
+        """Begin a revision, in the transaction that is to be its only one."""
+        self._seen = self._dirty = self._rolled_back = False
+        self._inside, self._transaction = True, None
+        if connection.dialect.name == "postgresql":
+            number = connection.exec_driver_sql("SELECT txid_current()").scalar_one()
+            self._transaction = connection.engine, number
 
     def end(self) -> None:
         """End a revision that did not fail; its own transaction may be committed now."""
-        self.seen = self._inside = False
+        self._seen, self._inside, self._transaction = False, False, None
+
+    def found(self) -> bool:
+        """Say whether it has. Read-only.
+
+        PostgreSQL is asked what became of the transaction in which the revision began: a COMMIT may stand
+        in the middle of a text with many statements, or go past SQLAlchemy.
+        """
+        return self._seen or self._is_committed()
+
+    def rolled_back(self, connection: Connection) -> bool:
+        """Say whether the revision took back what it did itself, in whatever way. Read-only.
+
+        :param connection: the one on which it ran.
+        """
+        if self._transaction is None:
+            return self._rolled_back
+        status = connection.exec_driver_sql(f"SELECT txid_status({self._transaction[1]})").scalar()
+        return bool(status == "aborted")
+
+    def _is_committed(self) -> bool:
+        # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
+        if self._transaction is None:
+            return False
+        engine, number = self._transaction
+        with suppress(SchemaFlowError, SQLAlchemyError), server_connection(engine) as connection:
+            return bool(connection.exec_driver_sql(f"SELECT txid_status({number})").scalar() == "committed")
+        return False
 
     @contextmanager
     def watching(self, connection: Connection) -> Iterator[None]:
@@ -43,20 +78,24 @@ class Commits:
         commits_tables = connection.dialect.name != "postgresql"
 
         def committed(_conn: Any) -> None:
-            self.seen = self.seen or self._inside
+            self._seen = self._seen or self._inside
+
+        def rolled_back(_conn: Any) -> None:
+            self._rolled_back = self._rolled_back or self._inside
 
         def begins(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
             # Even one that fails commits what was before it.
             if commits_tables and self._dirty and _IMPLICIT.match(statement):
-                self.seen = self.seen or self._inside
+                self._seen = self._seen or self._inside
 
         def executed(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
             self._dirty = self._dirty or not _READS.match(statement)
             if _COMMIT.match(statement) or (commits_tables and _IMPLICIT.match(statement)):
-                self.seen = self.seen or self._inside
+                self._seen = self._seen or self._inside
 
         listeners: dict[str, Callable[..., None]] = {
             "commit": committed,
+            "rollback": rolled_back,
             "before_cursor_execute": begins,
             "after_cursor_execute": executed,
         }

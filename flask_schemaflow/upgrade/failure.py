@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ..drift import ways
-from ..errors import Broken, Busy, SchemaFlowError, Undone, Unverified
+from ..errors import Blocked, Broken, Busy, LockLost, SchemaFlowError, Undone, Unverified
 from ..findings import Finding, Severity
+from ..journal import CannotResume
 from ..migrations import RevisionFailed
 from ..revisions import TableName
+from ..session import nobody_else
 from ..state import State
-from ..survey import look_at
+from ..survey import look_at, tell_nobody
+from .meaning import meant
+from .recovery import begun_by, left_in
 from .verdicts import done
 
 if TYPE_CHECKING:
     from ..discovery import Bind
     from ..drift import Drift
+    from ..session import HeldTransaction, Patience
     from ..snapshot import Snapshot
     from .run import Run
 
@@ -34,24 +42,37 @@ class Facts:
 
     ``committed`` are the databases that were upgraded before another one failed; ``before`` says in what
     they differed from their revision before this run, which an earlier one may have left; ``by_itself``
-    that the revision that failed had committed something itself.
+    that the revision that failed had committed something itself; ``is_session_lost`` that others could get
+    the lock before the databases were read again; ``journals`` are the names under which this run kept some.
     """
 
     committed: tuple[BindKey, ...]
     points: Points
     before: Mapping[BindKey, tuple[Drift, ...]]
     by_itself: bool
+    journals: frozenset[str] = frozenset()
+    is_resumable: bool = True
+    is_session_lost: bool = False
 
 
-def told(run: Run, error: BaseException, facts: Facts) -> SchemaFlowError | None:
-    """Read the databases again after the rollback, and say what they are. Read-only.
+def told(
+    run: Run, error: BaseException, facts: Facts, held: Mapping[BindKey, HeldTransaction]
+) -> SchemaFlowError | None:
+    """Roll back, read the databases again, and say what they are.
 
     None where an interrupt came when everything was in already.
 
     A database is whole if it is what it was at the last point where it could be committed. Refusals and
     settings that stopped the run before it wrote keep their meaning.
     """
-    ended = [_ending(run, bind, facts) for bind in run.survey.relevant]
+    error = meant(error)
+    cannot_resume = isinstance(error, RevisionFailed) and isinstance(error.error, CannotResume)
+    is_session_lost = isinstance(error, LockLost | KeyboardInterrupt)
+    facts = replace(facts, is_resumable=not cannot_resume, is_session_lost=is_session_lost)
+    for transaction in held.values():
+        transaction.undo()
+    with _at_rest(run, held) as taken_over:
+        ended = [_ending(run, bind, facts, taken_over) for bind in run.survey.relevant]
     finding, cause = _cause(error)
     for each in ended:
         if each.is_moved and each.revision is not None:
@@ -65,11 +86,46 @@ def told(run: Run, error: BaseException, facts: Facts) -> SchemaFlowError | None
     if broken:
         return Broken(f"{cause} {' '.join(broken)}", findings=finding)
     is_moved = any(each.is_moved for each in ended)
-    if isinstance(error, SchemaFlowError) and not isinstance(error, Undone) and not is_moved:
+    is_late = isinstance(error, Undone | Blocked | LockLost)  # revisions were running
+    if isinstance(error, SchemaFlowError) and not is_late and not is_moved:
         return error
     kind = Busy if isinstance(error, Busy) else Undone
     notes = "".join(f" {each.note}" for each in ended if each.note)
     return kind(f"{cause} {_where(ended, again=kind is Busy)}{notes}", findings=finding)
+
+
+_REST = 10.0  # seconds
+
+
+@contextmanager
+def _at_rest(run: Run, held: Mapping[BindKey, HeldTransaction]) -> Iterator[frozenset[BindKey]]:
+    """Keep others of us out of the servers' databases while they are read again.
+
+    Where our session is gone the server may still run its statement; it lets the lock go when that has ended.
+    Gives the databases on which another process is at work by now, or our own lost session still.
+    """
+    wait = min(_REST, run.survey.patience.lock_wait)
+    patience = replace(run.survey.patience, lock_wait=wait, tell=tell_nobody)  # telling may be interrupted
+    taken_over = set()
+    with ExitStack() as stack:
+        for bind in run.survey.relevant:
+            if not _is_held(held[bind.key]) and not _is_taken(bind, patience, stack):
+                taken_over.add(bind.key)
+        yield frozenset(taken_over)
+
+
+def _is_held(transaction: HeldTransaction) -> bool:
+    with suppress(SchemaFlowError, SQLAlchemyError):
+        transaction.check_held()
+        return True
+    return False
+
+
+def _is_taken(bind: Bind, patience: Patience, stack: ExitStack) -> bool:
+    with suppress(SchemaFlowError):
+        stack.enter_context(nobody_else([bind.engine], patience))
+        return True
+    return False
 
 
 def _is_all_in(run: Run, ended: Iterable[_Ending]) -> bool:
@@ -115,21 +171,34 @@ class _Ending:
         return self.versions[0] if len(self.versions) == 1 else None
 
 
-def _ending(run: Run, bind: Bind, facts: Facts) -> _Ending:
+def _ending(run: Run, bind: Bind, facts: Facts, taken_over: frozenset[BindKey]) -> _Ending:
     before = facts.before.get(bind.key, ())
     try:
         look = look_at(bind, run.survey.version_tables[bind.key])
+        versions = look.versions or ()
+        is_ours = begun_by(run, bind, facts.journals)
+        if not is_ours and (bind.key in taken_over or _is_of_others(run, bind, versions, facts)):
+            note = f"Another process has gone on with {bind.target} meanwhile."
+            return _Ending(bind=bind, versions=versions, note=note)
+        parts = left_in(run, bind, versions, is_resumable=facts.is_resumable)
     except SchemaFlowError as error:
         return _Ending(bind=bind, versions=(), problem=f"{bind.target} cannot be read now: {error.message}")
-    versions = look.versions or ()
+    if parts is not None:
+        is_moved = versions != run.plans[bind.key].current
+        return _Ending(bind=bind, versions=versions, is_moved=is_moved, problem=parts)
     if is_sqlite(run, bind.key):
         is_moved = bind.key in facts.committed
         at_target = versions == (run.plans[bind.key].target,)
-        is_whole = at_target if is_moved else look == run.survey.looks[bind.key]
+        before_run = run.survey.looks[bind.key]
+        is_same = (look.versions or None, _structure(run, bind, look.snapshot)) == (
+            before_run.versions or None,
+            _structure(run, bind, before_run.snapshot),
+        )
+        is_whole = at_target if is_moved else is_same
     else:
         is_moved = versions != run.plans[bind.key].current
         is_whole = _structure(run, bind, look.snapshot) == _last_point(run, bind, versions, facts.points)
-    by_itself = facts.by_itself and not is_sqlite(run, bind.key)
+    by_itself = facts.by_itself and not is_sqlite(run, bind.key) and not _commits_tables(bind)
     if is_whole and not before and not by_itself:
         return _Ending(bind=bind, versions=versions, is_moved=is_moved)
     if is_whole and not by_itself and not _commits_tables(bind):
@@ -147,6 +216,14 @@ def _ending(run: Run, bind: Bind, facts: Facts) -> _Ending:
         "or mend it by hand and run this again."
     )
     return _Ending(bind=bind, versions=versions, is_moved=is_moved, problem=problem)
+
+
+def _is_of_others(run: Run, bind: Bind, versions: tuple[str, ...], facts: Facts) -> bool:
+    """Say whether a server's database is at a revision to which this run did not bring it."""
+    is_known = versions == run.plans[bind.key].current or bool(
+        set(versions) & {*facts.points.get(bind.key, {}), run.stamps.get(bind.key)}
+    )
+    return not is_sqlite(run, bind.key) and not is_known and facts.is_session_lost
 
 
 def _commits_tables(bind: Bind) -> bool:
@@ -172,9 +249,9 @@ def _differed(versions: tuple[str, ...], before: tuple[Drift, ...]) -> str:
 
 
 def _last_point(run: Run, bind: Bind, versions: tuple[str, ...], points: Points) -> Snapshot | None:
-    if versions == run.plans[bind.key].current:
-        return _structure(run, bind, run.survey.looks[bind.key].snapshot)
     known = points.get(bind.key, {}).get(versions[0]) if len(versions) == 1 else None
+    if known is None and versions == run.plans[bind.key].current:
+        known = run.survey.looks[bind.key].snapshot
     return _structure(run, bind, known)
 
 
@@ -206,6 +283,8 @@ def _cause(error: BaseException) -> tuple[tuple[Finding, ...], str]:
         return error.findings, error.message
     if isinstance(error, KeyboardInterrupt):
         return (), "Interrupted while revisions ran."
+    if isinstance(error, RevisionFailed) and isinstance(error.error, CannotResume):
+        return (), f"Revision {error.revision} cannot be resumed: {error.error}. Nothing was changed."
     if isinstance(error, RevisionFailed):
         finding = Finding(
             code="revision-failed",

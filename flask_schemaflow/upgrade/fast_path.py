@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ..history import OPEN_OUTCOMES
 from ..revisions import heads_of
 from ..session import database_exists, reading_connection
 from ..survey import Project, version_table_of_migrate
-from ..versions import read_version_rows
+from ..versions import glance_at
 
 BindKey = str | None
 
@@ -16,7 +17,7 @@ BindKey = str | None
 def is_at_head(project: Project, target: str | None) -> Mapping[BindKey, str] | None:
     """Give the revision of each database if all are at the single head; None if that is not sure.
 
-    One query a database. Read-only.
+    One query a database. A failure that nobody has mended is not sure. Read-only.
 
     :param target: what was asked for; anything but the head is looked at properly.
     """
@@ -29,10 +30,13 @@ def is_at_head(project: Project, target: str | None) -> Mapping[BindKey, str] | 
     table = version_table_of_migrate(project.migrations)
     found: dict[BindKey, str] = {}
     for bind in project.binds:
-        rows: tuple[str, ...] | None = None
+        glance = None
         if database_exists(bind.engine):
             with reading_connection(bind.engine) as connection:
-                rows = read_version_rows(connection, table.name, table.schema)
+                glance = glance_at(connection, table.name, table.schema, with_history=project.keeps_history)
+        if glance is not None and glance.last_outcome in OPEN_OUTCOMES:
+            return None
+        rows = glance.versions if glance is not None else None
         if rows == (head,):
             found[bind.key] = head
         elif rows or bind.metadata.tables or _has_function(project, head, bind.key):

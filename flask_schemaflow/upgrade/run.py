@@ -2,57 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..errors import Busy, Undone, Unverified
+from ..history import Event
 from ..interrupts import uninterrupted
 from ..migrations import run_environment
-from ..scratch import scratch_database
-from ..session import HeldTransaction, database_exists, migrating_transaction, sqlite_path
-from ..stamping import unchanged_databases, write_revision
+from ..scratch import inert_database
+from ..session import HeldTransaction, migrating_transaction
+from ..stamping import keys_in_order, unchanged_databases, write_revision
 from ..survey import Look, Notify, Survey, read_look
 from ..versions import create_version_table
 from .commits import Commits
+from .dress_rehearsal import rehearse_on_copy
+from .earlier import stop_if_failed_meanwhile
+from .entries import HistoryWriter, identify
 from .failure import Facts, Points, is_sqlite, note_revision, told
+from .invalid_indexes import drop_leftovers
+from .made_files import files_made
+from .recovery import Opened, journal_kept
+from .retrying import Retrying
+from .row_loss import RowWatch
+from .stopping import Stopping
 from .verdicts import done, nothing_to_do
 from .verification import Expected, drift_before, is_checked, verify
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from alembic.runtime.migration import MigrationContext, RevisionStep
     from sqlalchemy.engine import Connection
 
     from ..drift import Drift
+    from ..journal import Recorder
     from ..plan import Plan
     from ..results import Progress
+    from .options import UpgradeOptions
+    from .safeguards import Safeguard
 
 BindKey = str | None
 Held = Mapping[BindKey, HeldTransaction]
 
 
-@dataclass(frozen=True, kw_only=True)
-class UpgradeOptions:
-    """What ``db-safe-upgrade`` was asked for; ``revision`` is the target, None the head."""
-
-    revision: str | None = None
-    directory: str | None = None
-    x_args: tuple[str, ...] = ()
-    accept: tuple[str, ...] = ()
-    dry_run: bool = False
-    create: bool = False
-    require_proof: bool = False
-    search_time: float = 300.0
+NO_SAFEGUARDS: Mapping[BindKey, Safeguard] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Run:
     """One run: what was found, what was asked for, and what is to be done.
 
-    ``stamps`` are the revisions that unmanaged databases were found to be at.
+    ``stamps`` are the revisions that unmanaged databases were found to be at; ``entries_before`` the newest
+    entries of their histories before this run waited for anybody; ``opened`` the journals of revisions that
+    are resumed.
     """
 
     survey: Survey
@@ -61,30 +65,46 @@ class Run:
     plans: Mapping[BindKey, Plan]
     stamps: Mapping[BindKey, str]
     notify: Notify
+    entries_before: Mapping[BindKey, int]
+    opened: Mapping[BindKey, Opened] = field(default_factory=dict)
+
+    @cached_property
+    def identity(self) -> str:
+        """What tells the same plan in another process."""
+        return identify(self.plans, self.survey.revisions)
 
 
-def migrate(run: Run, expected: Expected) -> None:
+def migrate(run: Run, expected: Expected, safeguards: Mapping[BindKey, Safeguard] = NO_SAFEGUARDS) -> None:
     """Run all plans, verify, and commit: on SQLite all of it at once, on servers revision by revision.
 
+    :param safeguards: the backups to take first, under the lock.
+    :raises BackupFailed: one cannot be taken; nothing was changed.
     :raises Busy: somebody else writes, or migrated meanwhile; nothing was changed by this run.
     :raises Undone: it failed; what was not committed was rolled back.
     :raises Unverified: a revision is in that cannot be taken back, and the structure is not what it says.
     :raises Broken: it failed, and the databases are at no revision.
     """
     _stamp_on_servers(run)
-    with _files_made(run) as made, ExitStack() as stack:
-        held = {
-            bind.key: stack.enter_context(migrating_transaction(bind.engine)) for bind in run.survey.relevant
-        }
+    with files_made(run) as made, ExitStack() as stack:
+        held = _hold(run, stack)
         made.keep_only_empty()
         if _is_done_already(run, held):
             run.progress.end("nothing-to-do", nothing_to_do(run.plans))
             return
-        measures = _Measures(expected, {}, {}, Commits())
+        backups = {key: safeguard.take(run) for key, safeguard in safeguards.items()}
+        if run.options.rehearse:
+            rehearse_on_copy(run, backups, lambda copy: migrate(copy, expected))
+        history = HistoryWriter(run)
+        measures = _Measures(expected, {}, {}, Commits(), history)
         committed: list[BindKey] = []
+        stopping = Stopping(run, held)
+        stack.enter_context(stopping.listening())
         try:
+            history.prepare(held)
+            drop_leftovers(run, held, measures.points)
             _work(run, held, measures, stack)
             with uninterrupted():
+                stopping.over()
                 _commit(run, held, committed)
                 checked = is_checked(run, expected)
                 verdict = done(run.plans, run.stamps, tuple(run.progress.databases.values()), checked=checked)
@@ -95,12 +115,27 @@ def migrate(run: Run, expected: Expected) -> None:
             if not committed:
                 made.remove()
             with uninterrupted():
+                facts = measures.facts(committed)
+                stopping.over()
+                for journal in measures.journals.values():
+                    journal.leave()
+                cause = KeyboardInterrupt() if stopping.arrived else error
+                failure = told(run, cause, facts, held)
+                if failure is not None and not made.files:
+                    history.failed(held, failure, cause)
                 stack.close()
-                facts = Facts(tuple(committed), measures.points, measures.before, measures.commits.seen)
-                failure = told(run, error, facts)
             if failure is None:
                 return
             raise failure from error
+
+
+def _hold(run: Run, stack: ExitStack) -> dict[BindKey, HeldTransaction]:
+    """Open all databases, each with its lock, before anything is done in one."""
+    binds = {bind.key: bind for bind in run.survey.relevant}
+    return {
+        key: stack.enter_context(migrating_transaction(binds[key].engine, run.survey.patience))
+        for key in keys_in_order(binds, binds)
+    }
 
 
 @dataclass(frozen=True)
@@ -111,28 +146,47 @@ class _Measures:
     before: dict[BindKey, tuple[Drift, ...]]
     points: Points
     commits: Commits
+    history: HistoryWriter
+    journals: dict[BindKey, Recorder] = field(default_factory=dict)
+
+    def facts(self, committed: Iterable[BindKey]) -> Facts:
+        """Give what is known when the run fails."""
+        names = frozenset(journal.run for journal in self.journals.values())
+        return Facts(tuple(committed), self.points, self.before, self.commits.found(), names)
 
 
 def _work(run: Run, held: Held, measures: _Measures, stack: ExitStack) -> None:
     prepared: dict[BindKey, Connection] = {
         bind.key: held[bind.key].connection
         if bind.key in held
-        else stack.enter_context(scratch_database(bind.source))
+        else stack.enter_context(inert_database(bind.source))
         for bind in run.survey.binds
     }
+    rows = RowWatch(run)
     for key, transaction in held.items():
         measures.before[key] = drift_before(run, key, transaction.connection, measures.expected)
         if not transaction.is_one:
             stack.enter_context(measures.commits.watching(transaction.connection))
             transaction.connection.rollback()  # what was read so far was a transaction too
+            if transaction.commits_tables and run.plans[key].steps:
+                kept = journal_kept(run, key, transaction.connection)
+                measures.journals[key] = stack.enter_context(kept)
         elif key in run.stamps:
             _stamp_inside(run, key, transaction)
-    _Steps(run, held, measures).run(prepared)
+        stack.enter_context(rows.watching(key, transaction.connection))
+        if transaction.is_one:
+            rows.begin(key, transaction.connection)
+    _Steps(run, held, measures, rows).run(prepared)
     for bind in run.survey.relevant:
+        if held[bind.key].is_one:
+            rows.check(bind.key, held[bind.key].connection, "The upgrade")
         if held[bind.key].is_one or not run.plans[bind.key].steps:
             target = run.plans[bind.key].target
             known = measures.before[bind.key]
-            verify(run, bind, held[bind.key].connection, known, measures.expected, target)
+            there = verify(run, bind, held[bind.key].connection, known, measures.expected, target)
+            for step in run.plans[bind.key].steps:
+                last = there if step.revision == target else None
+                measures.history.applied(bind.key, held[bind.key], step.revision, last)
 
 
 def _commit(run: Run, held: Held, committed: list[BindKey]) -> None:
@@ -154,9 +208,9 @@ def _stamp_on_servers(run: Run) -> None:
     keys = [key for key in run.stamps if not is_sqlite(run, key)]
     if not keys:
         return
-    with unchanged_databases(run.survey, keys) as held, uninterrupted():
+    with unchanged_databases(run.survey, keys) as held, uninterrupted(stop_afterwards=True):
         for key, transaction in held.items():
-            write_revision(run.survey, key, transaction, run.stamps[key])
+            write_revision(run.survey, key, transaction, run.stamps[key], Event.STAMPED)
             transaction.commit()
             note_revision(run, key, run.stamps[key], ())
 
@@ -164,43 +218,10 @@ def _stamp_on_servers(run: Run) -> None:
 def _stamp_inside(run: Run, key: BindKey, transaction: HeldTransaction) -> None:
     table = run.survey.version_tables[key]
     create_version_table(transaction.connection, table.name, table.schema, pk=table.pk)
-    write_revision(run.survey, key, transaction, run.stamps[key])
+    write_revision(run.survey, key, transaction, run.stamps[key], Event.STAMPED)
 
 
 # -- before ----------------------------------------------------------------------------------------
-
-
-class _MadeFiles:
-    """SQLite files that were not there and are made for this run.
-
-    They are taken away again only while we hold them: another process may wait for the same file, and it
-    sees afterwards that the file is gone.
-    """
-
-    def __init__(self) -> None:
-        self.files: list[Path] = []
-
-    def keep_only_empty(self) -> None:
-        """Forget those in which somebody else wrote before we held them."""
-        self.files = [file for file in self.files if file.stat().st_size == 0]
-
-    def remove(self) -> None:
-        """Take them away."""
-        for file in self.files:
-            file.unlink(missing_ok=True)
-
-
-@contextmanager
-def _files_made(run: Run) -> Iterator[_MadeFiles]:
-    made = _MadeFiles()
-    for bind in run.survey.relevant:
-        if bind.engine.dialect.name == "sqlite" and not database_exists(bind.engine):
-            file = sqlite_path(bind.engine)
-            if not file.exists():
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.touch()
-                made.files.append(file)
-    yield made
 
 
 def _is_done_already(run: Run, held: Held) -> bool:
@@ -209,6 +230,7 @@ def _is_done_already(run: Run, held: Held) -> bool:
     :raises Busy: another process did something else.
     """
     now = {key: read_look(each.connection, run.survey.version_tables[key]) for key, each in held.items()}
+    stop_if_failed_meanwhile(run, now)
     changed = [key for key, look in now.items() if not _is_at_start(run, key, look)]
     if not changed:
         return False
@@ -236,22 +258,35 @@ def _is_at_start(run: Run, key: BindKey, look: Look) -> bool:
 class _Steps:
     """The revisions of one run, each looked at before its transaction ends."""
 
-    def __init__(self, run: Run, held: Held, measures: _Measures) -> None:
-        self.all, self.held, self.measures = run, held, measures
+    def __init__(self, run: Run, held: Held, measures: _Measures, rows: RowWatch) -> None:
+        self.all, self.held, self.measures, self.rows = run, held, measures, rows
         self.binds = {bind.key: bind for bind in run.survey.relevant}
+        self.at: tuple[BindKey, str] = (None, "")
         self.titles = {step.revision: step.title for plan in run.plans.values() for step in plan.steps}
 
     def run(self, prepared: Mapping[BindKey, Connection]) -> None:
-        """Run them through ``env.py``."""
-        plans = self.all.plans
-        run_environment(
-            self.all.survey.migrations,
-            prepared,
-            self.pending,
-            on_apply=self.applied,
-            on_start=lambda _key, _revision: self.measures.commits.begin(),
-            required=tuple(plans),
-        )
+        """Run them through ``env.py``; once more for what is left where one has to be tried again."""
+        retrying = Retrying(self.all.survey.patience, self.measures.commits)
+        while not self._ran(prepared, retrying):
+            pass
+
+    def _ran(self, prepared: Mapping[BindKey, Connection], retrying: Retrying) -> bool:
+        try:
+            run_environment(
+                self.all.survey.migrations,
+                prepared,
+                self.pending,
+                on_apply=self.applied,
+                on_start=self.started,
+                required=tuple(self.all.plans),
+            )
+        except Exception as error:
+            key, revision = self.at
+            if key not in self.held:
+                raise
+            retrying.wait_or_raise(error, self.held[key], revision)
+            return False
+        return True
 
     def pending(self, key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
         """Give what env.py is to run."""
@@ -260,12 +295,31 @@ class _Steps:
         assert context.script is not None
         return context.script._upgrade_revs(self.all.plans[key].target, heads)  # type: ignore[arg-type]
 
+    def started(self, key: BindKey, revision: str) -> None:
+        """Look whether we still have the lock, and note that a revision begins.
+
+        :raises LockLost: it is gone.
+        """
+        self.at = (key, revision)
+        self.measures.history.begin()
+        if key in self.held:
+            self.held[key].check_held()
+            if not self.held[key].is_one:
+                self.rows.begin(key, self.held[key].connection)
+                self.measures.commits.begin(self.held[key].connection)
+        if key in self.measures.journals:
+            self.measures.journals[key].begin(revision)
+
     def applied(self, key: BindKey, revision: str, connection: Connection) -> None:
         """Look at a database after a revision.
 
         :raises Undone: it is not as the revision says, or cannot become so.
         """
-        self.measures.commits.end()
+        self.measures.history.end(key, revision)
+        is_rolled_back = self.measures.commits.rolled_back(connection)
+        if key in self.measures.journals:
+            self.measures.commits.end()  # what the journal commits is none of it
+            self.measures.journals[key].end()
         if key not in self.all.plans:
             return
         if self.held[key].rollbacks():
@@ -273,8 +327,16 @@ class _Steps:
                 f"revision {revision} rolls back, which would undo the revisions before it as well; take "
                 "that out, or use a savepoint (begin_nested())."
             )
+        if is_rolled_back and not self.held[key].is_one:
+            raise Undone(
+                f"revision {revision} rolls back, so that what it did before is gone; take that out, or use "
+                "a savepoint (begin_nested())."
+            )
+        self.held[key].check_held()
         if not self.held[key].is_one:
+            self.rows.check(key, connection, f"Revision {revision}")
             self.verify_now(key, revision, connection)
+            self.measures.commits.end()
         where = f" ({key or 'default'})" if len(self.all.plans) > 1 else ""
         self.all.notify(f"Applied     {revision} {self.titles.get(revision, '')}{where}")
 
@@ -284,10 +346,14 @@ class _Steps:
             known, expected = self.measures.before[key], self.measures.expected
             point = verify(self.all, self.binds[key], connection, known, expected, revision)
             self.measures.points.setdefault(key, {})[revision] = point
+            self.measures.history.applied(key, self.held[key], revision, point)
+            if key in self.measures.journals and revision == self.all.plans[key].target:
+                self.measures.journals[key].close()
         except Undone as error:
             if not self.held[key].commits_tables:
                 raise
             connection.commit()  # the tables are committed already; so that the version row tells of them
+            self.measures.history.unverified(key)
             raise Unverified(
                 f"{error.message} This engine cannot take tables back: revision {revision} is in.",
                 findings=error.findings,

@@ -10,18 +10,28 @@ from ..drift import check_accepted
 from ..errors import ConfigurationError, UnadoptableState
 from ..matching import revision_of
 from ..plan import Plan, make_plan
+from ..preflight import OF_SERVERS, check_reachable, check_servers
+from ..refusals import REASONS
 from ..results import Progress, Result
-from ..session import LOCK_WAIT, database_exists, nobody_else
+from ..session import database_exists, nobody_else
 from ..state import State
-from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
+from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
+from .earlier import close_failures, newest_entries, stop_if_failed_meanwhile
 from .fast_path import is_at_head
-from .run import Run, UpgradeOptions, migrate
+from .hazards_of_plan import ACCEPTABLE, check_hazards
+from .options import UpgradeOptions
+from .recovery import Opened, check_resumable, open_journals, still_broken
+from .row_loss import UNEXPLAINED
+from .run import Run, migrate
+from .safeguards import NOT_DURABLE, plan_backups
 from .verdicts import nothing_to_do, would
 from .verification import REVISION_FAILS, expected_structure
+from .version_column import check_ids_fit
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from ..discovery import Bind
 
 BindKey = str | None
 
@@ -49,18 +59,22 @@ def safe_upgrade(
     :param notify: gets a line for each step.
     :raises SchemaFlowError: it was refused, or failed; ``exit_code`` says what the database is now.
     """
-    check_accepted(options.accept, NOT_OURS, REVISION_FAILS)
+    check_accepted(options.accept, *_KNOWN)
     progress = Progress("db-safe-upgrade")
     with progress.told_on_failure(), app.app_context():
-        project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
+        where = Where(directory=options.directory, x_args=options.x_args)
+        project = open_project(app, where, notify, options=options.settings)
         progress.note_targets(project.binds)
+        check_reachable(project, expected_name=options.expect_database)
         at_head = is_at_head(project, options.revision) if project.revisions else None
         if at_head is not None:
             _end_early(progress, at_head)
         else:
-            with nobody_else((bind.engine for bind in project.binds), wait=LOCK_WAIT):
+            check_servers(project.binds, project.settings, options.accept)
+            before = newest_entries(project)
+            with nobody_else((bind.engine for bind in project.binds), project.patience):
                 survey = survey_project(project, with_discovery=False)
-            _upgrade(survey, options, progress, notify)
+            _upgrade(survey, options, before, progress, notify)
     return UpgradeResult(**vars(progress.reached()))
 
 
@@ -76,23 +90,39 @@ def _end_early(progress: Progress, at_head: Mapping[BindKey, str]) -> None:
     progress.end("nothing-to-do", f"Nothing to do: at {next(iter(at_head.values()))} already.")
 
 
-def _upgrade(survey: Survey, options: UpgradeOptions, progress: Progress, notify: Notify) -> None:
+def _upgrade(
+    survey: Survey,
+    options: UpgradeOptions,
+    before: Mapping[BindKey, int],
+    progress: Progress,
+    notify: Notify,
+) -> None:
     progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
     _check_there(survey, options)
-    _refuse_states(survey, options)
-    stamps = _find_revisions(survey, options, notify)
-    plans = _make_plans(survey, stamps, options)
-    progress.plan = tuple(step for plan in plans.values() for step in plan.steps)
-    run = Run(survey, options, progress, plans, stamps, notify)
-    if not progress.plan and not stamps:
-        progress.end("nothing-to-do", nothing_to_do(plans))
-        return
-    expected = expected_structure(run)
-    if options.dry_run:
-        progress.end("planned", would(plans, stamps))
-    else:
-        migrate(run, expected)
+    opened = open_journals(survey, resume=options.resume, dry_run=options.dry_run)
+    close_failures(survey, but=opened)
+    with still_broken(opened):
+        if options.if_ahead == "ok" and _ahead(survey):
+            progress.end("ahead", ahead(survey, _ahead(survey)[0]))
+            return
+        _refuse_states(survey, options, opened)
+        stamps = _find_revisions(survey, options, notify, opened)
+        plans = _make_plans(survey, stamps, options)
+        check_resumable(plans, opened, survey)
+        progress.plan = tuple(step for plan in plans.values() for step in plan.steps)
+        run = Run(survey, options, progress, plans, stamps, notify, before, opened)
+        stop_if_failed_meanwhile(run, survey.looks)
+        if not progress.plan and not stamps:
+            progress.end("nothing-to-do", nothing_to_do(plans))
+            return
+        check_ids_fit(run)
+        expected = expected_structure(run)
+        safeguards = plan_backups(run, check_hazards(run, expected))
+        if options.dry_run:
+            progress.end("planned", would(plans, stamps))
+        else:
+            migrate(run, expected, safeguards)
 
 
 def _check_there(survey: Survey, options: UpgradeOptions) -> None:
@@ -107,21 +137,31 @@ def _check_there(survey: Survey, options: UpgradeOptions) -> None:
 # -- which states go on ----------------------------------------------------------------------------
 
 
-def _refuse_states(survey: Survey, options: UpgradeOptions) -> None:
+def _refuse_states(survey: Survey, options: UpgradeOptions, opened: Mapping[BindKey, Opened]) -> None:
     if not survey.revisions:
         raise UnadoptableState(
             f"There are no revisions in {survey.migrations.directory}. `flask db-adopt` writes the first one."
         )
     for bind in survey.relevant:
         state = survey.states[bind.key]
-        reason = _REASONS.get(state.state)
+        reason = REASONS.get(state.state)
+        if bind.key in opened and state.state in _HALF_WAY:
+            continue
         accepted = state.state is State.NOT_OURS and f"{NOT_OURS}:{bind.label}" in _accepted(survey, options)
-        if reason is not None and not accepted:
-            rows = ", ".join(state.versions or ())
-            heads = " ".join(state.heads)
+        if state.state is State.AHEAD:
             raise UnadoptableState(
-                f"{bind.target}: {reason.format(rows=rows, heads=heads, label=bind.label)}"
+                f"{ahead(survey, bind)} Deploy that release or a newer one; --if-ahead ok lets this "
+                "one start."
             )
+        if reason is not None and not accepted:
+            is_right = f" If it is right, say --accept {NOT_OURS}:{bind.label}"
+            raise UnadoptableState(
+                f"{bind.target}: {reason(survey, bind)}{is_right if state.state is State.NOT_OURS else ''}"
+            )
+
+
+def _ahead(survey: Survey) -> tuple[Bind, ...]:
+    return tuple(bind for bind in survey.relevant if survey.states[bind.key].state is State.AHEAD)
 
 
 def _accepted(survey: Survey, options: UpgradeOptions) -> frozenset[str]:
@@ -129,22 +169,16 @@ def _accepted(survey: Survey, options: UpgradeOptions) -> frozenset[str]:
 
 
 NOT_OURS = "not-our-database"
-_REASONS = {
-    State.BRANCHED: "the revisions have several heads ({heads}). Join them: flask db merge {heads}",
-    State.TORN: "the version table has rows that exclude one another ({rows}). Delete the wrong ones.",
-    State.UNKNOWN: "it is at revision {rows}, which this code does not have: it was upgraded by "
-    "another release, or the file is lost. Deploy the release that has it; if the file is lost, "
-    "`flask db-adopt` says what to do.",
-    State.HOLLOW: "it is at revision {rows}, but none of its tables is there. Is it the right "
-    "database? Restore it from a backup.",
-    State.NOT_OURS: "not-our-database: it has tables, and none of this app's. Check "
-    "SQLALCHEMY_DATABASE_URI; if it is right, say --accept not-our-database:{label}",
-}
+_KNOWN = (NOT_OURS, REVISION_FAILS, *OF_SERVERS, UNEXPLAINED, NOT_DURABLE, *ACCEPTABLE)
+_HALF_WAY = (State.HOLLOW, State.NOT_OURS)  # as a revision may leave it that broke
 
 
-def _find_revisions(survey: Survey, options: UpgradeOptions, notify: Notify) -> dict[BindKey, str]:
+def _find_revisions(
+    survey: Survey, options: UpgradeOptions, notify: Notify, opened: Mapping[BindKey, Opened]
+) -> dict[BindKey, str]:
     """Find, by structure, the revision of each database that was never adopted."""
-    keys = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
+    unmanaged = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
+    keys = [key for key in unmanaged if key not in opened]
     if not keys:
         return {}
     notify("Searching   which revision the structure of the database equals")

@@ -1,0 +1,53 @@
+"""Rules over what pending revisions do, one file a family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from . import dropping, narrowing, rebuilding, rows, unseen
+from .accepting import Acceptances
+from .effect import Rebuilds
+from .effects import effects_of
+from .hazard import Hazard
+from .pending import Pending, Structures, find_table, pending_revisions
+
+if TYPE_CHECKING:
+    from ..recording import RecordedRevision
+
+__all__ = [
+    "CODES",
+    "RULES",
+    "Acceptances",
+    "Hazard",
+    "Structures",
+    "find_hazards",
+    "find_table",
+    "rebuilt_tables",
+]
+
+Rule = Callable[[Pending], Iterator[Hazard]]
+_FAMILIES = (dropping, rows, narrowing, rebuilding, unseen)
+RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in family.RULES)
+CODES: tuple[str, ...] = tuple(code for family in _FAMILIES for code in family.CODES)
+
+
+def find_hazards(recorded: Iterable[RecordedRevision], structures: Structures) -> tuple[Hazard, ...]:
+    """Say what is dangerous in the revisions of one plan, oldest first.
+
+    What the rows say is asked afterwards: ``Hazard.question``. Read-only.
+
+    :param structures: the real structure, and what is known of it around each revision.
+    """
+    return tuple(
+        hazard
+        for pending in pending_revisions(recorded, structures)
+        for rule in RULES
+        for hazard in rule(pending)
+    )
+
+
+def rebuilt_tables(recorded: RecordedRevision) -> tuple[str, ...]:
+    """Give the names of the tables that a revision copies into new ones."""
+    effects = (each.effect for each in effects_of(recorded.operations, recorded.dialect))
+    return tuple(dict.fromkeys(each.table.name for each in effects if isinstance(each, Rebuilds)))

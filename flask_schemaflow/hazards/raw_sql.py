@@ -1,0 +1,277 @@
+"""Read raw SQL: what a statement does to tables and rows.
+
+What can lose no row is recognised by its first words; the rest is parsed by sqlglot, which is loaded only
+then, and whose trees name things differently from version to version.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..revisions import TableName
+from .effect import (
+    NOWHERE,
+    AddsColumn,
+    ChangesEveryRow,
+    ChangesType,
+    CopiesRows,
+    CreatesTable,
+    DropsColumn,
+    DropsPart,
+    DropsTable,
+    Effect,
+    EmptiesTable,
+    MakesPart,
+    RenamesColumn,
+    RenamesTable,
+    Unreadable,
+)
+
+_COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)+", re.DOTALL)
+_BODY = re.compile(r"\$(\w*)\$.*?\$\1\$", re.DOTALL)
+# The body of a routine or trigger has statements of its own, which do not run now.
+_DEFINES = re.compile(
+    r"CREATE\s+(?:OR\s+REPLACE\s+|TEMP\s+|TEMPORARY\s+|CONSTRAINT\s+|DEFINER\s*=\s*\S+\s+)*"
+    r"(?:(TRIGGER)\s+(?:IF\s+NOT\s+EXISTS\s+)?(\"[^\"]+\"|`[^`]+`|\[[^\]]+\]|\w+)|FUNCTION|PROCEDURE|EVENT\b)",
+    re.IGNORECASE,
+)
+_HARMLESS = re.compile(
+    r"(?:SELECT|SHOW|SET|RESET|PRAGMA|ANALYZE|REINDEX|VACUUM|COMMENT|GRANT|REVOKE|LOCK|EXPLAIN"
+    r"|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|START|NOTIFY"
+    r"|CREATE\s+(?:EXTENSION|TYPE|DOMAIN|SEQUENCE|SCHEMA|VIEW|OR\s+REPLACE\s+VIEW|MATERIALIZED|STATISTICS|POLICY|ROLE)"
+    r"|ALTER\s+(?:INDEX|SEQUENCE|VIEW|TYPE|FUNCTION|DEFAULT|EXTENSION|POLICY|ROLE)"
+    r"|DROP\s+(?:VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TYPE|SEQUENCE|POLICY|EXTENSION)"
+    r"|ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?\S+\s+(?:OWNER|ENABLE|DISABLE|FORCE|NO|VALIDATE|REPLICA"
+    r"|SET\s*\(|RESET|ENGINE|COMMENT|AUTO_INCREMENT|ROW_FORMAT|ATTACH|DETACH|CLUSTER|INHERIT))\b",
+    re.IGNORECASE,
+)
+_RENAMES = re.compile(r"RENAME\s+TABLES?\s+(.*)", re.IGNORECASE | re.DOTALL)
+_PAIR = re.compile(r"\s*`?([^`\s]+)`?\s+TO\s+`?([^`\s]+)`?\s*", re.IGNORECASE)
+_DIALECTS = {"postgresql": "postgres", "mariadb": "mysql"}
+
+
+def effects_of_sql(sql: str, dialect: str) -> Iterator[Effect]:
+    """Say what raw SQL does; what cannot be read is an effect too.
+
+    :param dialect: SQLAlchemy's name of the engine.
+    """
+    text = sql[m.end() :] if (m := _COMMENTS.match(sql)) else sql
+    defines = _DEFINES.match(text)
+    if defines is not None and (dialect != "postgresql" or ";" not in _alone(text)):
+        if defines[1]:
+            yield MakesPart(NOWHERE, "trigger", _unquoted(defines[2]))
+        return
+    if not text or (_HARMLESS.match(text) and ";" not in _alone(text)):
+        return
+    renames = _RENAMES.match(text)
+    if renames is not None:
+        yield from _renamed(renames[1], sql)
+        return
+    for tree in _parsed(text, dialect):
+        yield from (Unreadable(NOWHERE, sql),) if tree is None else _effects(tree, sql)
+
+
+def _alone(text: str) -> str:
+    """Leave out what is quoted, and the last semicolon."""
+    return re.sub(r"'(?:[^']|'')*'", "''", _BODY.sub("''", text)).rstrip("; \n\t")
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1] if name[0] in '"`[' else name
+
+
+def _renamed(text: str, sql: str) -> Iterator[Effect]:
+    for part in text.rstrip("; \n").split(","):
+        pair = _PAIR.fullmatch(part)
+        if pair is None:
+            yield Unreadable(NOWHERE, sql)
+        else:
+            yield RenamesTable(TableName(None, pair[1]), TableName(None, pair[2]))
+
+
+def _parsed(text: str, dialect: str) -> list[Any]:
+    import sqlglot
+    from sqlglot.errors import SqlglotError
+
+    with _quiet():
+        try:
+            trees = sqlglot.parse(text, dialect=_DIALECTS.get(dialect, dialect))
+        except (SqlglotError, RecursionError):
+            return [None]
+    return [tree for tree in trees if tree is not None]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # It warns of what it does not know, which is a finding of ours.
+    logger = logging.getLogger("sqlglot")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+# -- trees -----------------------------------------------------------------------------------------
+
+
+def _effects(tree: Any, sql: str) -> Iterator[Effect]:
+    from sqlglot import exp
+
+    inner = tree.args.get("with_") or tree.args.get("with")
+    for each in inner.expressions if inner is not None else ():
+        if isinstance(each.this, exp.Update | exp.Delete | exp.Insert):
+            yield from _effects(each.this, sql)
+    way = _WAYS.get(type(tree).__name__)
+    if way is not None:
+        yield from way(tree, sql)
+    elif not isinstance(tree, exp.Query):
+        yield Unreadable(NOWHERE, sql)
+
+
+def _created(tree: Any, _sql: str) -> Iterator[Effect]:
+    kind = str(tree.args.get("kind") or "").upper()
+    if kind == "TABLE":
+        table = _table(tree.this)
+        yield CreatesTable(table, if_not_exists=bool(tree.args.get("exists")))
+        yield from _copied(tree, table)
+    elif kind == "INDEX":
+        yield MakesPart(NOWHERE, "index", str(tree.this.name))
+
+
+def _dropped(tree: Any, sql: str) -> Iterator[Effect]:
+    kind = str(tree.args.get("kind") or "").upper()
+    for each in _targets(tree):
+        if kind == "TABLE":
+            yield DropsTable(_table(each))
+        elif kind in ("INDEX", "TRIGGER"):
+            yield DropsPart(NOWHERE, kind.lower(), each.name)
+        elif kind in ("SCHEMA", "DATABASE"):
+            yield Unreadable(NOWHERE, sql)
+
+
+def _targets(drop: Any) -> list[Any]:
+    named = drop.args.get("tables") or [drop.this, *drop.expressions]
+    return [each for each in named if each is not None]
+
+
+def _emptied(tree: Any, _sql: str) -> Iterator[Effect]:
+    for each in tree.expressions:
+        yield EmptiesTable(_table(each))
+
+
+def _inserted(tree: Any, _sql: str) -> Iterator[Effect]:
+    yield from _copied(tree, _table(tree.this))
+
+
+def _copied(tree: Any, target: TableName) -> Iterator[Effect]:
+    from sqlglot import exp
+
+    source = tree.args.get("expression")
+    if source is not None and not isinstance(source, exp.Values):
+        yield from (CopiesRows(_table(each), target) for each in source.find_all(exp.Table))
+
+
+def _updated(tree: Any, _sql: str) -> Iterator[Effect]:
+    if _is_unfiltered(tree):
+        from sqlglot import exp
+
+        sides = (each.this for each in tree.expressions if isinstance(each, exp.EQ))
+        columns = (column.name for side in sides for column in side.find_all(exp.Column))
+        yield ChangesEveryRow(_table(tree.this), deletes=False, columns=tuple(columns))
+
+
+def _deleted(tree: Any, _sql: str) -> Iterator[Effect]:
+    if _is_unfiltered(tree):
+        yield ChangesEveryRow(_table(tree.this), deletes=True, columns=())
+
+
+def _is_unfiltered(tree: Any) -> bool:
+    from sqlglot import exp
+
+    where = tree.args.get("where")
+    if tree.args.get("using") or tree.args.get("limit") or tree.this.args.get("joins"):
+        return False
+    # "WHERE 1 = 1" asks no row anything.
+    return where is None or where.find(exp.Column, exp.Query, exp.Placeholder, exp.Parameter) is None
+
+
+def _altered(tree: Any, sql: str) -> Iterator[Effect]:
+    table = _table(tree.this)
+    actions = tree.args.get("actions") or ()
+    for action in actions:
+        way = _ACTIONS.get(type(action).__name__)
+        if way is not None:
+            yield from way(action, table)
+        elif type(action).__name__ == "Command":
+            yield Unreadable(NOWHERE, sql)
+
+
+def _column_dropped(action: Any, table: TableName) -> Iterator[Effect]:
+    kind = str(action.args.get("kind") or "").upper()
+    for each in _targets(action):
+        if kind in ("COLUMN", ""):
+            yield DropsColumn(table, each.name)
+        else:
+            yield DropsPart(table, "index" if kind == "INDEX" else "constraint", each.name)
+
+
+def _column_altered(action: Any, table: TableName) -> Iterator[Effect]:
+    kind = action.args.get("dtype")
+    if kind is not None:
+        yield ChangesType(table, action.name, to=kind.sql())
+
+
+def _column_modified(action: Any, table: TableName) -> Iterator[Effect]:
+    definition = action.this
+    old = action.args.get("rename_from")
+    kind = definition.args.get("kind")
+    name = definition.name if old is None else old.name
+    if kind is not None:
+        yield ChangesType(table, name, to=kind.sql())
+    if old is not None and old.name != definition.name:
+        yield RenamesColumn(table, name, definition.name)
+
+
+def _table(tree: Any) -> TableName:
+    from sqlglot import exp
+
+    found = tree if isinstance(tree, exp.Table) else tree.find(exp.Table)
+    if found is None:
+        return TableName(None, tree.name)
+    return TableName(found.db or None, found.name)
+
+
+_ACTIONS: dict[str, Any] = {
+    "Drop": _column_dropped,
+    "AlterColumn": _column_altered,
+    "ModifyColumn": _column_modified,
+    "ColumnDef": lambda action, table: iter((AddsColumn(table, action.name),)),
+    "RenameColumn": lambda action, table: iter(
+        (RenamesColumn(table, action.this.name, action.args["to"].name),)
+    ),
+    "AlterRename": lambda action, table: iter(
+        (RenamesTable(table, TableName(table.schema, _table(action.this).name)),)
+    ),
+    "RenameTable": lambda action, table: iter(
+        (RenamesTable(table, TableName(table.schema, _table(action.this).name)),)
+    ),
+}
+_WAYS: dict[str, Any] = {
+    "Create": _created,
+    "Drop": _dropped,
+    "TruncateTable": _emptied,
+    "Insert": _inserted,
+    "Update": _updated,
+    "Delete": _deleted,
+    "Alter": _altered,
+    "AlterTable": _altered,
+    "Pragma": lambda _tree, _sql: iter(()),
+    "Comment": lambda _tree, _sql: iter(()),
+    "Set": lambda _tree, _sql: iter(()),
+}

@@ -1,0 +1,190 @@
+"""Say where each database stands: the ``db-status`` pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .drift import find_drift, ways
+from .errors import Refused
+from .findings import Finding, Severity
+from .plan import Plan, make_plan
+from .proof import stored_structures
+from .results import Progress, Result
+from .snapshot import series_of, structure_hash
+from .state import State
+from .survey import Notify, Survey, Where, only_ours, open_project, survey_project, tell_nobody
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from .discovery import Bind
+    from .drift import Drift
+    from .history import Entry
+    from .snapshot import Snapshot
+
+BindKey = str | None
+LAST_RUNS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusOptions:
+    """What ``db-status`` was asked for; with ``check`` everything but current databases is an error."""
+
+    directory: str | None = None
+    x_args: tuple[str, ...] = ()
+    check: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusResult(Result):
+    """Where the databases stand; ``plan`` are the revisions that are pending."""
+
+
+DEFAULTS = StatusOptions()
+
+
+def status(app: Flask, options: StatusOptions = DEFAULTS, *, notify: Notify = tell_nobody) -> StatusResult:
+    """Say of each database: state, revision, what is pending, drift since the last upgrade, last runs.
+
+    Read-only. Runs no revision, not even on scratch.
+
+    :param notify: gets a line for each step.
+    :raises Refused: with ``check``, and a database is not current.
+    :raises Busy: a database cannot be reached.
+    :raises SchemaFlowError: it could not be done.
+    """
+    progress = Progress("db-status")
+    with progress.told_on_failure(), app.app_context():
+        project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
+        progress.note_targets(project.binds)
+        survey = survey_project(project, with_discovery=False)
+        progress.note_targets(survey.binds)
+        progress.note_states(survey.states)
+        plans = {bind.key: _plan_of(survey, bind.key) for bind in survey.relevant}
+        progress.plan = tuple(step for plan in plans.values() if plan for step in plan.steps)
+        for bind in survey.relevant:
+            _tell(survey, bind, plans[bind.key], progress)
+        _end(survey, options, progress)
+    return StatusResult(**vars(progress.reached()))
+
+
+def _plan_of(survey: Survey, key: BindKey) -> Plan | None:
+    state = survey.states[key]
+    known = state.state in (State.EMPTY, State.BEHIND, State.CURRENT) and survey.revisions
+    return make_plan(key, survey.revisions, state.versions or (), None) if known else None
+
+
+def _end(survey: Survey, options: StatusOptions, progress: Progress) -> None:
+    behind = [
+        f"{bind.label} is {_named(survey, bind.key)}"
+        for bind in survey.relevant
+        if not _is_current(survey, bind.key)
+    ]
+    if not behind:
+        heads = ", ".join(sorted({head for s in survey.states.values() for head in s.heads}))
+        progress.end("nothing-to-do", f"Current: at {heads or 'no revision'}.")
+    elif options.check:
+        raise Refused(f"Not current: {'; '.join(behind)}.")
+    else:
+        progress.end("planned", f"Not current: {'; '.join(behind)}.")
+
+
+def _is_current(survey: Survey, key: BindKey) -> bool:
+    return survey.states[key].state is State.CURRENT and survey.looks[key].history.open is None
+
+
+def _named(survey: Survey, key: BindKey) -> str:
+    failure = survey.looks[key].history.open
+    return failure.outcome if failure is not None else survey.states[key].state.value
+
+
+# -- what there is to tell -------------------------------------------------------------------------
+
+
+def _tell(survey: Survey, bind: Bind, plan: Plan | None, progress: Progress) -> None:
+    state, look = survey.states[bind.key], survey.looks[bind.key]
+    drift = _drift_since(survey, bind.key)
+    progress.findings.extend(drift.findings)
+    progress.findings.extend(_run(entry) for entry in look.history.entries[-LAST_RUNS:])
+    progress.update(bind.key, verified=drift.verified)
+    lines = {
+        "database": f"{bind.target} ({bind.label})",
+        "state": _named(survey, bind.key),
+        "current": ", ".join(state.versions or ()) or "none",
+        "head": ", ".join(state.heads) or "none",
+        "pending": ", ".join(f"{s.revision} {s.title}".strip() for s in plan.steps) if plan else "",
+        "drift": drift.text,
+    }
+    progress.details.extend(f"{label:<11} {text}" for label, text in lines.items() if text)
+    progress.details.extend(f"{'run':<11} {_told(entry)}" for entry in look.history.entries[-LAST_RUNS:])
+
+
+def _told(entry: Entry) -> str:
+    parts = [entry.when, entry.event, entry.revision or "", entry.title]
+    if entry.outcome != "done":
+        parts.append(f"({entry.outcome})")
+    if entry.duration_ms is not None:
+        parts.append(f"in {entry.duration_ms / 1000:.1f} s")
+    parts.append(f"on {entry.host}")
+    if entry.app_release:
+        parts.append(f"by release {entry.app_release}")
+    return " ".join(part for part in parts if part)
+
+
+def _run(entry: Entry) -> Finding:
+    return Finding(
+        code="run",
+        subject=str(entry.id),
+        severity=Severity.ERROR if entry.is_open else Severity.INFO,
+        message=f"{_told(entry)}{': ' if entry.message else '.'}{entry.message}",
+        revision=entry.revision,
+    )
+
+
+# -- drift -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _DriftSince:
+    """Whether a structure is what its revision says; ``verified`` is None where that is not known."""
+
+    text: str
+    verified: bool | None = None
+    findings: tuple[Drift, ...] = ()
+
+
+def _drift_since(survey: Survey, key: BindKey) -> _DriftSince:
+    """Compare with the stored structure of the revision, else with the hash of what was there then."""
+    revision = survey.states[key].revision
+    if revision is None or survey.states[key].state not in (State.CURRENT, State.BEHIND):
+        return _DriftSince(text="")
+    stored = stored_structures(survey, key, (revision,))
+    if stored:
+        return _drift_from(survey, key, stored[revision], revision)
+    entry = survey.looks[key].history.reached(revision)
+    if entry is None or entry.structure_hash is None or not _is_same_server(survey, key, entry):
+        return _DriftSince(text="not known: there is no stored structure (`flask db-snapshot` makes it)")
+    if structure_hash(survey.ours(key)) == entry.structure_hash:
+        return _DriftSince(text=f"none since {entry.when}", verified=True)
+    return _DriftSince(text=f"the structure is not what it was at {entry.when}", verified=False)
+
+
+def _drift_from(survey: Survey, key: BindKey, stored: Snapshot, revision: str) -> _DriftSince:
+    ours = survey.states[key].ours_with(stored)
+    found = find_drift(only_ours(stored, ours), survey.ours(key, stored), f"revision {revision}")
+    structural = tuple(each for each in found if each.structural)
+    text = f"{ways(len(structural))} from revision {revision}" if structural else "none"
+    return _DriftSince(text=text, verified=not structural, findings=_as_warnings(structural))
+
+
+def _as_warnings(found: tuple[Drift, ...]) -> tuple[Drift, ...]:
+    return tuple(replace(each, severity=Severity.WARNING) for each in found)
+
+
+def _is_same_server(survey: Survey, key: BindKey, entry: Entry) -> bool:
+    snapshot = survey.looks[key].snapshot
+    if snapshot is None:
+        return False
+    numbers = tuple(int(part) for part in entry.server_version.split("."))
+    return series_of(snapshot.family, numbers) == series_of(snapshot.family, snapshot.server_version)

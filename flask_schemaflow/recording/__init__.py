@@ -1,0 +1,6 @@
+"""Record what revisions would do, operation by operation, without a database."""
+
+from .operations import Rebuild, RecordedOperation, RecordedRevision, Sent, Unseen
+from .recorder import record_revisions
+
+__all__ = ["Rebuild", "RecordedOperation", "RecordedRevision", "Sent", "Unseen", "record_revisions"]

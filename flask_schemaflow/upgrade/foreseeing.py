@@ -1,0 +1,84 @@
+"""What pending revisions make of the real SQLite structure: tried on a copy of it, without a row."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SchemaFlowError
+from ..migrations import RevisionFailed, run_environment
+from ..scratch import scratch_databases
+from ..session import AppSessionUsed, database_exists, reading_connection
+from ..snapshot import take_snapshot
+from ..versions import create_version_table, read_versions, write_version
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext, RevisionStep
+    from sqlalchemy.engine import Connection
+
+    from ..discovery import Bind
+    from ..snapshot import Snapshot
+    from .run import Run
+
+BindKey = str | None
+
+_STRUCTURE = (
+    "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite~_%' ESCAPE '~' "
+    "ORDER BY type = 'table' DESC, rowid"
+)
+
+
+def foresee(run: Run, bind: Bind) -> dict[str, Snapshot] | None:
+    """Give what a database would have after each pending revision; None where that cannot be tried.
+
+    What a person added to the real database is there too, unlike in what the revisions make by themselves.
+    Never touches the real database: it is only read.
+    """
+    found: dict[str, Snapshot] = {}
+
+    def steps(key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
+        if key != bind.key:
+            return []
+        assert context.script is not None
+        return context.script._upgrade_revs(run.plans[key].target, heads)  # type: ignore[arg-type]
+
+    def applied(key: BindKey, revision: str, connection: Connection) -> None:
+        if key == bind.key:
+            found[revision] = take_snapshot(connection)
+
+    try:
+        with ExitStack() as stack:
+            sources = {each.key: each.source for each in run.survey.binds}
+            scratches = stack.enter_context(scratch_databases(sources))
+            _fill(run, bind, scratches[bind.key])
+            run_environment(
+                run.survey.migrations,
+                scratches,
+                steps,
+                on_apply=applied,
+                on_scratch=True,
+                required=(bind.key,),
+            )
+    except (SchemaFlowError, RevisionFailed, AppSessionUsed):
+        return None
+    return found
+
+
+def _fill(run: Run, bind: Bind, scratch: Connection) -> None:
+    """Make the structure of the real database, at the revision that it has."""
+    if database_exists(bind.engine):
+        with reading_connection(bind.engine) as real:
+            statements = real.exec_driver_sql(_STRUCTURE).scalars().all()
+        raw: Any = scratch.connection.dbapi_connection
+        for statement in statements:
+            # A virtual table has made its shadow tables already; a module may be missing here.
+            with contextlib.suppress(sqlite3.Error):
+                raw.execute(statement)
+    table = run.survey.version_tables[bind.key]
+    create_version_table(scratch, table.name, table.schema, pk=table.pk)
+    if not read_versions(scratch, table.name, table.schema):
+        for revision in run.plans[bind.key].current:
+            write_version(scratch, revision, table.name, table.schema)
+    scratch.commit()

@@ -1,0 +1,84 @@
+"""Indexes that a failed CREATE INDEX CONCURRENTLY left behind: they only cost, and keep their name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from ..findings import Finding, Severity
+from ..session import explained, server_connection
+from ..snapshot import take_snapshot
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from ..discovery import Bind
+    from ..session import HeldTransaction
+    from .failure import Points
+    from .run import Run
+
+# One that somebody makes just now is invalid as well, until it is ready
+# (https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY).
+_INVALID = """
+SELECT c.relname, c.oid::regclass::text FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND c.relkind = 'i' AND nspname NOT IN ('pg_catalog', 'pg_toast')
+    AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index AS p WHERE p.index_relid = c.oid)
+ORDER BY 2
+"""
+
+
+def drop_leftovers(run: Run, held: Mapping[str | None, HeldTransaction], points: Points) -> None:
+    """Drop the invalid indexes whose names a pending revision has; report the others.
+
+    PostgreSQL only. Nothing that answers a query is dropped, and nobody waits for it.
+
+    :param points: gets what the database is then, to be compared with after a failure.
+    :raises Busy: it would have to wait for another session for longer than the lock timeout.
+    """
+    for bind in run.survey.relevant:
+        if bind.engine.dialect.name == "postgresql" and run.plans[bind.key].steps:
+            connection = held[bind.key].connection
+            ours = [*_ours(run, bind, connection)]
+            connection.rollback()  # its snapshot would be waited for
+            if ours:
+                _drop(run, bind, ours)
+                for current in run.plans[bind.key].current:
+                    points.setdefault(bind.key, {})[current] = take_snapshot(connection)
+                connection.rollback()
+
+
+def _ours(run: Run, bind: Bind, connection: Connection) -> Iterator[str]:
+    pending = {step.revision for step in run.plans[bind.key].steps}
+    sources = [each.file.read_text(encoding="utf-8") for each in run.survey.revisions if each.id in pending]
+    for name, full in connection.exec_driver_sql(_INVALID):
+        if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", source) for source in sources):
+            yield full
+        else:
+            run.progress.findings.append(_finding(full))
+
+
+def _drop(run: Run, bind: Bind, names: list[str]) -> None:
+    timeout = math.ceil(run.survey.patience.lock_timeout * 1000)
+    with (
+        explained(bind.engine),
+        server_connection(bind.engine, isolation_level="AUTOCOMMIT") as connection,
+    ):
+        connection.exec_driver_sql(f"SET lock_timeout = {timeout}")
+        for name in names:
+            run.notify(f"Dropping    the invalid index {name}, which a pending revision makes anew")
+            escaped = name.replace("%", "%%")
+            connection.exec_driver_sql(f"DROP INDEX CONCURRENTLY IF EXISTS {escaped}")
+
+
+def _finding(name: str) -> Finding:
+    return Finding(
+        code="invalid-index",
+        subject=name,
+        severity=Severity.WARNING,
+        message="It is invalid: a CREATE INDEX CONCURRENTLY failed, so that it answers no query and is "
+        "written to all the same.",
+        hint=f"DROP INDEX CONCURRENTLY {name}, or REINDEX INDEX CONCURRENTLY {name}.",
+    )

@@ -1,0 +1,42 @@
+"""What ``db-safe-upgrade`` can be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpgradeOptions:
+    """What ``db-safe-upgrade`` was asked for; ``revision`` is the target, None the head.
+
+    ``backup`` is auto, always or never, None what the settings say; ``flask`` is how the ``flask`` command
+    is called, for the commands that are printed.
+
+    Times are seconds. What is also a setting is None where it was not asked for.
+    """
+
+    revision: str | None = None
+    directory: str | None = None
+    x_args: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
+    dry_run: bool = False
+    create: bool = False
+    require_proof: bool = False
+    resume: bool = False
+    search_time: float = 300.0
+    if_ahead: str = "fail"
+    backup: str | None = None
+    rehearse: bool = False
+    flask: str = "flask"
+    expect_database: str | None = None
+    wait: float | None = None
+    lock_wait: float | None = None
+    lock_timeout: float | None = None
+    statement_timeout: float | None = None
+    retries: int | None = None
+
+    @property
+    def settings(self) -> dict[str, float | None]:
+        """The options that win over settings of the same name."""
+        names = ("wait", "lock_wait", "lock_timeout", "statement_timeout", "retries")
+        return {name: getattr(self, name) for name in names}

@@ -1,0 +1,83 @@
+"""What a revision commits by itself on PostgreSQL, in whatever way, is never said to be undone."""
+
+from __future__ import annotations
+
+import pytest
+from anyshop import adopted_shop
+from projects import Project
+from shops import ADD_AGE, add, execute, shop_at, versions
+
+# Only with rows: on scratch all is well.
+FAILS = (
+    "if op.get_bind().execute(sa.text('SELECT count(*) FROM orders')).scalar():",
+    "    raise ValueError('after that')",
+)
+IN_A_TEXT = "op.execute(\"BEGIN; UPDATE public.user SET name = 'changed'; COMMIT;\")"
+IN_THE_MIDDLE = "op.execute(\"UPDATE public.user SET name = 'changed'; COMMIT; BEGIN\")"
+BELOW = "op.get_bind().connection.dbapi_connection.commit()"
+UPDATES = "op.execute(\"UPDATE public.user SET name = 'changed'\")"
+
+
+@pytest.fixture
+def shop(project: Project, postgresql: str) -> Project:
+    """Give an adopted shop on PostgreSQL."""
+    made = shop_at(project, postgresql)
+    made.environment["FLASK_SCHEMAFLOW_FAIL_ON"] = "failing"
+    return made
+
+
+@pytest.mark.parametrize(
+    "body",
+    [(IN_A_TEXT,), (IN_THE_MIDDLE,), (UPDATES, BELOW), (UPDATES, "op.execute('/* now */ COMMIT')")],
+    ids=["a script", "several statements", "the driver", "after a comment"],
+)
+def test_what_was_committed_is_not_said_to_be_undone(shop: Project, body: tuple[str, ...]) -> None:
+    """Rows that a revision committed before it failed make it broken, not undone."""
+    add(shop, "second", "first", *body, *FAILS)
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (6, "broken"), ended.stderr
+    assert "had committed something of its own before it failed" in ended.verdict
+    assert set(execute(shop, "SELECT name FROM public.user")) == {("changed",)}
+    assert versions(shop) == ["first"]
+
+
+def test_what_was_not_committed_is_undone(shop: Project) -> None:
+    """A revision that fails after the one before it was committed is undone alone."""
+    add(shop, "second", "first", ADD_AGE)
+    add(shop, "third", "second", UPDATES, *FAILS)
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (5, "undone"), ended.stderr
+    assert ("changed",) not in execute(shop, "SELECT name FROM public.user")
+    assert versions(shop) == ["second"]
+
+
+def test_what_a_revision_rolls_back_is_not_lost_without_a_word(
+    project: Project, server_database: str
+) -> None:
+    """The run fails, and says why: what came before the rollback is gone."""
+    shop = adopted_shop(project, server_database)
+    before = "op.execute(\"UPDATE item SET name = 'lost' WHERE id = 1\")"
+    after = "op.execute(\"UPDATE item SET name = 'kept' WHERE id = 2\")"
+    shop.add("second", "first", before, "op.get_bind().rollback()", after)
+
+    ended = shop.upgrade()
+
+    assert ended.code == 5, ended.stderr
+    assert "revision second rolls back, so that what it did before is gone" in ended.verdict
+    assert shop.execute("SELECT name FROM item ORDER BY id") == [("one",), ("two",)]
+
+
+def test_a_rollback_on_the_drivers_connection_is_seen(project: Project, postgresql: str) -> None:
+    """PostgreSQL is asked what became of the transaction in which the revision began."""
+    shop = adopted_shop(project, postgresql)
+    before = "op.execute(\"UPDATE item SET name = 'lost' WHERE id = 1\")"
+    shop.add("second", "first", before, "op.get_bind().connection.rollback()")
+
+    ended = shop.upgrade()
+
+    assert ended.code == 5, ended.stderr
+    assert "revision second rolls back" in ended.verdict
