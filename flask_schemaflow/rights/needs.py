@@ -117,7 +117,8 @@ _OF_POSTGRESQL = (
     # What makes a name, an index or a sequence needs the schema as well.
     (
         rf"^ALTER TABLE {_IF}(?:ONLY )?{_TABLE} (?:RENAME TO |ADD (?:CONSTRAINT {_NAME} )?"
-        rf"(?:UNIQUE|PRIMARY|EXCLUDE) ?[\sKU(]|ADD (?:COLUMN )?{_IF}(?!COLUMN ){_NAME} (?:SMALL|BIG)?SERIAL\b)",
+        r"(?:UNIQUE|PRIMARY|EXCLUDE) ?[\sKU(]"
+        rf"|ADD (?:COLUMN )?{_IF}(?!COLUMN ){_NAME} (?:SMALL|BIG)?SERIAL\b)",
         ("CREATE",),
     ),
     (_CREATE_INDEX, (OWN, "CREATE")),

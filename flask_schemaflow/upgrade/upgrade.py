@@ -26,6 +26,7 @@ from .rights_of_plan import check_plan_rights
 from .row_loss import UNEXPLAINED
 from .run import Run, migrate
 from .safeguards import NOT_DURABLE, plan_backups
+from .space import check_space
 from .verdicts import nothing_to_do, would
 from .verification import REVISION_FAILS, expected_structure
 from .version_column import check_ids_fit
@@ -123,6 +124,7 @@ def _upgrade(
         recorded = record_plans(run)
         check_plan_rights(run, recorded)
         safeguards = plan_backups(run, check_hazards(run, expected, recorded))
+        check_space(run, recorded, safeguards)
         if options.dry_run:
             progress.end("planned", would(plans, stamps))
         else:
