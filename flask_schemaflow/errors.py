@@ -16,6 +16,7 @@
     │   ├── Interrupted         stopped from outside before anything was written
     │   └── LockLost            the session of the server is gone, and the lock with it
     ├── Undone               5  it failed, and everything was undone
+    │   └── LockGivenUp         a revision, or env.py, let the lock of its session go
     ├── Broken               6  it failed, and parts of it are in
     └── Unverified           7  applied, but the structure is not what the revisions say
 """
@@ -116,7 +117,7 @@ class Blocked(Busy):
 
 
 class LockLost(Busy):
-    """The session in which revisions ran is gone, or gave up the lock."""
+    """The session in which revisions ran is gone, and the lock with it."""
 
 
 class Undone(SchemaFlowError):
@@ -124,6 +125,10 @@ class Undone(SchemaFlowError):
 
     exit_code = ExitCode.UNDONE
     outcome = "undone"
+
+
+class LockGivenUp(Undone):
+    """A revision, or ``env.py``, let the lock go of the session in which it ran."""
 
 
 class Broken(SchemaFlowError):

@@ -302,7 +302,8 @@ class _Steps:
     def started(self, key: BindKey, revision: str) -> None:
         """Look whether we still have the lock, and note that a revision begins.
 
-        :raises LockLost: it is gone.
+        :raises Busy: the session is gone.
+        :raises LockGivenUp: something inside let the lock go.
         """
         self.at = (key, revision)
         self.measures.history.begin()
