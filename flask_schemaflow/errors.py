@@ -56,10 +56,15 @@ class SchemaFlowError(Exception):
     outcome: str = "error"
 
     def __init__(self, message: str, *, findings: tuple[Finding, ...] = ()) -> None:
-        self.message = without_passwords(message)
-        super().__init__(self.message)
+        self.message = ""
+        self.add(message)
         self.findings = findings
         self.result: object | None = None
+
+    def add(self, text: str) -> None:
+        """Say more in the message."""
+        self.message += without_passwords(text)
+        self.args = (self.message,)
 
 
 class ConfigurationError(SchemaFlowError):

@@ -103,6 +103,8 @@ def test_the_holder_is_named(shop: Project, command: str) -> None:
 
     assert ended.code == 4, ended.stderr
     assert f"held by process {process} (user " in ended.verdict
+    if command == "db-safe-upgrade":
+        assert ended.verdict.endswith("When it was read, the database was at first.")
     assert len(re.findall(rf"^Waiting .*process {process}", ended.stderr, re.MULTILINE)) == 1
     if is_postgresql(shop):
         assert "application the other" in ended.verdict

@@ -69,7 +69,9 @@ def safe_upgrade(
         project = open_project(app, where, notify, options=options.settings)
         progress.note_targets(project.binds)
         check_reachable(project, expected_name=options.expect_database)
-        at_head = is_at_head(project, options.revision) if project.revisions else None
+        at_head = None
+        if project.revisions:
+            at_head = is_at_head(project, options.revision, progress.note_revision)
         if at_head is not None:
             _end_early(progress, at_head)
         else:
