@@ -16,8 +16,8 @@ _TABLES = (
     "WHERE t.TABLE_SCHEMA = DATABASE() AND e.TRANSACTIONS = 'NO'"
 )
 _NAMES_AN_ENGINE = re.compile(r"\bENGINE\b", re.IGNORECASE)
-# Of the statement itself, or its locks: no row was touched. Whatever else goes wrong may do so at the second row
-# (https://mariadb.com/kb/en/mariadb-error-code-reference/).
+# Of the statement itself, or its locks: no row was touched. Whatever else goes wrong may do so at the second
+# row (https://mariadb.com/kb/en/mariadb-error-code-reference/).
 _BEFORE_ANY_ROW = frozenset((1054, 1064, 1109, 1136, 1142, 1143, 1146, 1205, 1213))
 
 
