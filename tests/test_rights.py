@@ -24,6 +24,8 @@ NEEDS = [
     ("postgresql", 'ALTER TABLE "Big" ADD COLUMN serial TEXT', "own Big"),
     ("postgresql", "ALTER TABLE item ADD n BIGSERIAL", "own item, CREATE item"),
     ("postgresql", "ALTER TABLE Item ADD CONSTRAINT u UNIQUE (a)", "own item, CREATE item"),
+    ("postgresql", "ALTER TABLE item ADD CONSTRAINT u UNIQUE USING INDEX ix", "own item"),
+    ("postgresql", "ALTER TABLE item ADD unique_code TEXT", "own item"),
     ("postgresql", "ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES s.b (id)", "own a, REFERENCES s.b"),
     ("postgresql", "CREATE UNIQUE INDEX CONCURRENTLY ix ON s.item (a)", "own s.item, CREATE s.item"),
     ("postgresql", "DROP TABLE IF EXISTS a, s.b", "DROP a, DROP s.b"),

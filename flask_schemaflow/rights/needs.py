@@ -121,7 +121,7 @@ _OF_POSTGRESQL = (
     # What makes a name, an index or a sequence needs the schema as well.
     (
         rf"^ALTER TABLE {_IF}(?:ONLY )?{_TABLE} (?:RENAME TO |ADD (?:CONSTRAINT {_NAME} )?"
-        r"(?:UNIQUE|PRIMARY|EXCLUDE) ?[\sKU(]"
+        r"(?:UNIQUE|PRIMARY KEY|EXCLUDE)\b(?! USING INDEX)"
         rf"|ADD (?:COLUMN )?{_IF}(?!COLUMN ){_NAME} (?:SMALL|BIG)?SERIAL\b)",
         ("CREATE",),
     ),
