@@ -19,7 +19,7 @@ def mend_postgresql(task: Task) -> Iterator[Outcome]:
             yield from write(change, task)
 
 
-_BY_KIND: Mapping[str, Callable[["Change", "Task"], Iterator["Outcome"]]] = {
+_BY_KIND: Mapping[str, Callable[[Change, Task], Iterator[Outcome]]] = {
     "check": mend_constraint,
     "exclude": mend_constraint,
     "foreign-key": mend_constraint,
