@@ -93,6 +93,17 @@ def run_status(info: ScriptInfo, **options: Any) -> None:
     _run("db-status", info, work, options)
 
 
+def run_diff(info: ScriptInfo, **options: Any) -> None:
+    """Run ``db-diff``."""
+
+    def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
+        from .difference import DiffOptions, diff
+
+        return diff(app, DiffOptions(**options), loading=record, notify=notify)
+
+    _run("db-diff", info, work, options)
+
+
 def run_backup(info: ScriptInfo, **options: Any) -> None:
     """Run ``db-backup``."""
 

@@ -182,6 +182,37 @@ def db_snapshot(info: ScriptInfo, /, **options: Any) -> None:
     run_snapshot(info, **options)
 
 
+@click.command("db-diff")
+@_options(
+    click.option(
+        "--from",
+        "before",
+        metavar="A",
+        default="database",
+        show_default=True,
+        help="What to begin with: database, models, base, head or a revision.",
+    ),
+    click.option(
+        "--to",
+        "after",
+        metavar="B",
+        default="models",
+        show_default=True,
+        help="What to compare it with: the same words.",
+    ),
+    click.option("--check", is_flag=True, help="Fail (3) if they differ."),
+    _ACCEPT,
+    _WHERE,
+    _OUTPUT,
+)
+@click.pass_obj
+def db_diff(info: ScriptInfo, /, **options: Any) -> None:
+    """Say in what databases, models and revisions differ. Read-only."""
+    from .cli import run_diff
+
+    run_diff(info, **options)
+
+
 _BIND = click.option("--bind", metavar="KEY", help='The database with this bind key; "" is the default one.')
 
 
@@ -245,4 +276,4 @@ def db_restore(info: ScriptInfo, /, **options: Any) -> None:
     run_restore(info, **options)
 
 
-COMMANDS = (db_adopt, db_backup, db_restore, db_safe_upgrade, db_snapshot, db_status)
+COMMANDS = (db_adopt, db_backup, db_diff, db_restore, db_safe_upgrade, db_snapshot, db_status)

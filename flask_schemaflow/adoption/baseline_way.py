@@ -19,6 +19,7 @@ from ..migrations import (
     staging_area,
     write_staged,
 )
+from ..models import structure_of_models
 from ..proof import Proof, prove, replay_on
 from ..results import ProofResult
 from ..revisions import TableName, read_revision, source_hash
@@ -35,7 +36,6 @@ from .drafting import (
     is_ours,
     scratch_for,
     stage_baseline,
-    structure_of_models,
 )
 
 if TYPE_CHECKING:

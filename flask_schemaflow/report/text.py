@@ -63,7 +63,11 @@ def _lines(result: Result, *, verbose: bool) -> Iterator[str]:
         engines = ", ".join(result.proof.on_paper)
         yield _line("on paper", f"{engines}: compared statement by statement, run on no database")
     yield from _backups(result.backups)
-    yield from _findings(result.findings, verbose=verbose)
+    apart = {each for section in result.sections for each in section.findings}
+    yield from _findings((each for each in result.findings if each not in apart), verbose=verbose)
+    for section in result.sections:
+        yield _line("database", section.title)
+        yield from _findings(section.findings, verbose=True)
     yield from map(_near, result.details)
 
 
