@@ -13,7 +13,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .adoption import AdoptOptions, AdoptResult, adopt
-    from .difference import Difference, DiffOptions, DiffResult, diff
+    from .difference import DatabaseDiff, DiffOptions, DiffResult, diff
     from .errors import (
         BackupFailed,
         Broken,
@@ -45,9 +45,9 @@ __all__ = [
     "Broken",
     "Busy",
     "ConfigurationError",
+    "DatabaseDiff",
     "DiffOptions",
     "DiffResult",
-    "Difference",
     "DriftFound",
     "ExitCode",
     "Finding",
@@ -79,7 +79,7 @@ __all__ = [
 
 _HOMES = {
     "adoption": ("AdoptOptions", "AdoptResult", "adopt"),
-    "difference": ("DiffOptions", "DiffResult", "Difference", "diff"),
+    "difference": ("DiffOptions", "DiffResult", "DatabaseDiff", "diff"),
     "errors": (
         "BackupFailed",
         "Broken",

@@ -14,7 +14,7 @@ from ..results import Progress, Result, Section
 from ..revisions import TableName
 from ..state import foreign_tables
 from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
-from .sides import Difference, Side, compare, read_side
+from .sides import DatabaseDiff, Side, compare, read_side
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -42,7 +42,7 @@ class DiffOptions:
 class DiffResult(Result):
     """In what the two differ, for each database."""
 
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[DatabaseDiff, ...] = ()
 
 
 DEFAULTS = DiffOptions()
@@ -102,7 +102,7 @@ class _Comparison:
     options: DiffOptions
     progress: Progress
 
-    def tell(self, differences: Iterable[Difference]) -> None:
+    def tell(self, differences: Iterable[DatabaseDiff]) -> None:
         """Note what differs, each database by itself."""
         several = len(self.survey.relevant) > 1
         for bind, difference in zip(self.survey.relevant, differences, strict=True):
@@ -116,7 +116,7 @@ class _Comparison:
                 self._tell_foreign(difference)
                 self.progress.update(bind.key, verified=not self.counting(difference))
 
-    def _tell_foreign(self, difference: Difference) -> None:
+    def _tell_foreign(self, difference: DatabaseDiff) -> None:
         compared = {
             TableName(o.schema, o.name) for s in (difference.before, difference.after) for o in s.objects
         }
@@ -133,11 +133,11 @@ class _Comparison:
     def _accepted(self) -> frozenset[str]:
         return frozenset((*self.options.accept, *self.survey.settings.accept))
 
-    def counting(self, difference: Difference) -> list[Drift]:
+    def counting(self, difference: DatabaseDiff) -> list[Drift]:
         """Give the differences that decide."""
         return [each for each in difference.drift if each.structural and each.key not in self._accepted]
 
-    def end(self, differences: Iterable[Difference]) -> None:
+    def end(self, differences: Iterable[DatabaseDiff]) -> None:
         """Give the verdict.
 
         :raises DriftFound: they differ, and ``check`` was asked for.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..drift import MODELS, Drift, find_drift
+from ..drift import DATABASE, MODELS, Drift, find_drift
 from ..errors import ConfigurationError
 from ..models import structure_of_models
 from ..plan import resolve
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from ..survey import Survey
 
 BindKey = str | None
-DATABASE = "the database"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +43,7 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class DatabaseDiff:
     """In what two structures of one database differ, and these structures.
 
     ``before`` and ``after`` are those of our tables only; ``drift`` says what ``before`` lacks, or has too
@@ -87,7 +86,7 @@ def read_side(said: str, revisions: Iterable[Revision], option: str) -> Side:
     return Side(name=f"revision {revision}", versions=(revision,))
 
 
-def compare(survey: Survey, before: Side, after: Side) -> list[Difference]:
+def compare(survey: Survey, before: Side, after: Side) -> list[DatabaseDiff]:
     """Compare two sides, for each database. Never touches the real databases but to read them.
 
     :raises Refused: a side cannot be made on scratch.
@@ -113,7 +112,7 @@ def _nothing(bind: Bind) -> Snapshot:
 
 def _difference(
     survey: Survey, bind: Bind, before: Side, after: Side, made: Mapping[Side, Mapping[BindKey, Snapshot]]
-) -> Difference:
+) -> DatabaseDiff:
     """Compare our tables; what models or revisions make is ours."""
     ours = survey.states[bind.key].ours_with(*(structures[bind.key] for structures in made.values()))
 
@@ -124,4 +123,4 @@ def _difference(
 
     left, right = structure(before), structure(after)
     drift = find_drift(right, left, after.name, of=before.name)
-    return Difference(bind=bind.key, before=left, after=right, drift=drift)
+    return DatabaseDiff(bind=bind.key, before=left, after=right, drift=drift)
