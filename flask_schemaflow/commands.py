@@ -28,17 +28,23 @@ _WHERE = _options(
     click.option("-d", "--directory", help='Migrations folder (default: "migrations").'),
     click.option("-x", "--x-arg", "x_args", multiple=True, help="Argument for a custom env.py."),
 )
-_OUTPUT = _options(
-    click.option(
-        "--format",
-        "output_format",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        help="How to write the result.",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
-    click.option("-v", "--verbose", is_flag=True, help="Tell everything."),
-)
+
+
+def _output(*formats: str) -> Decorator:
+    return _options(
+        click.option(
+            "--format",
+            "output_format",
+            type=click.Choice(formats),
+            default="text",
+            help="How to write the result.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
+        click.option("-v", "--verbose", is_flag=True, help="Tell everything."),
+    )
+
+
+_OUTPUT = _output("text", "json")
 _ACCEPT = click.option(
     "--accept", multiple=True, metavar="CODE:SUBJECT", help="Let one finding pass. Repeatable."
 )
@@ -203,11 +209,15 @@ def db_snapshot(info: ScriptInfo, /, **options: Any) -> None:
     click.option("--check", is_flag=True, help="Fail (3) if they differ."),
     _ACCEPT,
     _WHERE,
-    _OUTPUT,
+    _output("text", "sql", "python", "json"),
 )
 @click.pass_obj
 def db_diff(info: ScriptInfo, /, **options: Any) -> None:
-    """Say in what databases, models and revisions differ. Read-only."""
+    """Say in what databases, models and revisions differ, or write the script from one to the other.
+
+    Read-only. The script keeps what holds data, and is tried on a scratch database: as SQL, or as a revision
+    file.
+    """
     from .cli import run_diff
 
     run_diff(info, **options)

@@ -64,7 +64,7 @@ class Result:
     """What a command found out and did; on failure as far as it came.
 
     ``message`` is the verdict. ``details`` are further lines for people; ``sections`` say which of the
-    findings belong together.
+    findings belong together; ``document`` is a script that was asked for.
     """
 
     command: str
@@ -79,6 +79,7 @@ class Result:
     backups: tuple[Backup, ...] = ()
     sections: tuple[Section, ...] = ()
     details: tuple[str, ...] = ()
+    document: str = ""
     elapsed_ms: int = 0
 
 
@@ -99,6 +100,7 @@ class Progress:
     backups: list[Backup] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
+    document: str = ""
     ending: tuple[str, str] | None = None
     baseline: Path | None = None
     started: float = field(default_factory=time.monotonic)
@@ -148,6 +150,7 @@ class Progress:
             backups=tuple(self.backups),
             sections=tuple(self.sections),
             details=tuple(self.details),
+            document=self.document,
             elapsed_ms=round((time.monotonic() - self.started) * 1000),
         )
 

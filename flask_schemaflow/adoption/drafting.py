@@ -15,7 +15,6 @@ from ..migrations import (
     Configured,
     Migrations,
     StagedRevision,
-    run_environment,
     stage_revision,
 )
 from ..models import tables_of_models
@@ -132,20 +131,6 @@ def scratch_for(survey: Survey, afterwards: ExitStack) -> Iterator[dict[BindKey,
                 connection.info[KEEPS_TRANSACTION] = True
             connection.info[DROPS_MEANWHILE] = afterwards
         yield scratches
-
-
-def ask_environment(
-    staging: Migrations, survey: Survey, scratches: Mapping[BindKey, Connection]
-) -> dict[BindKey, Configured]:
-    """Ask ``env.py`` how it names things; nothing is written on the scratch databases."""
-    return run_environment(
-        staging,
-        scratches,
-        lambda *_: [],
-        dont_mutate=True,
-        on_scratch=True,
-        required=[bind.key for bind in survey.relevant],
-    )
 
 
 def stage_baseline(

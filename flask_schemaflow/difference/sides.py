@@ -86,22 +86,25 @@ def read_side(said: str, revisions: Iterable[Revision], option: str) -> Side:
     return Side(name=f"revision {revision}", versions=(revision,))
 
 
-def compare(survey: Survey, before: Side, after: Side) -> list[DatabaseDiff]:
+def compare(survey: Survey, before: Side, after: Side, *, whole: bool) -> list[DatabaseDiff]:
     """Compare two sides, for each database. Never touches the real databases but to read them.
 
+    :param whole: with the engine's own definitions, which are not stored beside revisions.
     :raises Refused: a side cannot be made on scratch.
     """
-    made = {side: _made(survey, side) for side in dict.fromkeys((before, after)) if not side.is_database}
+    sides = [side for side in dict.fromkeys((before, after)) if not side.is_database]
+    made = {side: _made(survey, side, whole=whole) for side in sides}
     return [_difference(survey, bind, before, after, made) for bind in survey.relevant]
 
 
-def _made(survey: Survey, side: Side) -> dict[BindKey, Snapshot]:
+def _made(survey: Survey, side: Side, *, whole: bool) -> dict[BindKey, Snapshot]:
     """Give what models or revisions make."""
     if side.is_models:
         return {bind.key: structure_of_models(bind, survey) for bind in survey.relevant}
     if not side.versions:
         return {bind.key: _nothing(bind) for bind in survey.relevant}
-    return structure_at(survey, [bind.key for bind in survey.relevant], side.versions)
+    keys = [bind.key for bind in survey.relevant]
+    return structure_at(survey, keys, side.versions, use_stored=not whole)
 
 
 def _nothing(bind: Bind) -> Snapshot:

@@ -57,7 +57,7 @@ def _lines(result: Result, *, verbose: bool) -> Iterator[str]:
     if verbose and result.discovery is not None:
         for module in result.discovery.modules:
             yield _line("module", f"{module.module}: {', '.join(module.tables)} ({module.why})")
-    if result.outcome in ("planned", "refused"):
+    if result.outcome in ("planned", "refused") and not result.document:
         yield from _plan(result.plan, verbose=verbose)
     if result.proof is not None and result.proof.on_paper:
         engines = ", ".join(result.proof.on_paper)
