@@ -10,6 +10,7 @@ from .changes import Action, Left, Mend, Outcome, Task, changes_of
 from .postgresql import mend_postgresql
 from .rows import NO_ROWS, Rows
 from .script import Script, Step
+from .sqlite import mend_sqlite
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Snapshot
@@ -69,4 +70,5 @@ def _steps(actions: Iterable[Action]) -> Iterator[Step]:
 
 FAMILIES: Mapping[str, Mend] = {
     "postgresql": mend_postgresql,
+    "sqlite": mend_sqlite,
 }

@@ -9,6 +9,10 @@ from .mysql import snapshot_mysql
 from .postgresql import snapshot_postgresql
 from .spelling import respelled
 from .sqlite import snapshot_sqlite
+from .sqlite_grammar import Clause
+from .sqlite_items import Item, TableItems, cut_table
+from .sqlite_tokens import UnreadableText, element_of
+from .sqlite_tokens import names_in as names_in_sqlite
 from .stored import (
     FOLDER,
     SnapshotPerBind,
@@ -34,15 +38,22 @@ __all__ = [
     "MAY_BE_EXTRA",
     "SURROUNDINGS",
     "VIEWS",
+    "Clause",
     "Facts",
+    "Item",
     "Object",
     "Part",
     "Snapshot",
     "SnapshotPerBind",
     "StoredFile",
+    "TableItems",
     "Text",
+    "UnreadableText",
     "chain_hashes",
+    "cut_table",
+    "element_of",
     "folded",
+    "names_in_sqlite",
     "read_file",
     "read_stored",
     "render_stored",

@@ -1,0 +1,114 @@
+"""Columns of PostgreSQL that count by themselves: serial and identity."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .postgresql_words import alter, beside, identity_of, literal, quoted, written
+
+if TYPE_CHECKING:
+    from ..snapshot import Object, Part
+
+_NEXTVAL = re.compile(r"nextval\('(?P<sequence>(?:[^']|'')+)'::regclass\)\Z")
+_FACTS = ("autoincrement", "sequence", "sequence-type")
+
+
+def counting(table: Object, wanted: Part, was: Part) -> list[str]:
+    """Write what makes a column count on from its largest value; nothing where it does so already."""
+    how = wanted.facts.get("autoincrement")
+    if how is None or _facts(was) == _facts(wanted):
+        return []
+    if _way(was) == _way(wanted):
+        return _options_changed(table, wanted, was)
+    if how == "serial":
+        before, after = serial_sequence(table, wanted)
+        default = _set(table, wanted, f"SET DEFAULT {serial_default(table, wanted)}")
+        return [*before, default, *after, _onward(table, wanted)]
+    return [_set(table, wanted, f"ADD {identity_of(wanted)}"), _onward(table, wanted)]
+
+
+def no_more_counting(table: Object, was: Part, wanted: Part) -> list[str]:
+    """Write what takes a sequence away where the column shall count in another way, or not at all."""
+    if "autoincrement" not in was.facts or _way(was) == _way(wanted):
+        return []
+    if _way(was) == "identity":
+        return [_set(table, was, "DROP IDENTITY")]
+    return [_set(table, was, "DROP DEFAULT"), f"DROP SEQUENCE {_sequence(table, was)}"]
+
+
+def serial_sequence(table: Object, column: Part) -> tuple[list[str], list[str]]:
+    """Write what makes the sequence of a serial column, and what gives it to the column afterwards."""
+    if _way(column) != "serial":
+        return [], []
+    type_ = column.facts.get("sequence-type", column.facts["type"])
+    options = column.facts.get("sequence")
+    name = _new_name(table, column)
+    made = f"CREATE SEQUENCE {name} AS {type_}" + (f" {options}" if options else "")
+    return [made], [f"ALTER SEQUENCE {name} OWNED BY {written(table)}.{quoted(column.name)}"]
+
+
+def serial_default(table: Object, column: Part) -> str | None:
+    """Write the default of a serial column."""
+    if _way(column) != "serial":
+        return None
+    return f"nextval({literal(_new_name(table, column))}::regclass)"
+
+
+def _new_name(table: Object, column: Part) -> str:
+    return beside(table, f"{table.name[:29]}_{(column.name or '')[:29]}_seq")
+
+
+def _onward(table: Object, column: Part) -> str:
+    owner = f"pg_get_serial_sequence({literal(written(table))}, {literal(column.name or '')})"
+    return f"SELECT setval({owner}, max({quoted(column.name)})) FROM {written(table)}"
+
+
+def _options_changed(table: Object, wanted: Part, was: Part) -> list[str]:
+    statements = []
+    if wanted.facts["autoincrement"] != was.facts["autoincrement"]:
+        kind = "ALWAYS" if wanted.facts["autoincrement"] == "identity always" else "BY DEFAULT"
+        statements.append(_set(table, wanted, f"SET GENERATED {kind}"))
+    options = _all_options(wanted)
+    if any(wanted.facts.get(fact) != was.facts.get(fact) for fact in _FACTS[1:]):
+        if _way(wanted) == "identity":
+            statements.append(_set(table, wanted, " ".join(f"SET {each}" for each in options)))
+        else:
+            type_ = wanted.facts.get("sequence-type", wanted.facts["type"])
+            statements.append(f"ALTER SEQUENCE {_sequence(table, was)} AS {type_} {' '.join(options)}")
+    return statements
+
+
+_USUAL = {"INCREMENT BY": "1", "MINVALUE": None, "MAXVALUE": None, "CACHE": "1"}
+_OPTION = re.compile(r"(INCREMENT BY|MINVALUE|MAXVALUE|START WITH|CACHE) (-?\d+)|(CYCLE)")
+
+
+def all_options(text: str | None) -> list[str]:
+    """Write all options of a sequence, those too that are as usual."""
+    found = {match[1] or match[3]: match[2] for match in _OPTION.finditer(text or "")}
+    options = [f"{word} {value}" for word, value in {**_USUAL, **found}.items() if value is not None]
+    options += [f"NO {word}" for word in ("MINVALUE", "MAXVALUE") if word not in found]
+    return [*options, "CYCLE" if "CYCLE" in found else "NO CYCLE"]
+
+
+def _all_options(column: Part) -> list[str]:
+    return all_options(column.facts.get("sequence"))
+
+
+def _sequence(table: Object, column: Part) -> str:
+    """Give the sequence of a serial column as its default names it."""
+    match = _NEXTVAL.match(column.definition)
+    return _new_name(table, column) if match is None else match["sequence"].replace("''", "'")
+
+
+def _set(table: Object, column: Part, clause: str) -> str:
+    return alter(table, f"ALTER COLUMN {quoted(column.name)} {clause}")
+
+
+def _way(column: Part) -> str | None:
+    how = column.facts.get("autoincrement")
+    return "identity" if how and how.startswith("identity") else how
+
+
+def _facts(column: Part) -> list[str | None]:
+    return [column.facts.get(fact) for fact in _FACTS]
