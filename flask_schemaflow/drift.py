@@ -9,6 +9,9 @@ from .errors import ConfigurationError
 from .findings import Finding, Severity
 from .snapshot import MAY_BE_EXTRA, SURROUNDINGS, VIEWS, Facts, Object, Part, Snapshot, respelled
 
+DATABASE, MODELS = "the database", "the models"
+"""What :func:`find_drift` calls the structures that they have."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drift(Finding):
@@ -40,17 +43,20 @@ class Difference:
     part_there: Part | None = None
 
 
-def find_drift(expected: Snapshot, actual: Snapshot, source: str) -> tuple[Drift, ...]:
+def find_drift(expected: Snapshot, actual: Snapshot, source: str, *, of: str = DATABASE) -> tuple[Drift, ...]:
     """Say in what ``actual`` differs from ``expected``; nothing structural means that they are equal.
 
     A constraint that nobody named in ``expected`` equals one of any name. Read-only.
 
     :param source: what gave ``expected``, for the messages: "the models", "revision 1a2b".
+    :param of: what gave ``actual``.
     """
-    return tuple(each.drift for each in find_differences(expected, actual, source))
+    return tuple(each.drift for each in find_differences(expected, actual, source, of=of))
 
 
-def find_differences(expected: Snapshot, actual: Snapshot, source: str) -> tuple[Difference, ...]:
+def find_differences(
+    expected: Snapshot, actual: Snapshot, source: str, *, of: str = DATABASE
+) -> tuple[Difference, ...]:
     """Do what :func:`find_drift` does, and give what each drift is about. Read-only."""
     wanted = {each.key: each for each in expected.objects}
     there = {each.key: each for each in respelled(actual, like=expected).objects}
@@ -64,7 +70,7 @@ def find_differences(expected: Snapshot, actual: Snapshot, source: str) -> tuple
             found.append(_Found("extra", right.kind, None, right, structural=not _may_be_extra(right)))
         else:
             found.extend(_compare_objects(wanted[key], there[key]))
-    return tuple(_difference(each, source) for each in found)
+    return tuple(_difference(each, source, of) for each in found)
 
 
 @dataclass(frozen=True)
@@ -216,9 +222,9 @@ def _compare_facts(kind: str, wanted: Facts, there: Facts, pair: _Found) -> Iter
 # -- in words --------------------------------------------------------------------------------------
 
 
-def _difference(found: _Found, source: str) -> Difference:
+def _difference(found: _Found, source: str, of: str) -> Difference:
     return Difference(
-        drift=_drift(found, source),
+        drift=_drift(found, source, of),
         wanted=found.wanted,
         there=found.there,
         wanted_part=found.wanted_part,
@@ -226,23 +232,22 @@ def _difference(found: _Found, source: str) -> Difference:
     )
 
 
-def _drift(found: _Found, source: str) -> Drift:
+def _drift(found: _Found, source: str, of: str) -> Drift:
     table, part = found.wanted or found.there, found.wanted_part or found.part_there
     assert table is not None
     kind = part.kind if part is not None else table.kind
     subject = table.label if part is None else f"{table.label}.{_name_of(part)}"
     noun = f"{kind.replace('-', ' ')} {subject}"
     described = f"{noun} ({_describe(part)})" if part is not None and not part.name else noun
-    plural = "has" if source.startswith("revision") else "have"
     if found.change == "missing":
-        message = f"{_capital(source)} {plural} the {described}; the database does not."
+        message = f"{_capital(source)} {_has(source)} the {described}; {of} {_does(of)} not."
     elif found.change == "extra":
-        message = f"The database has the {described}; {source} {plural} not."
+        message = f"{_capital(of)} {_has(of)} the {described}; {source} {_has(source)} not."
     else:
         fact = found.thing.removeprefix(f"{kind}-")
         message = (
             f"The {_FACTS.get(fact, fact.replace('-', ' '))} of {noun} is "
-            f"{_value(fact, found.actual)} in the database, {_value(fact, found.expected)} in {source}."
+            f"{_value(fact, found.actual)} in {of}, {_value(fact, found.expected)} in {source}."
         )
     return Drift(
         code=f"{found.change}-{found.thing}",
@@ -258,6 +263,14 @@ def _drift(found: _Found, source: str) -> Drift:
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
+
+
+def _has(source: str) -> str:
+    return "have" if source == MODELS else "has"
+
+
+def _does(source: str) -> str:
+    return "do" if source == MODELS else "does"
 
 
 _FACTS = {"nullable": "nullability", "where": "WHERE clause"}

@@ -13,7 +13,7 @@ from ..findings import Finding, Severity
 from ..preflight import check_reachable, check_servers
 from ..refusals import REASONS
 from ..results import Progress, Result
-from ..state import State
+from ..state import State, foreign_tables
 from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
 from .baseline_way import write_baseline
 from .common import Adoption
@@ -118,15 +118,7 @@ def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
     progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
     for state in survey.states.values():
-        for name in sorted(state.foreign, key=lambda each: each.name):
-            progress.findings.append(
-                Finding(
-                    code="foreign-table",
-                    subject=name.name if name.schema is None else f"{name.schema}.{name.name}",
-                    severity=Severity.INFO,
-                    message="It is in the database, and in no model and no revision: left alone.",
-                )
-            )
+        progress.findings.extend(foreign_tables(state.foreign))
     if survey.discovery is None:
         return
     progress.discovery = survey.discovery

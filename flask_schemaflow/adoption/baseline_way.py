@@ -15,10 +15,12 @@ from ..migrations import (
     Configured,
     Migrations,
     StagedRevision,
+    ask_environment,
     remove_written,
     staging_area,
     write_staged,
 )
+from ..models import structure_of_models
 from ..proof import Proof, prove, replay_on
 from ..results import ProofResult
 from ..revisions import TableName, read_revision, source_hash
@@ -29,13 +31,11 @@ from ..survey import Survey, VersionTable, version_table_of
 from .common import Adoption, BindKey, names_in, stamp
 from .drafting import (
     about_rows,
-    ask_environment,
     draft_for,
     families_on_paper,
     is_ours,
     scratch_for,
     stage_baseline,
-    structure_of_models,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def write_baseline(adoption: Adoption) -> None:
         ExitStack() as afterwards,
     ):
         with scratch_for(survey, afterwards) as scratches:
-            configured = ask_environment(staging, survey, scratches)
+            configured = ask_environment(staging, scratches, required=[bind.key for bind in survey.relevant])
             tables = {key: version_table_of(found) for key, found in configured.items()}
             adoption = _with_version_tables(adoption, tables)
             proved = _prove_at_once(adoption, staging, configured, scratches)

@@ -85,23 +85,33 @@ def stage_revision(
     message: str,
     template_arguments: Mapping[str, Any],
     notes: Sequence[str] = (),
+    follows: str | None = None,
 ) -> StagedRevision:
-    """Write a first revision into a staging area through the project's own ``script.py.mako``.
+    """Write a revision into a staging area through the project's own ``script.py.mako``.
 
+    :param follows: the revision of the project below it; None: it is a first one.
     :param notes: lines for the docstring, below the message.
     :raises ConfigurationError: the template or the configuration refuses.
     """
     script = staging.script_directory
     script.hooks = []  # they run on the file in its place
+    place = str(staging.version_folder)
+    if follows is not None:
+        script.version_locations = [place, *map(str, project.version_folders)]
     try:
         with redirect_stdout(StringIO()):
             made = script.generate_revision(
-                revision_id, message, head="base", splice=True, **template_arguments
+                revision_id,
+                message,
+                head=follows or "base",
+                splice=True,
+                version_path=place,
+                **template_arguments,
             )
     except Exception as error:
         cause = error.__context__ if isinstance(error, CommandError) else error
         if cause is None:
-            raise ConfigurationError(f"The baseline cannot be written: {error}.") from None
+            raise ConfigurationError(f"The revision cannot be written: {error}.") from None
         raise ConfigurationError(
             f"The template {staging.script_location / TEMPLATE} failed: {type(cause).__name__}: {cause}"
         ) from error
