@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,7 +100,11 @@ KEPT = {"extra-column:account.nickname", "extra-index:orders.by_hand"}
 @pytest.fixture
 def shop(project: Project, any_database: str) -> Project:
     """Give an app whose database was made by older models."""
-    project.environment["DATABASE"] = any_database
+    return drifted(project, any_database)
+
+
+def drifted(project: Project, url: str) -> Project:
+    project.environment["DATABASE"] = url
     project.write("app.py", HEAD + OLD)
     project.python(MAKE)
     project.write("app.py", HEAD + NEW)
@@ -166,3 +171,38 @@ def test_a_database_that_drifted_is_adopted_and_then_taken_to_its_models(shop: P
         (2, "two", "green", None, "due"),
     ]
     assert shop.adopt().code == 0
+
+
+def test_what_is_accepted_is_dropped_and_nothing_else(project: Project, tmp_path: Path) -> None:
+    """A column goes with its values if it was named, once; a dry run writes nothing; wrong names are told."""
+    shop = drifted(project, f"sqlite:///{tmp_path / 'shop.db'}")
+
+    for wrong in (
+        "drop-column:account.name",
+        "drop-column:account.nothing",
+        "changed-column-type:account.name",
+    ):
+        refused = shop.adopt("--reconcile", "--accept", wrong)
+        assert (refused.code, wrong in refused.verdict) == (2, True)
+    planned = shop.adopt("--reconcile", "--dry-run")
+    assert (planned.code, planned.document["outcome"]) == (0, "planned")
+    assert any("CREATE TABLE tag" in each for each in planned.document["plan"][0]["statements"])
+    assert not (shop.path / "migrations").exists()
+
+    assert shop.adopt("--reconcile", "--accept", "drop-column:account.nickname").code == 0
+    upgraded = shop.safe_upgrade()
+    assert upgraded.code == 0, upgraded.stderr
+    differing = shop.flask("db-diff", "--from", "database", "--to", "models", "--json")
+    assert structural(differing) == {"extra-index:orders.by_hand"}
+    again = shop.adopt("--reconcile")
+    assert (again.code, "flask db-diff" in again.verdict) == (3, True)
+
+
+def test_a_database_without_drift_needs_no_second_revision(project: Project, tmp_path: Path) -> None:
+    """Where nothing differs, the baseline is all."""
+    shop = drifted(project, f"sqlite:///{tmp_path / 'shop.db'}")
+    shop.write("app.py", HEAD + OLD)
+
+    assert shop.adopt("--reconcile", "--accept", "extra-index:orders.by_hand").code == 0
+
+    assert len(list((shop.path / "migrations/versions").glob("*.py"))) == 1

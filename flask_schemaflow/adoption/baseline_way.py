@@ -141,7 +141,7 @@ def _prove_in_steps(
     drafts = {b.key: draft_for(b, survey, engines, wanted[b.key], accepted) for b in binds}
     staged = stage_baseline(adoption, staging, configured, drafts, accepted)
     further = None
-    if scripts:
+    if any(script.steps for script in scripts.values()):
         reconciler = Reconciler(
             adoption=adoption,
             staging=staging,

@@ -11,6 +11,7 @@ from ..drift import find_drift, is_equal
 from ..errors import ConfigurationError, ProofFailed
 from ..findings import Severity
 from ..mending import RowsOf, Script, mend
+from ..mending import Step as MendingStep
 from ..migrations import Configured, Migrations, StagedRevision, stage_revision
 from ..plan import Step
 from ..proof import Proof, replay, replay_on
@@ -54,15 +55,33 @@ def write_scripts(
     for bind in unmanaged:
         there = survey.ours(bind.key, wanted[bind.key])
         if not is_equal(find_drift(wanted[bind.key], there, "the models")):
-            scripts[bind.key] = mend(
+            script = mend(
                 there,
                 wanted[bind.key],
                 accepted=adoption.accepted,
                 rows=RowsOf(bind.engine),
                 others=_others(survey, bind, there),
             )
+            scripts[bind.key] = _telling_what_was_accepted(script, adoption.accepted)
     _check_accepted(adoption, scripts)
     return scripts
+
+
+def _telling_what_was_accepted(script: Script, accepted: frozenset[str]) -> Script:
+    """Have the revision accept what was accepted for it, so that no upgrade stops at it again."""
+
+    def told_in(step: MendingStep) -> MendingStep:
+        keys = [key for key in map(_drop_key, step.mends) if key in accepted]
+        if not keys or not step.statements:
+            return step
+        note = f"schemaflow: accept {', '.join(keys)} -- accepted by name when this revision was written"
+        return replace(step, notes=(*step.notes, note))
+
+    return replace(script, steps=tuple(map(told_in, script.steps)))
+
+
+def _drop_key(key: str) -> str:
+    return key.replace("extra-", "drop-", 1)
 
 
 def _others(survey: Survey, bind: Bind, ours: Snapshot) -> Iterator[Object]:
@@ -76,15 +95,17 @@ def _others(survey: Survey, bind: Bind, ours: Snapshot) -> Iterator[Object]:
 
 def _check_accepted(adoption: Adoption, scripts: Mapping[BindKey, Script]) -> None:
     mended = {key for script in scripts.values() for step in script.steps for key in step.mends}
+    known = mended.union(*(script.stays for script in scripts.values()))
     for key in adoption.options.accept:
         code, _, subject = key.partition(":")
         if key in mended:
             raise ConfigurationError(
                 f"--accept {key} lets the difference stay, and --reconcile mends it. Ask for one of them."
             )
-        if code in DROPS and not any(each.endswith(f":{subject}") for each in mended):
+        extra = code.replace("drop-", "extra-", 1)
+        if code in DROPS and not {f"{extra}:{subject}", f"changed-column-generated:{subject}"} & known:
             raise ConfigurationError(
-                f"--accept {key}: the database has no such thing that the models have not."
+                f"--accept {key}: there is no such thing in the database that the models have not."
             )
 
 
@@ -251,9 +272,7 @@ class Reconciler:
 def _all_drops(wanted: Snapshot, there: Snapshot) -> frozenset[str]:
     """Accept to drop what the revision has added."""
     found = find_drift(wanted, there, "the baseline")
-    return frozenset(
-        each.key.replace("extra-", "drop-", 1) for each in found if each.code.startswith("extra-")
-    )
+    return frozenset(_drop_key(each.key) for each in found if each.code.startswith("extra-"))
 
 
 def _no_way_back(problem: str) -> str:
