@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+import sqlalchemy as sa
 from anyshop import Shop, adopted_shop, open_shop
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
 from projects import Ended, Project
+from random_changes import Generator, Rows, by_hand, fill, metadata_of, rows_of
+
+from flask_schemaflow import DiffOptions, DiffResult
+from flask_schemaflow import diff as diff_of
+from flask_schemaflow.drift import find_drift
+from flask_schemaflow.snapshot import take_snapshot
 
 ADD_SIZE = "op.add_column('item', sa.Column('size', sa.Integer()))"
 
@@ -138,3 +153,94 @@ def test_a_server_that_does_not_answer_is_busy(project: Project, postgresql: str
     ended = project.flask("db-diff", "--check")
 
     assert ended.code == 4, ended.stderr
+
+
+# -- random changes --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the import name of a package without any models, in whose folder commands run."""
+    (tmp_path / "random_app").mkdir()
+    module = types.ModuleType("random_app")
+    module.__file__ = str(tmp_path / "random_app" / "__init__.py")
+    Path(module.__file__).touch()
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.chdir(tmp_path)
+    return module.__name__
+
+
+def client(url: sa.URL, script: str) -> None:
+    """Run a script by the engine's own client, which stops at the first error."""
+    commands = {
+        "sqlite": ["sqlite3", "-bail", str(url.database)],
+        "postgresql": ["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", _plain(url)],
+        "mysql": ["mariadb", f"--user={url.username}", f"--database={url.database}"],
+    }
+    if url.get_backend_name() == "mysql":
+        socket = url.query.get("unix_socket")
+        where = [f"--socket={socket}"] if socket else [f"--host={url.host}", f"--port={url.port or 3306}"]
+        commands["mysql"].extend(where)
+    ended = subprocess.run(
+        commands[url.get_backend_name()], input=script, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stderr + script
+
+
+def _plain(url: sa.URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def compared(folder: str, url: str, metadata: sa.MetaData, **options: object) -> DiffResult:
+    app = Flask(folder)
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    db = SQLAlchemy(app, metadata=metadata)
+    try:
+        return diff_of(app, DiffOptions(**options))
+    finally:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_after_the_script_there_is_no_difference(seed: int, folder: str, any_database: str) -> None:
+    """40 random changes of 50 tables with rows: what is left is what the script says that it keeps."""
+    round_of(seed, folder, any_database)
+
+
+def differing(before: Rows, after: Rows, models: sa.MetaData) -> Iterator[tuple[object, ...]]:
+    """Give the values that changed; a NULL that may no more be one has become the default."""
+    for (table, column), values in before.items():
+        may_be_null = models.tables[table].c[column].nullable
+        for was, now in zip(values, after[table, column], strict=True):
+            if was != now and (was is not None or may_be_null):
+                yield table, column, was, now
+
+
+def round_of(seed: int, folder: str, database: str) -> None:
+    make, url = Generator(seed), sa.make_url(database)
+    before = make.schema()
+    after = make.changed(before)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        fill(connection, metadata_of(before))
+        for statement in by_hand(make, before, after, engine.dialect.name):
+            make.told.append(statement)
+            connection.exec_driver_sql(statement)
+    models = metadata_of(after)
+
+    written = compared(folder, database, models, script="sql", accept=tuple(make.accepted))
+    with engine.connect() as connection:
+        rows = rows_of(connection, before, after, make.gone)
+    client(url, written.document)
+
+    script, wanted = written.scripts[None], written.differences[0].after
+    with engine.connect() as connection:
+        there = take_snapshot(connection).of_tables((each.schema, each.name) for each in wanted.objects)
+    left = {each.key for each in find_drift(wanted, there, "the models") if each.structural}
+    assert written.proof is not None
+    assert written.proof.method == "scratch database"
+    assert left <= script.stays, (left - script.stays, make.told, written.document)
+    with engine.connect() as connection:
+        assert [*differing(rows, rows_of(connection, before, after, make.gone), models)] == []
+    engine.dispose()
