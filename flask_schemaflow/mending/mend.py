@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..drift import Drift, find_differences
 from .changes import Action, Left, Mend, Outcome, Task, changes_of
+from .mysql import mend_mysql
 from .postgresql import mend_postgresql
 from .rows import NO_ROWS, Rows
 from .script import Script, Step
@@ -69,6 +70,8 @@ def _steps(actions: Iterable[Action]) -> Iterator[Step]:
 
 
 FAMILIES: Mapping[str, Mend] = {
+    "mariadb": mend_mysql,
+    "mysql": mend_mysql,
     "postgresql": mend_postgresql,
     "sqlite": mend_sqlite,
 }

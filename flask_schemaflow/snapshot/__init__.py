@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from .mysql import snapshot_mysql
+from .mysql_grammar import read_key, read_lines
+from .mysql_tokens import elements_of, end_of_word, names_read
 from .postgresql import snapshot_postgresql
 from .spelling import respelled
 from .sqlite import snapshot_sqlite
@@ -52,9 +54,14 @@ __all__ = [
     "chain_hashes",
     "cut_table",
     "element_of",
+    "elements_of",
+    "end_of_word",
     "folded",
     "names_in_sqlite",
+    "names_read",
     "read_file",
+    "read_key",
+    "read_lines",
     "read_stored",
     "render_stored",
     "respelled",
