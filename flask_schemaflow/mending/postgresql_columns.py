@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..snapshot import Object, Part
 
 _SETTINGS = ("statistics-target", "storage", "compression", "options")
+FIRST, LAST = -3, 3
+"""Computed columns go before others change, and come after that."""
 _PLACE = "A column of PostgreSQL keeps its place in the table; nothing depends on it."
 
 
@@ -59,7 +61,7 @@ def _add(change: Change, task: Task) -> Iterator[Outcome]:
         disabled=renames,
     )
     yield from comments(table, column)
-    yield from _settings_of(table, column)
+    yield from column_settings(table, column)
     if rows:
         yield from _needs_values(table, column, rows, change)
 
@@ -237,8 +239,12 @@ def _made_anew(work: _Work) -> Iterator[Outcome]:
     holds = None if "generated" in work.there.facts else work.task.rows(table)
     is_free = "generated" in work.there.facts or holds == 0 or key in work.task.accepted
     if is_free:
-        yield Action(phase=Phase.COLUMNS, statements=statements, mends=tuple(each.key for each in drifts))
-        yield from _settings_of(table, wanted)
+        drop, add = ((each,) for each in statements)
+        yield Action(phase=Phase.COLUMNS, after=FIRST, statements=drop)
+        yield Action(
+            phase=Phase.COLUMNS, after=LAST, statements=add, mends=tuple(each.key for each in drifts)
+        )
+        yield from column_settings(table, wanted)
         return
     told = "some rows" if holds is None else _rows(holds)
     reason = f"To be computed the column has to be made anew, and it has values in {told}; --accept {key}."
@@ -305,9 +311,10 @@ def _settings(work: _Work) -> Iterator[Outcome]:
             yield Action(phase=Phase.OPTIONS, statements=(statement,), mends=work.change.keys_of(fact))
 
 
-def _settings_of(table: Object, column: Part) -> Iterator[Action]:
+def column_settings(table: Object, column: Part) -> Iterator[Action]:
+    """Write what is set for a new column beside its content."""
     for fact in _SETTINGS:
-        if fact in column.facts:
+        if column.kind == "column" and fact in column.facts:
             text = alter(table, f"ALTER COLUMN {quoted(column.name)} {_setting(fact, column)}")
             yield Action(phase=Phase.OPTIONS, statements=(text,))
 

@@ -69,30 +69,36 @@ def _options_changed(table: Object, wanted: Part, was: Part) -> list[str]:
     if wanted.facts["autoincrement"] != was.facts["autoincrement"]:
         kind = "ALWAYS" if wanted.facts["autoincrement"] == "identity always" else "BY DEFAULT"
         statements.append(_set(table, wanted, f"SET GENERATED {kind}"))
-    options = _all_options(wanted)
+    options = all_options(wanted.facts.get("sequence"))
+    # It may stand outside of new limits.
+    anew = _limits(wanted) != _limits(was)
     if any(wanted.facts.get(fact) != was.facts.get(fact) for fact in _FACTS[1:]):
         if _way(wanted) == "identity":
-            statements.append(_set(table, wanted, " ".join(f"SET {each}" for each in options)))
+            clauses = [*(f"SET {each}" for each in options), *(["RESTART"] if anew else [])]
+            statements.append(_set(table, wanted, " ".join(clauses)))
         else:
             type_ = wanted.facts.get("sequence-type", wanted.facts["type"])
             statements.append(f"ALTER SEQUENCE {_sequence(table, was)} AS {type_} {' '.join(options)}")
-    return statements
+            statements[-1] += " RESTART" if anew else ""
+    return [*statements, _onward(table, wanted)] if anew else statements
 
 
-_USUAL = {"INCREMENT BY": "1", "MINVALUE": None, "MAXVALUE": None, "CACHE": "1"}
+def _limits(column: Part) -> list[str]:
+    return [each for each in all_options(column.facts.get("sequence")) if "VALUE" in each]
+
+
 _OPTION = re.compile(r"(INCREMENT BY|MINVALUE|MAXVALUE|START WITH|CACHE) (-?\d+)|(CYCLE)")
 
 
 def all_options(text: str | None) -> list[str]:
     """Write all options of a sequence, those too that are as usual."""
     found = {match[1] or match[3]: match[2] for match in _OPTION.finditer(text or "")}
-    options = [f"{word} {value}" for word, value in {**_USUAL, **found}.items() if value is not None]
+    falls = found.get("INCREMENT BY", "").startswith("-")
+    first = found.get("MAXVALUE", "-1") if falls else found.get("MINVALUE", "1")
+    usual = {"INCREMENT BY": "1", "START WITH": first, "CACHE": "1"}
+    options = [f"{word} {value}" for word, value in {**usual, **found}.items() if word != "CYCLE"]
     options += [f"NO {word}" for word in ("MINVALUE", "MAXVALUE") if word not in found]
     return [*options, "CYCLE" if "CYCLE" in found else "NO CYCLE"]
-
-
-def _all_options(column: Part) -> list[str]:
-    return all_options(column.facts.get("sequence"))
 
 
 def _sequence(table: Object, column: Part) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
+from .postgresql_columns import column_settings
 from .postgresql_counting import serial_default, serial_sequence
 from .postgresql_parts import CONSTRAINTS, constraint_line, make_part, storage
 from .postgresql_words import alter, column_line, comment_on, comments, quoted, written
@@ -72,6 +73,12 @@ def _depth(table: Object, task: Task) -> int:
 
 def _create(table: Object) -> Iterator[str]:
     """Write the table with all that stands within ``CREATE TABLE``, but for foreign keys."""
+    if table.partition_of is not None:
+        schema, name = table.partition_of
+        parent = quoted(name) if schema is None else f"{quoted(schema)}.{quoted(name)}"
+        bounds = table.facts.get("partition-bounds", "DEFAULT")
+        yield f"CREATE TABLE {written(table)} PARTITION OF {parent} {bounds}" + "".join(_after_body(table))
+        return
     columns = [each for each in table.parts if each.kind == "column"]
     sequences = [serial_sequence(table, each) for each in columns]
     for before, _ in sequences:
@@ -86,7 +93,14 @@ def _create(table: Object) -> Iterator[str]:
 
 
 def _inner_constraints(table: Object) -> list[Part]:
-    return [each for each in table.parts if each.kind in CONSTRAINTS and each.kind != "foreign-key"]
+    """Give those that can stand there: not one that was never checked, or leads elsewhere."""
+    if table.partition_of is not None:
+        return []
+    return [
+        each
+        for each in table.parts
+        if each.kind in CONSTRAINTS and each.kind != "foreign-key" and "not-valid" not in each.facts
+    ]
 
 
 def _after_body(table: Object) -> Iterator[str]:
@@ -106,13 +120,13 @@ _AFTER_BODY = {
 
 def _belonging(table: Object) -> Iterator[Action]:
     """Write what stands beside ``CREATE TABLE``."""
+    inner = _inner_constraints(table)
     for each in table.parts:
-        if each.kind == "column":
+        if each.kind == "column" or each in inner:
             yield from comments(table, each)
-        elif each.kind not in CONSTRAINTS or each.kind == "foreign-key":
-            yield from make_part(table, each)
+            yield from column_settings(table, each)
         else:
-            yield from comments(table, each)
+            yield from make_part(table, each)
     for fact in ("row-security", "replica-identity", "clustered-on"):
         if fact in table.facts:
             statement = alter(table, _clauses(fact, table))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..snapshot import VIEWS
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .postgresql_parts import make_part
-from .postgresql_words import comment_on, comments, written
+from .postgresql_words import comment_on, comments, default_of, quoted, written
 
 if TYPE_CHECKING:
     from ..snapshot import Object
@@ -77,8 +78,13 @@ class Views:
         yield Action(phase=Phase.VIEWS, after=level, statements=tuple(statements), mends=mends)
         yield from comments(view)
         for part in view.parts:
-            if part.kind in ("index", "trigger", "rule"):
-                yield from make_part(view, part)
+            if part.kind == "column" and "default" in part.facts:
+                clause = f"ALTER COLUMN {quoted(part.name)} SET DEFAULT {default_of(part)}"
+                text = f"ALTER VIEW {written(view)} {clause}"
+                yield Action(phase=Phase.TRIGGERS, statements=(text,))
+            elif part.kind != "column":
+                for action in make_part(view, part):
+                    yield replace(action, phase=max(Phase.TRIGGERS, action.phase))
 
     def _level(self, key: Key) -> int:
         view = self.wanted.get(key) or self.there.get(key)

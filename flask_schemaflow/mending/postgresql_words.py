@@ -45,7 +45,12 @@ _ON_DEFAULT = re.compile(r"(?P<on> ON (?:ONLY )?)(?:\"(?:[^\"]|\"\")+\"|\w+)\.")
 
 
 def in_default_schema(definition: str, thing: Object) -> str:
-    """Take away the schema after ``ON``, which the engine writes even where it is the default one."""
+    """Take away the schema after ``ON``, which the engine writes even where it is the default one.
+
+    An index of a partitioned table belongs to its partitions too, which the engine's text leaves out.
+    """
+    if "partition-by" in thing.facts:
+        definition = definition.replace(" ON ONLY ", " ON ", 1)
     return definition if thing.schema is not None else _ON_DEFAULT.sub(r"\g<on>", definition, count=1)
 
 
