@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-TABLES, CHANGES, ROWS = 50, 40, 3
+TABLES, CHANGES, BY_HAND, ROWS = 50, 32, 8, 3
 WIDER = {
     "integer": ("bigint",),
     "string 20": ("string 60", "text"),
@@ -38,6 +38,7 @@ class Col:
     nullable: bool = True
     default: str | None = None
     comment: str | None = None
+    is_new: bool = False
 
 
 @dataclass
@@ -51,6 +52,11 @@ class Tab:
     checks: dict[str, tuple[str, int]] = field(default_factory=dict)
     keys: dict[str, tuple[str, str, str | None]] = field(default_factory=dict)
     comment: str | None = None
+    is_new: bool = False
+
+    def of(self, *kinds: str) -> list[Col]:
+        """Columns of these kinds."""
+        return [each for each in self.columns.values() if each.kind in kinds]
 
     def used(self) -> set[str]:
         """Columns that something else of the table needs."""
@@ -69,6 +75,8 @@ class Tab:
 
 
 Schema = dict[str, Tab]
+Rows = dict[tuple[str, str], list[Any]]
+"""The values of a column of a table, row by row."""
 
 
 class Generator:
@@ -79,6 +87,7 @@ class Generator:
         self.serial = 0
         self.accepted: set[str] = set()
         self.told: list[str] = []
+        self.gone: set[str] = set()
 
     def name(self, prefix: str) -> str:
         self.serial += 1
@@ -94,7 +103,7 @@ class Generator:
         return made
 
     def table(self, others: Schema) -> Tab:
-        table = Tab(self.name("t"), comment=self.random.choice((None, "a table")))
+        table = Tab(self.name("t"), comment=self.random.choice((None, None, None, "a table")))
         for kind in (*KINDS, *self.random.choices(KINDS, k=4)):
             self.add_column(table, kind)
         self.add_index(table)
@@ -106,7 +115,7 @@ class Generator:
     def add_column(self, table: Tab, kind: str) -> Col:
         nullable = self.random.random() < 0.6
         default = self.random.choice((None, *DEFAULTS.get(kind, ())))
-        column = Col(self.name("c"), kind, nullable, default, self.random.choice((None, None, "it's 100%")))
+        column = Col(self.name("c"), kind, nullable, default, self.random.choice((*[None] * 9, "it's 100%")))
         table.columns[column.name] = column
         return column
 
@@ -163,6 +172,7 @@ Change = Callable[[Generator, Tab, Schema], str]
 
 def new_column(make: Generator, table: Tab, _schema: Schema) -> str:
     column = make.add_column(table, make.random.choice(KINDS))
+    column.is_new = True
     if not column.nullable and column.default is None and make.random.random() < 0.7:
         column.nullable = True
     return f"column {column.name} added"
@@ -180,7 +190,6 @@ def drop_column(make: Generator, table: Tab, _schema: Schema) -> str:
 
 
 def widen(make: Generator, table: Tab, _schema: Schema) -> str:
-    # MySQL's family cannot have a TEXT in an index, and a key has the type of what it refers to.
     column = make.one(table.free(*WIDER))
     if column is None:
         return ""
@@ -264,7 +273,7 @@ def drop_check(make: Generator, table: Tab, _schema: Schema) -> str:
 
 
 def new_key(make: Generator, table: Tab, schema: Schema) -> str:
-    other = make.random.choice(list(schema))
+    other = make.random.choice([name for name, each in schema.items() if not each.is_new])
     return f"key to {other} added" if make.add_key(table, other) else ""
 
 
@@ -284,9 +293,72 @@ def drop_key(make: Generator, table: Tab, _schema: Schema) -> str:
 
 def new_table(make: Generator, _table: Tab, schema: Schema) -> str:
     made = make.table(schema)
+    made.is_new = True
     schema[made.name] = made
     return f"table {made.name} added"
 
+
+# -- by hand ---------------------------------------------------------------------------------------
+
+
+def by_hand(make: Generator, before: Schema, after: Schema, dialect: str) -> Iterator[str]:
+    """Give statements that change the database, in places where the models did not."""
+    untouched = [each for name, each in before.items() if after.get(name) == each]
+    for table in make.random.sample(untouched, k=min(len(untouched), BY_HAND)):
+        yield make.random.choice(_BY_HAND)(make, table, dialect)
+
+
+def _extra_column(make: Generator, table: Tab, _dialect: str) -> str:
+    name = make.name("hand")
+    if make.random.random() < 0.5:
+        make.accepted.add(f"drop-column:{table.name}.{name}")
+    return f"ALTER TABLE {table.name} ADD COLUMN {name} INTEGER"
+
+
+def _extra_index(make: Generator, table: Tab, _dialect: str) -> str:
+    return (
+        f"CREATE INDEX {make.name('hand')} ON {table.name} ({make.one(table.of('integer', 'bigint')).name})"
+    )
+
+
+def _missing_index(make: Generator, table: Tab, dialect: str) -> str:
+    name = make.one(table.indexes)
+    return f"DROP INDEX {name} ON {table.name}" if dialect == "mysql" else f"DROP INDEX {name}"
+
+
+def _missing_column(make: Generator, table: Tab, _dialect: str) -> str:
+    name = make.one(table.free("text", "float")).name
+    make.gone.add(name)
+    return f"ALTER TABLE {table.name} DROP COLUMN {name}"
+
+
+def _extra_view(make: Generator, table: Tab, _dialect: str) -> str:
+    return f"CREATE VIEW {make.name('hand')} AS SELECT id FROM {table.name}"
+
+
+def _other_default(make: Generator, table: Tab, dialect: str) -> str:
+    if dialect == "sqlite":
+        return _extra_index(make, table, dialect)
+    return (
+        f"ALTER TABLE {table.name} ALTER COLUMN {make.one(table.of('integer', 'bigint')).name} SET DEFAULT 9"
+    )
+
+
+def _missing_check(make: Generator, table: Tab, dialect: str) -> str:
+    if dialect == "sqlite":
+        return _missing_column(make, table, dialect)
+    return f"ALTER TABLE {table.name} DROP CONSTRAINT {make.one(table.checks)}"
+
+
+_BY_HAND: tuple[Callable[[Generator, Tab, str], str], ...] = (
+    _extra_column,
+    _extra_index,
+    _missing_index,
+    _missing_column,
+    _extra_view,
+    _other_default,
+    _missing_check,
+)
 
 CHANGES_TO_MODELS: tuple[Change, ...] = (
     new_column,
@@ -391,18 +463,19 @@ _VALUES: dict[type, Callable[[Any, int], Any]] = {
     sa.Boolean: lambda _type, number: bool(number % 2),
     sa.Date: lambda _type, number: datetime.date(2026, 1, number),
     sa.Float: lambda _type, number: number / 8,
-    sa.Enum: lambda kind, number: kind.enums[number % 2 - 1 if number % 2 else 0],
+    sa.Enum: lambda kind, number: kind.enums[number % 2],
 }
 
 
-def rows_of(connection: sa.Connection, schema: Schema, other: Schema) -> dict[str, list[Any]]:
-    """Give the values of all columns that both schemas have, as text, by table."""
-    found = {}
+def rows_of(connection: sa.Connection, schema: Schema, other: Schema, gone: set[str]) -> Rows:
+    """Give the values of all columns that both schemas have, but for those that somebody dropped by hand."""
+    found: Rows = {}
     for name in schema.keys() & other.keys():
-        columns = sorted(schema[name].columns.keys() & other[name].columns.keys())
+        columns = sorted((schema[name].columns.keys() & other[name].columns.keys()) - gone)
         table = sa.table(name, sa.column("id"), *map(sa.column, columns))
         rows = connection.execute(sa.select(table).order_by(sa.column("id"))).all()
-        found[name] = [[_text(value) for value in row] for row in rows]
+        for place, column in enumerate(("id", *columns)):
+            found[name, column] = [_text(row[place]) for row in rows]
     return found
 
 
