@@ -9,12 +9,12 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import click
 import pytest
+from privileges import flask_without_privileges
 from projects import Project
 
 from flask_schemaflow import ExitCode, commands
@@ -344,33 +344,6 @@ def test_a_locked_file(filled: Project) -> None:
     assert holder.stdout.readline() == "locked\n"
     ends(filled, 4, "shop.db is locked by another process")
     holder.communicate()
-
-
-def unprivileged() -> Callable[[], None] | None:
-    """Give what makes a process respect file permissions: root would not."""
-    if os.geteuid() != 0:
-        return None
-
-    import ctypes
-
-    library = ctypes.CDLL(None)
-
-    def drop() -> None:
-        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH (capabilities(7))
-            library.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP (prctl(2))
-
-    return drop
-
-
-def flask_without_privileges(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "shop", *arguments],
-        cwd=project.path,
-        capture_output=True,
-        text=True,
-        preexec_fn=unprivileged(),
-        check=False,
-    )
 
 
 def test_changes_in_a_wal_that_cannot_be_read_are_not_left_out(filled: Project) -> None:
