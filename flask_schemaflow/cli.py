@@ -52,10 +52,10 @@ def run_adopt(info: ScriptInfo, *, reconcile: bool, restamp: str | None, **optio
     def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
         from .adoption import AdoptOptions, adopt
 
-        for name, asked in (("--reconcile", reconcile), ("--restamp", restamp)):
-            if asked:
-                raise ConfigurationError(f"{name} is not there yet in this version.")
-        return adopt(app, AdoptOptions(**options), loading=record, notify=notify)
+        if reconcile:
+            raise ConfigurationError("--reconcile is not there yet in this version.")
+        asked = AdoptOptions(**options, restamp=restamp is not None, restamp_to=restamp or None)
+        return adopt(app, asked, loading=record, notify=notify)
 
     _run("db-adopt", info, work, options)
 

@@ -18,11 +18,13 @@ from ..survey import Notify, Survey, Where, ahead, open_project, survey_project,
 from .baseline_way import write_baseline
 from .common import Adoption
 from .options import AdoptOptions, check_options
+from .restamping import name_revision, note_lost_rows, restamp
 from .revisions_way import confirm_revision, find_revision
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from ..discovery import Bind
     from ..loading import LoadingRecord
 
 
@@ -65,24 +67,54 @@ def adopt(
         survey = survey_project(project, with_discovery=True, loading=loading)
         _note_survey(progress, survey, notify)
         progress.details.extend(_lines_to_add(survey))
-        _way(survey)(Adoption(survey, options, progress, notify))
+        _way(survey, options)(Adoption(survey, options, progress, notify))
     return AdoptResult(**vars(progress.reached()), baseline=progress.baseline)
 
 
-def _way(survey: Survey) -> Callable[[Adoption], None]:
+def _way(survey: Survey, options: AdoptOptions) -> Callable[[Adoption], None]:
     states = {survey.states[bind.key].state for bind in survey.relevant}
-    if State.AHEAD in states:
+    if State.AHEAD in states and not options.restamp:
         return _nothing_for_this_release
-    for state, refusal in REASONS.items():
-        if state in states:
-            bind = next(b for b in survey.relevant if survey.states[b.key].state is state)
-            _check_same_revisions(survey)
-            raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
+    _refuse_states(survey, options)
     if not survey.revisions:
-        return write_baseline
+        return _baseline_again if State.ORPHANED in states else write_baseline
+    if options.restamp and (options.restamp_to is not None or states - {State.EMPTY}):
+        return restamp
+    if State.UNKNOWN in states:
+        return name_revision
     if State.UNMANAGED in states:
         return find_revision
     return confirm_revision if states - {State.EMPTY} else _nothing_to_adopt
+
+
+def _refuse_states(survey: Survey, options: AdoptOptions) -> None:
+    """Check that no database is one that adoption does not take on, with what was asked for.
+
+    :raises UnadoptableState: one is.
+    """
+    for state, refusal in REASONS.items():
+        binds = [b for b in survey.relevant if survey.states[b.key].state is state]
+        for bind in binds:
+            _check_same_revisions(survey)
+            if not _is_taken_on(survey, bind, options):
+                raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
+    if options.restamp_to is not None and not survey.revisions:
+        raise UnadoptableState(
+            f"There are no revisions in {survey.migrations.directory}, so none is {options.restamp_to}. "
+            "`flask db-adopt --restamp` without one writes a baseline of what is there."
+        )
+
+
+def _is_taken_on(survey: Survey, bind: Bind, options: AdoptOptions) -> bool:
+    state = survey.states[bind.key]
+    if state.state is State.ORPHANED:
+        return options.restamp and bool(state.ours)
+    return state.state is State.UNKNOWN or (options.restamp and state.state is State.TORN)
+
+
+def _baseline_again(adoption: Adoption) -> None:
+    note_lost_rows(adoption)
+    write_baseline(adoption)
 
 
 def _check_same_revisions(survey: Survey) -> None:
@@ -108,7 +140,10 @@ def _nothing_to_adopt(adoption: Adoption) -> None:
 def _nothing_for_this_release(adoption: Adoption) -> None:
     survey = adoption.survey
     bind = next(b for b in survey.relevant if survey.states[b.key].state is State.AHEAD)
-    adoption.end("ahead", f"Nothing to adopt: {ahead(survey, bind)}")
+    adoption.end(
+        "ahead",
+        f"Nothing to adopt: {ahead(survey, bind)} If its file is lost: `flask db-adopt --restamp`.",
+    )
 
 
 # -- what there is to tell -------------------------------------------------------------------------

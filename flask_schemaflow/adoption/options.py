@@ -13,7 +13,10 @@ from ..preflight import OF_SERVERS
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptOptions:
-    """What ``db-adopt`` was asked for; ``search_time`` is in seconds."""
+    """What ``db-adopt`` was asked for; ``search_time`` is in seconds.
+
+    ``restamp`` lets it replace version rows; ``restamp_to`` is the revision to prove then, None to find it.
+    """
 
     directory: str | None = None
     x_args: tuple[str, ...] = ()
@@ -22,6 +25,8 @@ class AdoptOptions:
     accept: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
     dry_run: bool = False
+    restamp: bool = False
+    restamp_to: str | None = None
     search_time: float = 300.0
 
 
