@@ -149,6 +149,8 @@ import sqlalchemy as sa
 from app import app, db
 
 from flask_schemaflow import AdoptOptions, Refused, adopt, safe_upgrade
+from flask_schemaflow.matching import find_equal
+from flask_schemaflow.survey import Where, open_project, survey_project, tell_nobody
 
 
 def says(*statements):
@@ -176,18 +178,31 @@ def told(command, **options):
     }
 
 
+def searched():
+    with app.app_context():
+        survey = survey_project(open_project(app, Where(), tell_nobody), with_discovery=False)
+        try:
+            found = find_equal(survey, [None], search_time=300, accepted=frozenset())
+        except Refused as error:
+            candidates = [each.subject for each in error.findings if each.code == "candidate-revision"]
+            return {"outcome": "refused", "rows": rows(), "candidates": candidates}
+        return {"outcome": "adopted", "rows": [found.revision], "method": found.method}
+
+
 for revision in os.environ["WALK"].split():
     with app.app_context():
         flask_migrate.upgrade(revision=revision)
     says("DELETE FROM alembic_version")
-    seen = {"revision": revision, "found": told(adopt)}
-    if seen["found"]["outcome"] == "refused":
-        options = AdoptOptions(restamp=True, restamp_to=revision)
-        seen["named"] = told(adopt, options=options)
-    if revision in os.environ["BY_HAND"].split():
+    if os.environ["ADOPT"] in ("all", revision):
+        seen = {"found": told(adopt)}
+        if seen["found"]["outcome"] == "refused":
+            options = AdoptOptions(restamp=True, restamp_to=revision)
+            seen["named"] = told(adopt, options=options)
         says("DELETE FROM alembic_version", "ALTER TABLE users ADD COLUMN by_hand INTEGER")
         seen["by hand"] = [told(adopt), told(safe_upgrade)]
         says("ALTER TABLE users DROP COLUMN by_hand")
+    else:
+        seen = {"found": searched()}
     says("DELETE FROM alembic_version", f"INSERT INTO alembic_version VALUES ('{revision}')")
-    print(json.dumps(seen), file=sys.__stdout__, flush=True)
+    print(json.dumps(seen | {"revision": revision}), file=sys.__stdout__, flush=True)
 """
