@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from .drift import Drift, find_drift, is_equal, ways
+from .drift import Drift, accepting, find_drift, ways
 from .errors import DriftFound, ProofFailed, Refused, UnadoptableState
 from .findings import Finding, Severity
 from .proof import method_of, replay, stored_by_other_version, stored_structures, structure_at
@@ -27,10 +28,14 @@ Point = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The revision that databases are at, and where its structure was made that they were compared with."""
+    """The revision that databases are at, and where its structure was made that they were compared with.
+
+    ``drift`` are the differences that do not count, those that a person accepted among them.
+    """
 
     revision: str
     method: str
+    drift: tuple[Drift, ...]
 
 
 def revision_of(
@@ -68,7 +73,8 @@ def find_equal(
         by_id = {revision.id: revision for revision in survey.revisions}
         findings = _ambiguous(match.equal, by_id)
         raise UnadoptableState(f"{findings[0].message} {findings[0].hint}", findings=findings)
-    return Found(revision=match.equal[0][0], method=match.method)
+    drift = tuple(each for found in match.drift.values() for each in found)
+    return Found(revision=match.equal[0][0], method=match.method, drift=drift)
 
 
 def check_equal(survey: Survey, keys: Iterable[BindKey], revision: str, *, accepted: frozenset[str]) -> Found:
@@ -85,28 +91,29 @@ def check_equal(survey: Survey, keys: Iterable[BindKey], revision: str, *, accep
     found: list[Drift] = []
     for key in keys:
         ours = survey.states[key].ours_with(made[key], *_stored(survey, key).values())
-        found.extend(_differences(survey, key, made[key], f"revision {revision}", ours, accepted))
-    if not is_equal(found):
-        number = sum(each.structural for each in found)
+        found.extend(_differences(survey, key, made[key], f"revision {revision}", ours))
+    stopping = _stopping(found, accepted)
+    if stopping:
         raise DriftFound(
-            f"The structure is not that of revision {revision}; it differs in {ways(number)}. "
+            f"The structure is not that of revision {revision}; it differs in {ways(len(stopping))}. "
             "`flask db-adopt --restamp` without a revision finds the one that it equals, or the nearest.",
-            findings=tuple(found),
+            findings=stopping,
         )
-    return Found(revision=revision, method=method_of(made.values()))
+    return Found(revision=revision, method=method_of(made.values()), drift=tuple(found))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Match:
     """Where the revisions have a structure, oldest first, and where they are nearest to it.
 
-    ``drift`` are the differences from the nearest, where none is equal; ``method`` says where the equal
-    ones were made.
+    ``drift`` are the differences from the nearest, which is the newest of the equal ones where there is one,
+    ``stopping`` those among them that count; ``method`` says where the equal ones were made.
     """
 
     equal: tuple[Point, ...]
-    nearest: Point | None
+    nearest: Point
     drift: Mapping[BindKey, tuple[Drift, ...]]
+    stopping: tuple[Drift, ...]
     method: str
 
 
@@ -115,17 +122,19 @@ def _match(survey: Survey, keys: tuple[BindKey, ...], search_time: float, accept
     by_id = {revision.id: revision for revision in survey.revisions}
     points = _points(by_id)
     made = _structures(survey, keys, points, search_time)
-    drifts = _compare(survey, keys, made, accepted)
-    same = {point for point, drift in drifts.items() if all(map(is_equal, drift.values()))}
+    drifts = _compare(survey, keys, made)
+    stopping = {p: _stopping(chain.from_iterable(found.values()), accepted) for p, found in drifts.items()}
+    same = {point for point, found in stopping.items() if not found}
     # What nobody could make, and a join that may only change rows leaves as it is, may be equal.
     same |= {p for p in points if p not in made and any((r,) in same for r in _joined_by(p, by_id))}
     equal = tuple(point for point in points if point in same)
-    nearest = min(reversed(drifts), key=lambda point: _distance(drifts[point]), default=None)
     chosen = _choose(equal, by_id)
+    nearest = chosen or min(reversed(drifts), key=lambda point: len(stopping[point]))
     return _Match(
         equal=(chosen,) if chosen else equal,
         nearest=nearest,
-        drift=drifts[nearest] if nearest is not None and not equal else {},
+        drift=drifts[nearest],
+        stopping=stopping[nearest],
         method=method_of(each for point in equal if point in made for each in made[point].values()),
     )
 
@@ -209,7 +218,7 @@ def _replay_to(target: Point, survey: Survey, keys: tuple[BindKey, ...], made: _
 
 
 def _compare(
-    survey: Survey, keys: tuple[BindKey, ...], made: _Made, accepted: frozenset[str]
+    survey: Survey, keys: tuple[BindKey, ...], made: _Made
 ) -> dict[Point, dict[BindKey, tuple[Drift, ...]]]:
     """Compare the databases with what the revisions make; a table that any of them makes is ours."""
     drifts: dict[Point, dict[BindKey, tuple[Drift, ...]]] = {point: {} for point in made}
@@ -217,27 +226,21 @@ def _compare(
         ours = survey.states[key].ours_with(*(snapshots[key] for snapshots in made.values()))
         for point, snapshots in made.items():
             source = f"revision {_name(point)}"
-            drifts[point][key] = _differences(survey, key, snapshots[key], source, ours, accepted)
+            drifts[point][key] = _differences(survey, key, snapshots[key], source, ours)
     return drifts
 
 
 def _differences(
-    survey: Survey,
-    key: BindKey,
-    wanted: Snapshot,
-    source: str,
-    ours: frozenset[TableName],
-    accepted: frozenset[str],
+    survey: Survey, key: BindKey, wanted: Snapshot, source: str, ours: frozenset[TableName]
 ) -> tuple[Drift, ...]:
     """Compare our tables in one database with one structure."""
     real = survey.looks[key].snapshot
     assert real is not None
-    found = find_drift(only_ours(wanted, ours), only_ours(real, ours), source)
-    return tuple(each for each in found if each.key not in accepted)
+    return find_drift(only_ours(wanted, ours), only_ours(real, ours), source)
 
 
-def _distance(drift: Mapping[BindKey, tuple[Drift, ...]]) -> int:
-    return sum(each.structural for found in drift.values() for each in found)
+def _stopping(found: Iterable[Drift], accepted: frozenset[str]) -> tuple[Drift, ...]:
+    return tuple(each for each in found if each.structural and each.key not in accepted)
 
 
 def _choose(equal: tuple[Point, ...], by_id: Mapping[str, Revision]) -> Point | None:
@@ -258,8 +261,6 @@ def _name(point: Point) -> str:
 
 
 def _none_is_equal(survey: Survey, match: _Match) -> DriftFound:
-    found = tuple(each for drift in match.drift.values() for each in drift)
-    number = sum(each.structural for each in found)
     if all(map(does_nothing, survey.revisions)):
         way = (
             "The revisions make nothing at all, as `flask db migrate` writes them where the tables are there "
@@ -267,13 +268,11 @@ def _none_is_equal(survey: Survey, match: _Match) -> DriftFound:
             "and run `flask db-adopt --restamp`: it writes a baseline of what is there."
         )
     else:
-        first = next((each.key for each in found if each.structural), "CODE:SUBJECT")
-        way = f"Mend the database, or let a difference not count: --accept {first}"
-    nearest = _name(match.nearest) if match.nearest else "none"
+        way = f"Mend the database, or let a difference not count: {accepting(match.stopping)}"
     return DriftFound(
-        f"The structure is not that of any revision. The nearest is {nearest}; it differs in "
-        f"{ways(number)}. {way}",
-        findings=found,
+        f"The structure is not that of any revision. The nearest is {_name(match.nearest)}; it differs in "
+        f"{ways(len(match.stopping))}. {way}",
+        findings=match.stopping,
     )
 
 

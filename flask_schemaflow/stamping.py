@@ -121,12 +121,9 @@ def write_revision(
 def write_verified(survey: Survey, key: BindKey, transaction: HeldTransaction) -> None:
     """Note that a held database is what its revision says, which closes a failure; do not commit.
 
-    Writes the history only, and only where one is kept.
+    Writes the history only.
     """
-    if survey.keeps_history:
-        entry = Entry(
-            event=Event.VERIFIED.value,
-            revision=survey.states[key].revision,
-            app_release=survey.settings.release,
-        )
-        record(transaction.connection, entry, survey.version_tables[key].schema)
+    entry = Entry(
+        event=Event.VERIFIED.value, revision=survey.states[key].revision, app_release=survey.settings.release
+    )
+    record(transaction.connection, entry, survey.version_tables[key].schema)

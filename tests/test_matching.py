@@ -12,6 +12,7 @@ from chain import STEPS, WALK, equal_to, found_for, write_chain
 from projects import Ended, Project
 from shops import ADD_AGE, ADD_SIZE, FAIL, add, columns, execute, quoted, shop_at, versions
 
+
 def walked(project: Project, *, adopt: str) -> list[dict[str, Any]]:
     """Move a database from revision to revision, and let each be found without its version row.
 
@@ -89,7 +90,9 @@ def small(project: Project, tmp_path: Path) -> Project:
 
 def says(shop: Project, *rows: str) -> None:
     """Let the version table say these revisions."""
-    execute(shop, "DELETE FROM alembic_version", *(f"INSERT INTO alembic_version VALUES ('{r}')" for r in rows))
+    execute(
+        shop, "DELETE FROM alembic_version", *(f"INSERT INTO alembic_version VALUES ('{r}')" for r in rows)
+    )
 
 
 def refused(ended: Ended, *texts: str) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..discovery import SourceCall, holder_of, registered_db
-from ..errors import Busy, UnadoptableState
+from ..errors import Busy, DriftFound, ProofFailed, UnadoptableState
 from ..findings import Finding, Severity
 from ..preflight import check_reachable, check_servers
 from ..refusals import REASONS
 from ..results import Progress, Result
+from ..revisions import tables_in
 from ..state import State
 from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
 from .baseline_way import write_baseline
@@ -67,7 +69,8 @@ def adopt(
         survey = survey_project(project, with_discovery=True, loading=loading)
         _note_survey(progress, survey, notify)
         progress.details.extend(_lines_to_add(survey))
-        _way(survey, options)(Adoption(survey, options, progress, notify))
+        with _told_of_unmade_tables(survey):
+            _way(survey, options)(Adoption(survey, options, progress, notify))
     return AdoptResult(**vars(progress.reached()), baseline=progress.baseline)
 
 
@@ -115,6 +118,35 @@ def _is_taken_on(survey: Survey, bind: Bind, options: AdoptOptions) -> bool:
 def _baseline_again(adoption: Adoption) -> None:
     note_lost_rows(adoption)
     write_baseline(adoption)
+
+
+@contextmanager
+def _told_of_unmade_tables(survey: Survey) -> Iterator[None]:
+    """Say of a refusal that it comes from tables of ours that no revision makes: ``create_all()`` did."""
+    try:
+        yield
+    except (DriftFound, ProofFailed) as error:
+        made = {name.name for bind in survey.relevant for name in tables_in(survey.revisions, bind.key)}
+        ours = {name.name for bind in survey.relevant for name in survey.states[bind.key].ours}
+        unmade = sorted(ours - made) if survey.revisions else []
+        if isinstance(error, DriftFound):
+            extra = {each.subject for each in error.findings if each.code == "extra-table"}
+            unmade = [name for name in unmade if name in extra]
+        if unmade:
+            told = _unmade(survey, unmade, only_changed=isinstance(error, ProofFailed))
+            error.message = f"{error.message.rstrip('.')}. {told}"
+        raise
+
+
+def _unmade(survey: Survey, tables: list[str], *, only_changed: bool) -> str:
+    told = f"No revision creates {', '.join(tables)} by name: create_all() did, it seems."
+    if not only_changed:
+        return f"{told} Write one that does, and `flask db-adopt --restamp` finds it."
+    return (
+        f"{told} Revisions that only change such tables cannot build a database: if these have run "
+        f"wherever they should, move them out of {survey.migrations.directory}, and `flask db-adopt "
+        "--restamp` writes a baseline of what is there."
+    )
 
 
 def _check_same_revisions(survey: Survey) -> None:

@@ -21,10 +21,11 @@ from ..state import State, table_names
 from ..survey import ahead
 from ..version_column import check_ids_fit
 from .common import Adoption, BindKey, stamp
-from .revisions_way import differences_at, families_of, pending_after
+from .revisions_way import but_for, differences_at, families_of, pending_after
 
 if TYPE_CHECKING:
     from ..discovery import Bind
+    from ..drift import Drift
     from ..survey import Survey
 
 
@@ -45,10 +46,11 @@ def restamp(adoption: Adoption) -> None:
         raise UnadoptableState("There is no table yet. `flask db-safe-upgrade` creates the tables.")
     if named is None:
         _refuse_parts(survey, there)
-    lost = [key for key in there if not _is_sound(adoption, key)] if named is None or there[1:] else there
-    keys = lost or (there if named else [])
+    sound = _sound(adoption, there) if named is None or there[1:] else {}
+    keys = [key for key in there if key not in sound] or (there if named else [])
     found = _found(adoption, keys) if keys else None
-    _end(adoption, keys, [key for key in there if key in keys or key not in lost], found)
+    drift = [each for key in sound.keys() - keys for each in sound[key]]
+    _end(adoption, keys, there, found, [*drift, *(found.drift if found else ())])
 
 
 def name_revision(adoption: Adoption) -> None:
@@ -68,12 +70,12 @@ def name_revision(adoption: Adoption) -> None:
 # -- which, and what they are ----------------------------------------------------------------------
 
 
-def _is_sound(adoption: Adoption, key: BindKey) -> bool:
-    """Say whether a database has the structure of the revision that its version table names."""
-    if adoption.survey.states[key].state not in (State.BEHIND, State.CURRENT):
-        return False
-    _, found = differences_at(adoption, key)
-    return not adoption.split(found)[1]
+def _sound(adoption: Adoption, keys: Iterable[BindKey]) -> dict[BindKey, tuple[Drift, ...]]:
+    """Give the databases that have the structure of what their version tables say, with what may differ."""
+    states = (State.BEHIND, State.CURRENT)
+    known = [key for key in keys if adoption.survey.states[key].state in states]
+    drift = {key: differences_at(adoption, key)[1] for key in known}
+    return {key: found for key, found in drift.items() if not adoption.split(found)[1]}
 
 
 def _found(adoption: Adoption, keys: list[BindKey]) -> Found:
@@ -185,11 +187,14 @@ def _has_journal(survey: Survey, key: BindKey) -> bool:
 # -- writing ---------------------------------------------------------------------------------------
 
 
-def _end(adoption: Adoption, keys: list[BindKey], proved: list[BindKey], found: Found | None) -> None:
+def _end(
+    adoption: Adoption, keys: list[BindKey], proved: list[BindKey], found: Found | None, drift: list[Drift]
+) -> None:
     """Stamp what says something else, and close what stood open.
 
     :param keys: those that are at the revision that was found.
     :param proved: these, and those that are what they say.
+    :param drift: in what they differ all the same.
     """
     survey = adoption.survey
     to_stamp = [key for key in keys if found and survey.states[key].versions != (found.revision,)]
@@ -201,8 +206,10 @@ def _end(adoption: Adoption, keys: list[BindKey], proved: list[BindKey], found: 
         )
     for key in proved:
         adoption.progress.update(key, verified=True)
+    adoption.note_passing(drift, ())
+    verdict = _verdict(adoption, found, to_stamp, proved, but_for(adoption, drift))
     if adoption.options.dry_run:
-        adoption.end("planned", f"Would have {_verdict(adoption, found, to_stamp, to_close)}")
+        adoption.end("planned", f"Would have {verdict}")
         return
     with unchanged_databases(survey, {*to_stamp, *to_close, *journals}) as held, uninterrupted():
         for key in to_close:
@@ -214,26 +221,23 @@ def _end(adoption: Adoption, keys: list[BindKey], proved: list[BindKey], found: 
         for key in journals:
             drop_journal(held[key].connection)
         outcome = "adopted" if to_stamp else "already-adopted"
-        adoption.end(outcome, _capital(_verdict(adoption, found, to_stamp, to_close)))
+        adoption.end(outcome, verdict[0].upper() + verdict[1:])
 
 
 def _verdict(
-    adoption: Adoption, found: Found | None, to_stamp: list[BindKey], to_close: list[BindKey]
+    adoption: Adoption, found: Found | None, to_stamp: list[BindKey], proved: list[BindKey], but: str
 ) -> str:
     survey = adoption.survey
-    closed = [survey.looks[key].history.open for key in to_close]
+    noted = [key for key in proved if key not in to_stamp or survey.keeps_history]
+    closed = [survey.looks[key].history.open for key in noted]
     ended = "".join(f" The failure of {each.when} is closed." for each in closed if each)
     if not to_stamp or found is None:
         said = sorted({row for state in survey.states.values() for row in state.versions or ()})
-        return f"changed no version row: the structure is that of revision {', '.join(said)}.{ended}"
+        return f"changed no version row: the structure is that of revision {', '.join(said)}{but}.{ended}"
     before = sorted({row for key in to_stamp for row in survey.states[key].versions or ()})
     replaced = f" in place of {', '.join(before)}" if before else ""
     pending = pending_after(survey, to_stamp[0], found.revision)
     return (
-        f"stamped {found.revision}{replaced}: the structure is that of this revision; no table was touched."
-        f"{ended}{pending}"
+        f"stamped {found.revision}{replaced}: the structure is that of this revision{but}; no table was "
+        f"touched.{ended}{pending}"
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

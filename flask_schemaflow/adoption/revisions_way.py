@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ..drift import Drift, find_drift, ways
+from ..drift import Drift, accepting, find_drift, ways
 from ..errors import DriftFound
 from ..interrupts import uninterrupted
 from ..matching import find_equal
@@ -31,11 +31,13 @@ def find_revision(adoption: Adoption) -> None:
     revision = found.revision
     check_ids_fit(survey, {key: [revision] for key in keys})
     adoption.progress.proof = ProofResult(equal=True, method=found.method, engines=families_of(survey, keys))
+    adoption.note_passing(found.drift, ())
     pending = pending_after(survey, keys[0], revision)
+    but = but_for(adoption, found.drift)
     if options.dry_run:
-        adoption.end("planned", f"Would stamp {revision}, whose structure it is.{pending}")
+        adoption.end("planned", f"Would stamp {revision}, whose structure it is{but}.{pending}")
         return
-    verdict = f"Adopted at revision {revision}, whose structure it has; no table was touched.{pending}"
+    verdict = f"Adopted at revision {revision}, whose structure it has{but}; no table was touched.{pending}"
     state = State.BEHIND if pending else State.CURRENT
     with unchanged_databases(survey, keys) as held, uninterrupted():
         stamp(adoption, held, revision, state=state)
@@ -52,13 +54,13 @@ def confirm_revision(adoption: Adoption) -> None:
     }
     stopping: list[Drift] = []
     compared: list[Snapshot] = []
-    accepted = 0
+    every: list[Drift] = []
     for key in adopted:
         made, found = differences_at(adoption, key)
         compared.append(made)
-        passes, stops = adoption.split(found)
+        every.extend(found)
+        stops = adoption.split(found)[1]
         adoption.note_passing(found, stops)
-        accepted += len(passes)
         adoption.progress.update(key, verified=not stops)
         stopping.extend(stops)
     adoption.progress.proof = ProofResult(
@@ -67,16 +69,15 @@ def confirm_revision(adoption: Adoption) -> None:
     if stopping:
         raise DriftFound(
             f"The database says revision {_said(adopted)}, but its structure differs from it in "
-            f"{ways(len(stopping))}. Mend the database, or let a difference stay: --accept "
-            f"{stopping[0].key}. If it was restored from an older dump: `flask db-adopt --restamp` finds the "
-            "revision that it is at.",
+            f"{ways(len(stopping))}. Mend the database, or let a difference stay: "
+            f"{accepting(stopping)}. If it was restored from an older dump: `flask db-adopt --restamp` finds "
+            "the revision that it is at.",
             findings=tuple(stopping),
         )
     pending = any(survey.states[key].state is State.BEHIND for key in adopted)
     adoption.end(
         "already-adopted",
-        f"Already adopted: the structure is that of revision {_said(adopted)}"
-        + (f", but for {accepted} accepted difference{'s' if accepted != 1 else ''}." if accepted else ".")
+        f"Already adopted: the structure is that of revision {_said(adopted)}{but_for(adoption, every)}."
         + (_PENDING if pending else ""),
     )
 
@@ -96,6 +97,12 @@ _PENDING = " Newer revisions are pending: `flask db-safe-upgrade`."
 def pending_after(survey: Survey, key: BindKey, revision: str) -> str:
     """Say what there is to do after a stamp; empty where there is nothing."""
     return "" if (revision,) == survey.states[key].heads else _PENDING
+
+
+def but_for(adoption: Adoption, drift: Iterable[Drift]) -> str:
+    """Say how many differences were accepted; empty for none."""
+    accepted = len(adoption.split(drift)[0])
+    return f", but for {accepted} accepted difference{'s' if accepted != 1 else ''}" if accepted else ""
 
 
 def _said(adopted: Mapping[BindKey, tuple[str, ...]]) -> str:
