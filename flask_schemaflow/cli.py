@@ -61,9 +61,8 @@ def run_adopt(info: ScriptInfo, *, restamp: str | None, **options: Any) -> None:
     def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
         from .adoption import AdoptOptions, adopt
 
-        if restamp:
-            raise ConfigurationError("--restamp is not there yet in this version.")
-        return adopt(app, AdoptOptions(**options), loading=record, notify=notify)
+        asked = AdoptOptions(**options, restamp=restamp is not None, restamp_to=restamp or None)
+        return adopt(app, asked, loading=record, notify=notify)
 
     _run("db-adopt", info, work, options)
 
