@@ -52,10 +52,19 @@ class ProofResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Section:
+    """Findings that are told together, whatever they weigh, below a line of their own."""
+
+    title: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What a command found out and did; on failure as far as it came.
 
-    ``message`` is the verdict. ``details`` are further lines for people.
+    ``message`` is the verdict. ``details`` are further lines for people; ``sections`` say which of the
+    findings belong together; ``document`` is a script that was asked for.
     """
 
     command: str
@@ -68,7 +77,9 @@ class Result:
     proof: ProofResult | None = None
     discovery: Discovery | None = None
     backups: tuple[Backup, ...] = ()
+    sections: tuple[Section, ...] = ()
     details: tuple[str, ...] = ()
+    document: str = ""
     elapsed_ms: int = 0
 
 
@@ -87,7 +98,9 @@ class Progress:
     proof: ProofResult | None = None
     discovery: Discovery | None = None
     backups: list[Backup] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
+    document: str = ""
     ending: tuple[str, str] | None = None
     baseline: Path | None = None
     started: float = field(default_factory=time.monotonic)
@@ -139,7 +152,9 @@ class Progress:
             proof=self.proof,
             discovery=self.discovery,
             backups=tuple(self.backups),
+            sections=tuple(self.sections),
             details=tuple(self.details),
+            document=self.document,
             elapsed_ms=round((time.monotonic() - self.started) * 1000),
         )
 

@@ -488,11 +488,6 @@ def test_an_empty_folder_is_used(filled: Project) -> None:
     [
         ("LOKC_WAIT", "1", "Did you mean FLASK_SCHEMAFLOW_LOCK_WAIT"),
         ("RETRIES", "many", "must be a whole number"),
-        (
-            "CREATE_ALL",
-            "error",
-            "SCHEMAFLOW_CREATE_ALL is set, and this version of flask-schemaflow does not honour",
-        ),
     ],
 )
 @pytest.mark.parametrize("command", COMMANDS)

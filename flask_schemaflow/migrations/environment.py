@@ -260,6 +260,21 @@ def run_environment(
     return run.configured
 
 
+def ask_environment(
+    migrations: Migrations,
+    prepared: Mapping[BindKey, Connection],
+    *,
+    required: Iterable[BindKey] | None = None,
+) -> dict[BindKey, Configured]:
+    """Ask ``env.py`` how it names things; nothing is written through the prepared connections.
+
+    :raises EnvironmentFailed: see :func:`run_environment`.
+    """
+    return run_environment(
+        migrations, prepared, lambda *_: [], dont_mutate=True, on_scratch=True, required=required
+    )
+
+
 def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
     try:
         run_env()

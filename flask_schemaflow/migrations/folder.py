@@ -18,8 +18,7 @@ from flask_migrate import Migrate
 from flask_migrate import cli as migrate_cli
 
 from ..errors import ConfigurationError
-from ..revisions import Revision, circle_in, read_revisions
-from .written_table import version_table_written_in
+from ..revisions import Revision, circle_in, read_revisions, version_table_written_in
 
 if TYPE_CHECKING:
     from alembic.config import Config

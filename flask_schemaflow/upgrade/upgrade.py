@@ -17,6 +17,7 @@ from ..rights import MISSING_RIGHT
 from ..session import database_exists, nobody_else
 from ..state import State
 from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
+from ..version_column import check_ids_fit
 from .earlier import close_failures, newest_entries, stop_if_failed_meanwhile
 from .fast_path import is_at_head
 from .hazards_of_plan import ACCEPTABLE, check_hazards, record_plans
@@ -29,7 +30,6 @@ from .safeguards import NOT_DURABLE, plan_backups
 from .space import check_space
 from .verdicts import nothing_to_do, would
 from .verification import REVISION_FAILS, expected_structure
-from .version_column import check_ids_fit
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -121,7 +121,7 @@ def _upgrade(
         if not progress.plan and not stamps:
             progress.end("nothing-to-do", nothing_to_do(plans))
             return
-        check_ids_fit(run)
+        check_ids_fit(survey, _ids_to_note(plans, stamps))
         expected = expected_structure(run)
         recorded = record_plans(run)
         check_plan_rights(run, recorded)
@@ -159,7 +159,7 @@ def _refuse_states(survey: Survey, options: UpgradeOptions, opened: Mapping[Bind
         if state.state is State.AHEAD:
             raise UnadoptableState(
                 f"{ahead(survey, bind)} Deploy that release or a newer one; --if-ahead ok lets this "
-                "one start."
+                "one start. If its file is lost: `flask db-adopt --restamp`."
             )
         if reason is not None and not accepted:
             is_right = f" If it is right, say --accept {NOT_OURS}:{bind.label}"
@@ -192,6 +192,13 @@ def _find_revisions(
     notify("Searching   which revision the structure of the database equals")
     revision = revision_of(survey, keys, search_time=options.search_time, accepted=_accepted(survey, options))
     return dict.fromkeys(keys, revision)
+
+
+def _ids_to_note(plans: Mapping[BindKey, Plan], stamps: Mapping[BindKey, str]) -> dict[BindKey, list[str]]:
+    return {
+        key: [*filter(None, [stamps.get(key)]), *(step.revision for step in plan.steps)]
+        for key, plan in plans.items()
+    }
 
 
 def _make_plans(
