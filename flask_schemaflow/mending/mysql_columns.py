@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
-from .mysql_fitting import what_does_not_fit
+from .mysql_fitting import charset_of, not_in_charset, what_does_not_fit
 from .mysql_words import (
     NO_DEFAULT,
     alter,
@@ -48,7 +48,7 @@ class Columns:
         self.wanted, self.there, self.task = wanted, there, task
         self.changes = [each for each in changes if each.kind == "column"]
         self._wanted, self._there = columns_of(wanted), columns_of(there)
-        self.new_charset = any("collation" in each.facts for each in changes if each.kind == "table")
+        self._has_new_charset = any("collation" in each.facts for each in changes if each.kind == "table")
         checks = [each for each in changes if each.kind == "check"]
         self.of_checks = {
             (part.name or "").lower()
@@ -88,6 +88,22 @@ class Columns:
         return frozenset(found | self.dropped.keys())
 
     # -- what the rows say -------------------------------------------------------------------------
+
+    @cached_property
+    def no_new_charset(self) -> str | None:
+        """Say why the table cannot have the character set that is wanted yet; None where it can."""
+        charset = charset_of(self.wanted)
+        for name, part in self._there.items():
+            condition = not_in_charset(part, charset) if charset and name in self._wanted else None
+            rows = self.task.rows(self.there, condition) if condition else 0
+            if rows:
+                return f"{in_rows(rows)} have characters in {part.name} that {charset} has not."
+        return None
+
+    @property
+    def new_charset(self) -> bool:
+        """Say whether the columns with text get another character set than they had, that of their table."""
+        return self._has_new_charset and self.no_new_charset is None
 
     @cached_property
     def refused(self) -> dict[str, str]:
@@ -142,6 +158,9 @@ class Columns:
                 self._add(change, into)
             elif name in self.refused:
                 into.outcomes += left(change, self.refused[name])
+                if self.new_charset and is_text(self._there[name]) and "collation" not in change.facts:
+                    drift = replace(change.drifts[0], code="changed-column-collation")
+                    into.outcomes.append(Left(drift=drift, reason=self.refused[name]))
             elif change.facts <= {"position"} and not change.is_missing and name not in self._also():
                 into.outcomes += left(change, _PLACE)
             else:
@@ -296,7 +315,9 @@ class Columns:
         key = self._key(part)
         drop = alter(self.there, f"DROP COLUMN {quoted(part.name)}")
         if _name(change) in self.dropped:
-            yield Action(phase=Phase.DROPS, statements=(drop,), mends=change.keys)
+            # A computed column goes before those that it is computed from.
+            place = int(part.facts.get("position", "0")) if "generated" in part.facts else -1
+            yield Action(phase=Phase.DROPS, statements=(drop,), mends=change.keys, after=-place)
             return
         if key in self.task.accepted:
             yield from left(

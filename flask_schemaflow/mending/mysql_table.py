@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .changes import Action, Change, Left, Outcome, Phase, Task, left
+from .changes import Action, Change, Left, Outcome, Phase, Task, left, may_go
 from .mysql_columns import Clauses, Columns, is_of_column
 from .mysql_words import alter, in_rows, mentions, names_of, nullable_line, quoted, without_check
 
@@ -86,7 +86,7 @@ class Table:
             )
         yield from into.outcomes
         for change in self.of("trigger"):
-            yield from _trigger(change)
+            yield from _trigger(change, self.task)
 
     # -- the table's own ---------------------------------------------------------------------------
 
@@ -96,10 +96,11 @@ class Table:
                 into.clauses.append(f"ENGINE={self.wanted.facts.get('engine', 'InnoDB')}")
             elif fact == "comment":
                 into.clauses.append(f"COMMENT={self.wanted.facts.get('comment', chr(39) * 2)}")
-            elif fact == "collation" and (charset := self._charset()):
+            elif fact == "collation" and self.columns.new_charset and (charset := self._charset()):
                 into.clauses.append(charset)
             else:
-                reason = _UNMENDED.get(fact, "No statement is known that mends it; do it by hand.")
+                reason = self.columns.no_new_charset if fact == "collation" else None
+                reason = reason or _UNMENDED.get(fact, "No statement is known that mends it; do it by hand.")
                 into.outcomes.append(Left(drift=change.drift_of(fact), reason=reason))
                 continue
             into.mends += change.keys_of(fact)
@@ -152,7 +153,7 @@ class Table:
     def _stays(self, change: Change) -> bool:
         """Say whether an index that only the database has stays."""
         old = change.part_there
-        if change.part is not None or old is None or self.task.may_drop(change):
+        if change.part is not None or old is None or may_go(change, self.task):
             return False
         if change.kind != "index":
             return self.is_kept(change)
@@ -232,15 +233,18 @@ def _unnamed(check: Part) -> str:
     return check.definition.replace(f"CONSTRAINT {quoted(check.name)} ", "", 1)
 
 
-def _trigger(change: Change) -> Iterator[Outcome]:
+def _trigger(change: Change, task: Task) -> Iterator[Outcome]:
     part, old = change.part, change.part_there
-    if part is None:
+    if part is None and not may_go(change, task):
         yield from left(change, "A trigger that a person made stays.", kept=True)
         return
-    if "syntax" in part.facts:
+    if part is not None and "syntax" in part.facts:
         yield from left(change, f"It is made under the sql_mode {part.facts['syntax']}: do it so.")
         return
     if old is not None:
-        yield Action(phase=Phase.DROP_VIEWS, statements=(f"DROP TRIGGER {quoted(old.name)}",))
+        mends = change.keys if part is None else ()
+        yield Action(phase=Phase.DROP_VIEWS, statements=(f"DROP TRIGGER {quoted(old.name)}",), mends=mends)
+    if part is None:
+        return
     order = int(part.facts.get("order", "0"))
     yield Action(phase=Phase.TRIGGERS, statements=(part.definition,), mends=change.keys, after=order)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .changes import Action, Change, Left, Outcome, Phase, Task, left
+from .changes import Action, Change, Left, Outcome, Phase, Task, left, may_go
 from .postgresql_meeting import meeting
 from .postgresql_words import alter, beside, comment_on, comments, in_default_schema, quoted, written
 
@@ -34,7 +34,7 @@ def mend_part(change: Change, task: Task) -> Iterator[Outcome]:
     table, part, there = change.object, change.part, change.part_there
     if part is None:
         assert there is not None
-        if there.kind in _OF_PERSONS and not task.may_drop(change):
+        if there.kind in _OF_PERSONS and not may_go(change, task):
             yield from left(
                 change, f"{_ARTICLES.get(there.kind, 'A')} {there.kind} that a person made stays.", kept=True
             )
