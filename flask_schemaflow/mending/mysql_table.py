@@ -96,10 +96,10 @@ class Table:
                 into.clauses.append(f"ENGINE={self.wanted.facts.get('engine', 'InnoDB')}")
             elif fact == "comment":
                 into.clauses.append(f"COMMENT={self.wanted.facts.get('comment', chr(39) * 2)}")
-            elif fact == "collation" and self.columns.new_charset and (charset := self._charset()):
+            elif fact == "collation" and self.columns.rows.new_charset and (charset := self._charset()):
                 into.clauses.append(charset)
             else:
-                reason = self.columns.no_new_charset if fact == "collation" else None
+                reason = self.columns.rows.no_new_charset if fact == "collation" else None
                 reason = reason or _UNMENDED.get(fact, "No statement is known that mends it; do it by hand.")
                 into.outcomes.append(Left(drift=change.drift_of(fact), reason=reason))
                 continue
@@ -176,6 +176,10 @@ class Table:
             columns = part.facts["columns"]
             reason = f"{in_rows(twice)} have the same {columns} as another one: correct them first."
             into.outcomes += left(change, reason)
+            return
+        not_yet = self.columns.rows.not_yet.keys() & mentions(part) if part is not None else frozenset()
+        if change.kind == "primary-key" and not_yet:
+            into.outcomes += left(change, f"{', '.join(sorted(not_yet))} cannot be NOT NULL yet.")
             return
         into.mends += change.keys
         if old is not None:
