@@ -13,6 +13,7 @@ from ..plan import Step
 from ..preflight import check_reachable
 from ..results import Progress, ProofResult, Result, Section
 from ..revisions import TableName
+from ..scripts import staying
 from ..state import foreign_tables
 from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
 from .scripting import write_scripts
@@ -121,7 +122,7 @@ class _Comparison:
         written = write_scripts(self.survey, self.before, self.after, differences, self._accepted)
         progress, trial = self.progress, written.trial
         progress.proof = ProofResult(
-            equal=trial.proved and not any(each.stays for each in written.scripts.values()),
+            equal=trial.proved and not any(staying(each) for each in written.scripts.values()),
             method=trial.method or f"not proved: {trial.problem}",
             engines=tuple(sorted({bind.family for bind in self.survey.relevant})) if trial.proved else (),
         )

@@ -15,7 +15,7 @@ from ..models import tables_of_models
 from ..proof import replay_on
 from ..revisions import TableName
 from ..scratch import inert_database
-from ..scripts import Attempt, Trial, as_python, as_sql, comments, stays, try_scripts
+from ..scripts import Attempt, Trial, as_python, as_sql, comments, staying, stays, try_scripts
 from ..session import sealed
 from ..state import table_names
 
@@ -49,14 +49,14 @@ class Scripting:
     @property
     def is_empty(self) -> bool:
         """Say whether there is nothing to be said: neither statements nor what stays."""
-        return not any(each.steps or each.stays for each in self.scripts.values())
+        return not any(each.steps or staying(each) for each in self.scripts.values())
 
     def told(self, bind: Bind) -> tuple[str, ...]:
         """Say of one database's script what it is, and whether it was tried."""
         title = f"{bind.target} ({bind.label}): {self.title}"
         if not self.trial.proved:
             return (title, f"NOT PROVED: {self.trial.problem}")
-        but = ", but for what stays" if self.scripts[bind.key].stays else ""
+        but = ", but for what stays" if staying(self.scripts[bind.key]) else ""
         return (title, f"Proved on a {self.trial.method}: it leads there{but}.")
 
     def sql(self) -> str:

@@ -2,6 +2,6 @@
 
 from .proving import Attempt, Trial, try_scripts
 from .python import as_python
-from .sql import as_sql, comments, stays
+from .sql import as_sql, comments, staying, stays
 
-__all__ = ["Attempt", "Trial", "as_python", "as_sql", "comments", "stays", "try_scripts"]
+__all__ = ["Attempt", "Trial", "as_python", "as_sql", "comments", "staying", "stays", "try_scripts"]
