@@ -94,7 +94,8 @@ class Change:
 class Task:
     """What a family is asked: the differences, one change for each thing, and what may be asked or dropped.
 
-    ``accepted`` are keys (``drop-column:TABLE.COLUMN``, ``drop-table:TABLE``); ``others`` are tables of
+    ``accepted`` are keys (``drop-column:TABLE.COLUMN``, ``drop-table:TABLE``; where we made it ourselves
+    also ``drop-index:…``, and so on); ``others`` are tables of
     others, which are never touched, but may be ours under another name.
     """
 
@@ -104,6 +105,10 @@ class Task:
     accepted: frozenset[str]
     rows: Rows
     others: tuple[Object, ...] = ()
+
+    def may_drop(self, change: Change) -> bool:
+        """Say whether it was accepted that something goes which is not wanted."""
+        return change.is_extra and change.drifts[0].key.replace("extra-", "drop-", 1) in self.accepted
 
 
 @dataclass(frozen=True, kw_only=True)

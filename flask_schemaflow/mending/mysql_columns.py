@@ -7,10 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sqlalchemy.dialects import mysql
-
-from ..hazards import does_not_fit
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
+from .mysql_fitting import what_does_not_fit
 from .mysql_words import (
     NO_DEFAULT,
     alter,
@@ -26,7 +24,6 @@ from .mysql_words import (
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
 
-_DIALECT = mysql.dialect()
 _PLACE = "A column keeps its place in the table; nothing depends on it."
 _REMAKES = frozenset(("type", "collation", "generated"))
 
@@ -116,36 +113,17 @@ class Columns:
                 else None
             )
         key = f"narrow-column-type:{self.there.label}.{old.name}"
-        condition = self._does_not_fit(change, old, new)
-        if condition is None or "generated" in new.facts or key in self.task.accepted:
+        is_content = bool(change.facts & {"type", "collation"}) and "generated" not in (
+            *old.facts,
+            *new.facts,
+        )
+        condition = what_does_not_fit(old, new) if is_content else None
+        if condition is None or key in self.task.accepted:
             return None
         rows = self.task.rows(self.there, condition)
         if not rows:
             return None
         return f"{in_rows(rows)} have a value that does not fit: correct them, or say --accept {key}."
-
-    def _does_not_fit(self, change: Change, old: Part, new: Part) -> str | None:
-        was, to, name = old.facts.get("type", ""), new.facts.get("type", ""), quoted(old.name)
-        if "type" not in change.facts:
-            return self._not_in_charset(old, new)
-        if to.startswith("enum"):
-            return f"{name} NOT IN {to.removeprefix('enum')}"
-        if was.startswith(("datetime", "timestamp", "time")) and to.startswith(
-            ("datetime", "timestamp", "time")
-        ):
-            return f"MICROSECOND({name}) <> 0" if "(" in was and "(" not in to else None
-        condition = does_not_fit(old.name or "", was, to, "mysql")
-        if condition is None:
-            return None
-        compiled = condition.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True})
-        return str(compiled).replace("%%", "%")
-
-    def _not_in_charset(self, old: Part, new: Part) -> str | None:
-        charset = new.facts.get("collation", "").partition("_")[0]
-        if not is_text(old) or charset in ("", "utf8mb4"):
-            return None
-        converted = f"CONVERT(CONVERT({quoted(old.name)} USING {charset}) USING utf8mb4)"
-        return f"{converted} <> CONVERT({quoted(old.name)} USING utf8mb4)"
 
     # -- the clauses -------------------------------------------------------------------------------
 

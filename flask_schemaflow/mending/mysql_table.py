@@ -152,7 +152,7 @@ class Table:
     def _stays(self, change: Change) -> bool:
         """Say whether an index that only the database has stays."""
         old = change.part_there
-        if change.part is not None or old is None:
+        if change.part is not None or old is None or self.task.may_drop(change):
             return False
         if change.kind != "index":
             return self.is_kept(change)

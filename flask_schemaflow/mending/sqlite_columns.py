@@ -175,7 +175,9 @@ class Columns:
         assert part is not None
         drop = f"ALTER TABLE {quoted(self.there.name)} DROP COLUMN {quoted(part.name or '')}"
         if lower(part.name) in self.dropped:
-            yield Action(phase=Phase.DROPS, statements=(drop,), mends=change.keys)
+            # A computed column goes before those that it is computed from.
+            place = int(part.facts.get("position", "0")) if "generated" in part.facts else -1
+            yield Action(phase=Phase.DROPS, statements=(drop,), mends=change.keys, after=-place)
             return
         rows = in_rows(self._set_in(part))
         subject = f"{self.there.label}.{part.name}"
@@ -226,7 +228,7 @@ class Columns:
                     phase=Phase.DROPS,
                     notes=(f"{self.may_be(part, each)} If so, take its values:",),
                     disabled=(take,),
-                    after=-1,
+                    after=-9_999,
                 )
 
     def _key(self, part: Part) -> str:

@@ -61,7 +61,7 @@ def mend_indexes(
         part, old = change.part, change.part_there
         if part is None:
             assert old is not None
-            if _is_in_the_way(old, task, superseded, dropped):
+            if task.may_drop(change) or _is_in_the_way(old, task, superseded, dropped):
                 gone.add(old.name)
                 found.outcomes.append(_drop(old, change.keys))
             else:
