@@ -256,7 +256,7 @@ def test_the_sql_takes_the_database_to_the_models(shop: Shop) -> None:
 
 
 def test_the_revision_takes_the_database_to_the_models(shop: Shop) -> None:
-    """Put into the folder as it comes, it runs behind the newest one and is verified."""
+    """Put into the folder as it comes, it runs behind the newest one and is verified; there is a way back."""
     change_models(shop)
 
     told = shop.project.flask("db-diff", "--format", "python")
@@ -268,6 +268,9 @@ def test_the_revision_takes_the_database_to_the_models(shop: Shop) -> None:
     assert (upgraded.code, upgraded.document["outcome"]) == (0, "upgraded"), upgraded.stderr
     assert diff(shop, "--check").code == 0
     assert diff(shop, "--check", "--from", "head").code == 0
+    back = shop.project.flask("db", "downgrade")
+    assert back.code == 0, back.stderr
+    assert diff(shop, "--check", "--to", "first").code == 0
     assert shop.execute("SELECT name FROM item ORDER BY id") == [("one",), ("two",)]
 
 

@@ -119,7 +119,10 @@ class _Comparison:
         :raises ProofFailed: on scratch one does not lead where it should.
         """
         notify("Proving     the script on a scratch database")
-        written = write_scripts(self.survey, self.before, self.after, differences, self._accepted)
+        as_python = self.options.script == "python"
+        written = write_scripts(
+            self.survey, self.before, self.after, differences, self._accepted, and_back=as_python
+        )
         progress, trial = self.progress, written.trial
         progress.proof = ProofResult(
             equal=trial.proved and not any(staying(each) for each in written.scripts.values()),
@@ -130,7 +133,7 @@ class _Comparison:
             progress.findings.append(_not_proved(trial))
         progress.plan = tuple(_step(key, each, written.title) for key, each in written.scripts.items())
         if not written.is_empty:
-            progress.document = written.python() if self.options.script == "python" else written.sql()
+            progress.document = written.python() if as_python else written.sql()
         return written.scripts
 
     def tell(self, differences: Iterable[DatabaseDiff], scripts: Mapping[str | None, Script]) -> None:
