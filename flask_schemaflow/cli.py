@@ -46,15 +46,14 @@ if TYPE_CHECKING:
 Work = Callable[["Flask", LoadingRecord | None, "Notify"], Result]
 
 
-def run_adopt(info: ScriptInfo, *, reconcile: bool, restamp: str | None, **options: Any) -> None:
+def run_adopt(info: ScriptInfo, *, restamp: str | None, **options: Any) -> None:
     """Run ``db-adopt``."""
 
     def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
         from .adoption import AdoptOptions, adopt
 
-        for name, asked in (("--reconcile", reconcile), ("--restamp", restamp)):
-            if asked:
-                raise ConfigurationError(f"{name} is not there yet in this version.")
+        if restamp:
+            raise ConfigurationError("--restamp is not there yet in this version.")
         return adopt(app, AdoptOptions(**options), loading=record, notify=notify)
 
     _run("db-adopt", info, work, options)

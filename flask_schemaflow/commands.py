@@ -103,7 +103,11 @@ _PATIENCE = _options(
     click.option("--rev-id", "revision_id", help="Id of the baseline (default: made up)."),
     _WHERE,
     _SEARCH_TIME,
-    click.option("--reconcile", is_flag=True, help="Adopt a database that differs from the models."),
+    click.option(
+        "--reconcile",
+        is_flag=True,
+        help="Adopt a database that differs from the models, and write what takes it to them.",
+    ),
     click.option("--restamp", metavar="REV", help="Say which revision the database is at."),
     _OUTPUT,
 )

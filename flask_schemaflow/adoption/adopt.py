@@ -65,11 +65,11 @@ def adopt(
         survey = survey_project(project, with_discovery=True, loading=loading)
         _note_survey(progress, survey, notify)
         progress.details.extend(_lines_to_add(survey))
-        _way(survey)(Adoption(survey, options, progress, notify))
+        _way(survey, options)(Adoption(survey, options, progress, notify))
     return AdoptResult(**vars(progress.reached()), baseline=progress.baseline)
 
 
-def _way(survey: Survey) -> Callable[[Adoption], None]:
+def _way(survey: Survey, options: AdoptOptions) -> Callable[[Adoption], None]:
     states = {survey.states[bind.key].state for bind in survey.relevant}
     if State.AHEAD in states:
         return _nothing_for_this_release
@@ -80,6 +80,12 @@ def _way(survey: Survey) -> Callable[[Adoption], None]:
             raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
     if not survey.revisions:
         return write_baseline
+    if options.reconcile:
+        raise UnadoptableState(
+            f"{survey.migrations.directory} has revisions already, and --reconcile writes the first ones. "
+            "Adopt without it. What the models have besides the revisions: `flask db migrate`; what the "
+            "database has besides them: `flask db-diff --format python` writes a revision."
+        )
     if State.UNMANAGED in states:
         return find_revision
     return confirm_revision if states - {State.EMPTY} else _nothing_to_adopt

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .changes import Action, Change, Left, Outcome, Phase, Task, left, may_go
+from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .mysql_columns import Clauses, Columns, is_of_column
 from .mysql_words import alter, in_rows, mentions, names_of, nullable_line, quoted, without_check
 
@@ -153,7 +153,7 @@ class Table:
     def _stays(self, change: Change) -> bool:
         """Say whether an index that only the database has stays."""
         old = change.part_there
-        if change.part is not None or old is None or may_go(change, self.task):
+        if change.part is not None or old is None or self.task.may_drop(change):
             return False
         if change.kind != "index":
             return self.is_kept(change)
@@ -239,7 +239,7 @@ def _unnamed(check: Part) -> str:
 
 def _trigger(change: Change, task: Task) -> Iterator[Outcome]:
     part, old = change.part, change.part_there
-    if part is None and not may_go(change, task):
+    if part is None and not task.may_drop(change):
         yield from left(change, "A trigger that a person made stays.", kept=True)
         return
     if part is not None and "syntax" in part.facts:

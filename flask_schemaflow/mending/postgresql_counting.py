@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .postgresql_words import alter, beside, identity_of, literal, quoted, written
+from .postgresql_words import alter, beside, identity_of, literal, plain_serial, quoted, written
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -22,8 +22,8 @@ def counting(table: Object, wanted: Part, was: Part) -> list[str]:
     if _way(was) == _way(wanted):
         return _options_changed(table, wanted, was)
     if how == "serial":
-        before, after = serial_sequence(table, wanted)
-        default = _set(table, wanted, f"SET DEFAULT {serial_default(table, wanted)}")
+        before, after = _sequence_for(table, wanted)
+        default = _set(table, wanted, f"SET DEFAULT {_next_of(table, wanted)}")
         return [*before, default, *after, _onward(table, wanted)]
     return [_set(table, wanted, f"ADD {identity_of(wanted)}"), _onward(table, wanted)]
 
@@ -38,9 +38,16 @@ def no_more_counting(table: Object, was: Part, wanted: Part) -> list[str]:
 
 
 def serial_sequence(table: Object, column: Part) -> tuple[list[str], list[str]]:
-    """Write what makes the sequence of a serial column, and what gives it to the column afterwards."""
-    if _way(column) != "serial":
+    """Write what makes the sequence of a new serial column, and what gives it to the column afterwards.
+
+    Nothing where the word SERIAL does so.
+    """
+    if _way(column) != "serial" or plain_serial(column):
         return [], []
+    return _sequence_for(table, column)
+
+
+def _sequence_for(table: Object, column: Part) -> tuple[list[str], list[str]]:
     type_ = column.facts.get("sequence-type", column.facts["type"])
     options = column.facts.get("sequence")
     name = _new_name(table, column)
@@ -49,9 +56,13 @@ def serial_sequence(table: Object, column: Part) -> tuple[list[str], list[str]]:
 
 
 def serial_default(table: Object, column: Part) -> str | None:
-    """Write the default of a serial column."""
-    if _way(column) != "serial":
+    """Write the default of a new serial column; None where the word SERIAL says it."""
+    if _way(column) != "serial" or plain_serial(column):
         return None
+    return _next_of(table, column)
+
+
+def _next_of(table: Object, column: Part) -> str:
     return f"nextval({literal(_new_name(table, column))}::regclass)"
 
 

@@ -134,5 +134,6 @@ def _cast(each: Using, task: Task) -> Iterator[str]:
     wanted = next((table for table in task.after.tables if table.key == each.table.key), each.table)
     column = columns_of(wanted).get(each.column.name or "", each.column)
     default = default_of(column)
-    if default is not None and column.facts["type"] == type_:
+    is_same = column.facts.get("default") == each.column.facts.get("default")
+    if default is not None and is_same and column.facts["type"] == type_:
         yield alter(each.table, f"ALTER COLUMN {name} SET DEFAULT {default}")

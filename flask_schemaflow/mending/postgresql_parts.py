@@ -25,6 +25,7 @@ _MADE_IN = {
     "rule": Phase.TRIGGERS,
     "policy": Phase.TRIGGERS,
 }
+_ARTICLES = {"index": "An", "statistics": "The"}
 _OF_PERSONS = frozenset("index trigger rule policy statistics".split())
 
 
@@ -33,8 +34,10 @@ def mend_part(change: Change, task: Task) -> Iterator[Outcome]:
     table, part, there = change.object, change.part, change.part_there
     if part is None:
         assert there is not None
-        if there.kind in _OF_PERSONS:
-            yield from left(change, f"A {there.kind} that a person made stays.", kept=True)
+        if there.kind in _OF_PERSONS and not task.may_drop(change):
+            yield from left(
+                change, f"{_ARTICLES.get(there.kind, 'A')} {there.kind} that a person made stays.", kept=True
+            )
         else:
             yield drop_part(table, there, change.keys)
     elif there is None:

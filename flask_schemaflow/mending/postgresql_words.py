@@ -100,7 +100,7 @@ def column_line(column: Part, *, nullable: bool | None = None, default: str | No
     :param default: the one that counts, for a serial column.
     """
     default = default or default_of(column)
-    pieces = [quoted(column.name), type_of(column)]
+    pieces = [quoted(column.name), plain_serial(column) or type_of(column)]
     if "generated" in column.facts:
         pieces.append(f"GENERATED ALWAYS AS {column.facts['generated']}")
     elif default is not None:
@@ -109,6 +109,17 @@ def column_line(column: Part, *, nullable: bool | None = None, default: str | No
         pieces.append(identity_of(column))
     is_nullable = column.facts.get("nullable") != "no" if nullable is None else nullable
     return " ".join([*pieces, *([] if is_nullable else ["NOT NULL"])])
+
+
+_SERIALS = {"smallint": "SMALLSERIAL", "integer": "SERIAL", "bigint": "BIGSERIAL"}
+
+
+def plain_serial(column: Part) -> str | None:
+    """Give the word for a column that counts by a sequence which is nothing special, None for any other."""
+    is_plain = column.facts.get("autoincrement") == "serial" and not {"sequence", "sequence-type"} & {
+        *column.facts
+    }
+    return _SERIALS.get(column.facts["type"]) if is_plain else None
 
 
 _SIMPLE = re.compile(r"'(?:[^']|'')*'(?:::[\w \[\]\".()]+)?\Z|[\w.]+(?:\(\))?\Z")

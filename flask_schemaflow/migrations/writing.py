@@ -96,7 +96,7 @@ def stage_revision(
     script = staging.script_directory
     script.hooks = []  # they run on the file in its place
     place = str(staging.version_folder)
-    if follows is not None:
+    if follows is not None and project.folder is not Folder.ABSENT:
         script.version_locations = [place, *map(str, project.version_folders)]
     try:
         with redirect_stdout(StringIO()):
@@ -147,14 +147,15 @@ def _add_notes(path: Path, notes: Sequence[str]) -> None:
 
 
 def write_staged(
-    staged: StagedRevision, project: Migrations, extra_files: Callable[[], Mapping[Path, str]]
+    staged: Sequence[StagedRevision], project: Migrations, extra_files: Callable[[], Mapping[Path, str]]
 ) -> list[Path]:
-    """Put a staged revision, and files that belong to it, in their places.
+    """Put staged revisions, and files that belong to them, in their places.
 
     All of it or nothing: each file appears whole, and what was written is removed again on an error.
-    Post-write hooks of ``alembic.ini`` run on the file in its place and may change it.
+    Post-write hooks of ``alembic.ini`` run on each file in its place and may change it.
 
-    :param extra_files: called when the revision is as it stays; gives further files of the migrations
+    :param staged: all of one staging area, the lowest one first.
+    :param extra_files: called when the revisions are as they stay; gives further files of the migrations
         folder, paths relative to it.
     :return: what was written; the folder alone where it is new.
     :raises ConfigurationError: the place cannot be written, or a hook failed or spoilt the revision.
@@ -162,11 +163,14 @@ def write_staged(
     written: list[Path] = []
     try:
         with uninterrupted():
-            if staged.new_folder is not None:
-                _place_folder(staged.new_folder, project.directory, written)
+            new_folder = staged[0].new_folder
+            if new_folder is not None:
+                _place_folder(new_folder, project.directory, written)
             else:
-                _place_file(staged.target, staged.source, written)
-        _run_hooks(staged, project, written)
+                for each in staged:
+                    _place_file(each.target, each.source, written)
+        for each in staged:
+            _run_hooks(each, project, written)
         files = extra_files()
         with uninterrupted():
             for relative, text in files.items():
