@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .mysql_columns import Clauses, Columns, is_of_column
-from .mysql_words import alter, in_rows, mentions, names_of, nullable_line, quoted, without_check
+from .mysql_words import alter, bare, in_rows, mentions, names_of, nullable_line, quoted, without_check
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -71,22 +71,29 @@ class Table:
         self._no_longer_counting(into)
         self.columns.collect(into)
         self._indexes_of_computed(into)
-        statements = [*into.first]
-        clauses = [*into.clauses, *adds.clauses]
-        if clauses:
-            statements.append(alter(self.there, *clauses))
-        mends = tuple(dict.fromkeys([*into.mends, *adds.mends]))
-        if statements or mends:
-            yield Action(
-                phase=Phase.COLUMNS,
-                statements=(*statements, *into.last),
-                mends=mends,
-                notes=tuple(into.notes),
-                disabled=tuple(into.disabled),
-            )
+        yield from self._actions(into, [*into.clauses, *adds.clauses], (*into.mends, *adds.mends))
         yield from into.outcomes
         for change in self.of("trigger"):
             yield from _trigger(change, self.task)
+
+    def _actions(self, into: Clauses, clauses: list[str], mends: tuple[str, ...]) -> Iterator[Action]:
+        if into.first:
+            yield Action(phase=Phase.COLUMNS, statements=tuple(into.first))
+        again = [each.split(" ")[2] for each in clauses if each.startswith("DROP COLUMN ")]
+        accepted = ", ".join(f"drop-column:{self.there.label}.{bare(each)}" for each in again)
+        notes = [*into.notes]
+        if accepted:
+            notes.append(f"schemaflow: accept {accepted} -- it is computed, or made again with its values")
+        if clauses or mends:
+            yield Action(
+                phase=Phase.COLUMNS,
+                statements=(alter(self.there, *clauses),) if clauses else (),
+                mends=tuple(dict.fromkeys(mends)),
+                notes=tuple(notes),
+                disabled=tuple(into.disabled),
+            )
+        if into.last:
+            yield Action(phase=Phase.COLUMNS, statements=tuple(into.last))
 
     # -- the table's own ---------------------------------------------------------------------------
 
