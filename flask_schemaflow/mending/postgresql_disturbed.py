@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from .changes import Action, Change, Phase, Task
 from .postgresql_columns import FIRST, LAST
 from .postgresql_enums import is_only_added, users_of
-from .postgresql_parts import CONSTRAINTS, drop_part, make_part
+from .postgresql_parts import CONSTRAINTS, drop_part, goes_with_column, make_part
 from .postgresql_types import is_same_base
-from .postgresql_words import alter, column_line, columns_of, mentions, names_in, quoted
+from .postgresql_words import alter, column_line, columns_of, mentions, names_in, quoted, texts_of
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -97,6 +97,8 @@ class Disturbed:
             table = tables[key]
             yield from self._columns(table, wanted.get(key, table))
             for part in table.parts:
+                if goes_with_column(table, part, self.task):
+                    continue
                 if self._is_in_the_way(part, of_table) and id(part) not in self.changed_parts:
                     yield from _again(table, part)
                     keys.add((table.label, part.facts.get("columns", "")))
@@ -121,7 +123,7 @@ class Disturbed:
     def _is_in_the_way(self, part: Part, of_table: dict[str, Depth]) -> bool:
         if part.kind in ("column", "foreign-key"):
             return False
-        texts = [part.definition, *(part.facts.get(fact, "") for fact in ("using", "with-check"))]
+        texts = texts_of(part)
         mentioned = [depth for name, depth in of_table.items() if any(mentions(each, name) for each in texts)]
         if not mentioned:
             return False
