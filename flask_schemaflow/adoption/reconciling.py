@@ -11,12 +11,20 @@ from ..drift import find_drift, is_equal
 from ..errors import ConfigurationError, ProofFailed
 from ..findings import Severity
 from ..mending import RowsOf, Script, mend
-from ..mending import Step as MendingStep
 from ..migrations import Configured, Migrations, StagedRevision, stage_revision
 from ..plan import Step
 from ..proof import Proof, replay, replay_on
 from ..revisions import TableName
-from ..scripts import Attempt, as_python, stays, try_scripts
+from ..scripts import (
+    Attempt,
+    all_drops,
+    as_python,
+    no_way_back,
+    staying,
+    stays,
+    telling_what_was_accepted,
+    try_scripts,
+)
 from ..state import table_names
 from ..survey import only_ours
 from .drafting import families_on_paper, is_ours
@@ -62,26 +70,9 @@ def write_scripts(
                 rows=RowsOf(bind.engine),
                 others=_others(survey, bind, there),
             )
-            scripts[bind.key] = _telling_what_was_accepted(script, adoption.accepted)
+            scripts[bind.key] = telling_what_was_accepted(script, adoption.accepted)
     _check_accepted(adoption, scripts)
     return scripts
-
-
-def _telling_what_was_accepted(script: Script, accepted: frozenset[str]) -> Script:
-    """Have the revision accept what was accepted for it, so that no upgrade stops at it again."""
-
-    def told_in(step: MendingStep) -> MendingStep:
-        keys = [key for key in map(_drop_key, step.mends) if key in accepted]
-        if not keys or not step.statements:
-            return step
-        note = f"schemaflow: accept {', '.join(keys)} -- accepted by name when this revision was written"
-        return replace(step, notes=(*step.notes, note))
-
-    return replace(script, steps=tuple(map(told_in, script.steps)))
-
-
-def _drop_key(key: str) -> str:
-    return key.replace("extra-", "drop-", 1)
 
 
 def _others(survey: Survey, bind: Bind, ours: Snapshot) -> Iterator[Object]:
@@ -248,16 +239,16 @@ class Reconciler:
         for key in self.scripts:
             there = self.survey.ours(key, self.wanted[key])
             reached = only_ours(made[key], self.survey.states[key].ours_with(made[key], there))
-            script = mend(reached, there, accepted=_all_drops(there, reached), source="the baseline")
+            script = mend(reached, there, accepted=all_drops(there, reached), source="the baseline")
             attempt = Attempt(before=reached, after=there, script=script)
             problem = self._problem(key, staged, attempt)
-            backs[key] = _no_way_back(problem) if problem else as_python(script, binds[key].engine.dialect)
+            backs[key] = no_way_back(problem) if problem else as_python(script, binds[key].engine.dialect)
         return backs
 
     def _problem(self, key: BindKey, staged: StagedRevision, attempt: Attempt) -> str:
-        stays_ = [each for each in (*attempt.script.kept, *attempt.script.unmended) if each.structural]
-        if stays_:
-            return f"{stays_[0].message} {stays_[0].hint}"
+        left = staying(attempt.script)
+        if left:
+            return f"{left[0].message} {left[0].hint}"
 
         def begin(scratches: Mapping[BindKey, Connection]) -> None:
             required = [bind.key for bind in self.survey.relevant]
@@ -267,14 +258,3 @@ class Reconciler:
             return try_scripts(self.survey, {key: attempt}, begin).problem
         except ProofFailed as error:
             return error.message
-
-
-def _all_drops(wanted: Snapshot, there: Snapshot) -> frozenset[str]:
-    """Accept to drop what the revision has added."""
-    found = find_drift(wanted, there, "the baseline")
-    return frozenset(_drop_key(each.key) for each in found if each.code.startswith("extra-"))
-
-
-def _no_way_back(problem: str) -> str:
-    text = f"There is no way back by this revision, restore a backup: {problem}"
-    return f"raise RuntimeError({text!r})"

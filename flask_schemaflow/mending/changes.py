@@ -106,6 +106,10 @@ class Task:
     rows: Rows
     others: tuple[Object, ...] = ()
 
+    def may_drop(self, change: Change) -> bool:
+        """Say whether it was accepted that something goes which is not wanted."""
+        return change.is_extra and change.drifts[0].key.replace("extra-", "drop-", 1) in self.accepted
+
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
@@ -158,11 +162,6 @@ def _change(differences: list[Difference]) -> Change:
         part_there=first.part_there,
         drifts=tuple(each.drift for each in differences),
     )
-
-
-def may_go(change: Change, task: Task) -> bool:
-    """Say whether it was accepted that a thing goes which only the database has: ``drop-index:t.i``, …."""
-    return all(each.key.replace("extra-", "drop-", 1) in task.accepted for each in change.drifts)
 
 
 def left(change: Change, reason: str, *, kept: bool = False) -> Iterator[Left]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .changes import Action, Change, Outcome, Phase, Task, left, may_go
+from .changes import Action, Change, Outcome, Phase, Task, left
 from .mysql_keys import ForeignKeys, mend_foreign_key
 from .mysql_table import Table
 from .mysql_words import columns_of, in_rows, quoted
@@ -117,7 +117,7 @@ def _alike(table: Object, task: Task) -> list[Object]:
 
 def _extra(change: Change, task: Task) -> Iterator[Outcome]:
     kind = change.object.kind.replace("-", " ")
-    if may_go(change, task):
+    if task.may_drop(change):
         text = f"DROP {kind.upper()} {quoted(change.object.name)}"
         phase = Phase.DROP_VIEWS if kind == "view" else Phase.DROPS
         yield Action(phase=phase, statements=(text,), mends=change.keys, after=2)

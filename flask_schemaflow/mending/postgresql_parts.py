@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .changes import Action, Change, Left, Outcome, Phase, Task, left, may_go
+from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .postgresql_meeting import meeting
 from .postgresql_words import (
     alter,
@@ -44,7 +44,7 @@ def mend_part(change: Change, task: Task) -> Iterator[Outcome]:
     table, part, there = change.object, change.part, change.part_there
     if part is None:
         assert there is not None
-        goes = may_go(change, task) or goes_with_column(table, there, task)
+        goes = task.may_drop(change) or goes_with_column(table, there, task)
         if there.kind in _OF_PERSONS and not goes:
             yield from left(
                 change, f"{_ARTICLES.get(there.kind, 'A')} {there.kind} that a person made stays.", kept=True
@@ -63,7 +63,7 @@ def goes_with_column(table: Object, part: Part, task: Task) -> bool:
         each.part_there.name or ""
         for each in task.changes
         if each.kind == "column" and each.part_there is not None and each.object.key == table.key
-        if each.is_extra and may_go(each, task)
+        if task.may_drop(each)
     )
     return part.kind != "column" and any(mentions(text, name) for name in gone for text in texts_of(part))
 

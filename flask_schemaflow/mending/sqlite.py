@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .changes import Action, Change, Outcome, Phase, Task, left, may_go
+from .changes import Action, Change, Outcome, Phase, Task, left
 from .sqlite_parts import mend_triggers
 from .sqlite_table import mend_table
 from .sqlite_words import columns_of, in_rows, lower, quoted
@@ -52,7 +52,7 @@ def _view(changes: list[Change], task: Task) -> Iterator[Outcome]:
 def _extra_view(change: Change, task: Task) -> Iterator[Outcome]:
     view = change.there
     assert view is not None
-    if may_go(change, task) or any(lower(each.name) == lower(view.name) for each in task.after.objects):
+    if task.may_drop(change) or any(lower(each.name) == lower(view.name) for each in task.after.objects):
         drop = f"DROP VIEW {quoted(view.name)}"
         yield Action(phase=Phase.DROP_VIEWS, statements=(drop,), mends=change.keys, after=1)
     else:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .changes import Action, Change, Outcome, Phase, Task, left, may_go
+from .changes import Action, Change, Outcome, Phase, Task, left
 from .sqlite_words import in_rows, lower, mentions, quoted
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def mend_triggers(
     dropped = set()
     for change in changes:
         part, old = change.part, change.part_there
-        if part is None and not may_go(change, task):
+        if part is None and not task.may_drop(change):
             yield from left(change, "A trigger that a person made stays.", kept=True)
             continue
         if old is not None:
@@ -64,7 +64,7 @@ def mend_indexes(
         part, old = change.part, change.part_there
         if part is None:
             assert old is not None
-            if may_go(change, task) or _is_in_the_way(old, task, superseded, dropped):
+            if task.may_drop(change) or _is_in_the_way(old, task, superseded, dropped):
                 gone.add(old.name)
                 found.outcomes.append(_drop(old, change.keys))
             else:
