@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Phase, Task
-from .postgresql_columns import FIRST, LAST
+from .postgresql_columns import FIRST, LAST, accepting
 from .postgresql_enums import is_only_added, users_of
 from .postgresql_parts import CONSTRAINTS, drop_part, goes_with_column, make_part
 from .postgresql_types import is_same_base
@@ -117,7 +117,8 @@ class Disturbed:
             was = columns_of(table)[name]
             if depth is Depth.REMADE and "generated" in was.facts and name not in changed and column:
                 drop, add = f"DROP COLUMN {quoted(name)}", f"ADD COLUMN {column_line(column)}"
-                yield Action(phase=Phase.COLUMNS, after=FIRST, statements=(alter(table, drop),))
+                notes = (accepting(table, was),)
+                yield Action(phase=Phase.COLUMNS, after=FIRST, statements=(alter(table, drop),), notes=notes)
                 yield Action(phase=Phase.COLUMNS, after=LAST, statements=(alter(table, add),))
 
     def _is_in_the_way(self, part: Part, of_table: dict[str, Depth]) -> bool:
