@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .changes import Action, Change, Phase, Task
 from .postgresql_columns import FIRST, LAST
 from .postgresql_enums import is_only_added, users_of
-from .postgresql_parts import CONSTRAINTS, drop_part, make_part
+from .postgresql_parts import CONSTRAINTS, drop_part, goes_with_column, make_part
 from .postgresql_types import is_same_base
 from .postgresql_words import alter, column_line, columns_of, mentions, names_in, quoted
 
@@ -40,11 +40,7 @@ class Disturbed:
         self.changed_parts = {
             id(each.part_there)
             for each in self.task.changes
-            if each.part_there is not None and not each.is_extra
-        } | {
-            id(each.part_there)
-            for each in self.task.changes
-            if each.part_there is not None and each.is_extra and each.part_there.kind in CONSTRAINTS
+            if each.part_there is not None and (not each.is_extra or self._goes(each))
         }
         for change in self.task.changes:
             self._note(change)
@@ -54,6 +50,11 @@ class Disturbed:
     def relations(self) -> frozenset[tuple[str | None, str]]:
         """The tables with such columns, by (schema, name)."""
         return frozenset((schema, name) for _, schema, name in self.columns)
+
+    def _goes(self, change: Change) -> bool:
+        """Say whether a part that only the database has is dropped."""
+        is_constraint = change.part_there is not None and change.part_there.kind in CONSTRAINTS
+        return is_constraint or self.task.may_drop(change) or goes_with_column(change, self.task)
 
     def _note(self, change: Change) -> None:
         if change.kind == "enum" and "labels" in change.facts and not is_only_added(change, self.task):

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .postgresql_meeting import meeting
-from .postgresql_words import alter, beside, comment_on, comments, in_default_schema, quoted, written
+from .postgresql_words import (
+    alter,
+    beside,
+    comment_on,
+    comments,
+    in_default_schema,
+    mentions,
+    quoted,
+    written,
+)
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -34,7 +43,7 @@ def mend_part(change: Change, task: Task) -> Iterator[Outcome]:
     table, part, there = change.object, change.part, change.part_there
     if part is None:
         assert there is not None
-        if there.kind in _OF_PERSONS and not task.may_drop(change):
+        if there.kind in _OF_PERSONS and not (task.may_drop(change) or goes_with_column(change, task)):
             yield from left(
                 change, f"{_ARTICLES.get(there.kind, 'A')} {there.kind} that a person made stays.", kept=True
             )
@@ -44,6 +53,22 @@ def mend_part(change: Change, task: Task) -> Iterator[Outcome]:
         yield from _made(change, task)
     else:
         yield from _changed(change, task)
+
+
+def goes_with_column(change: Change, task: Task) -> bool:
+    """Say whether it is an index of a column that is dropped, and so would go with it."""
+    part = change.part_there
+    if not change.is_extra or part is None or part.kind not in ("index", "statistics"):
+        return False
+    return any(
+        each.kind == "column"
+        and each.part is None
+        and each.object.key == change.object.key
+        and each.part_there is not None
+        and (task.may_drop(each) or "generated" in each.part_there.facts)
+        and mentions(part.definition, each.part_there.name or "")
+        for each in task.changes
+    )
 
 
 def _changed(change: Change, task: Task) -> Iterator[Outcome]:
