@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..snapshot import Object, Part
 
 _PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+_PREPARER._double_percents = False  # that is for drivers, and these statements are for the engine
 
 
 def quoted(name: str | None) -> str:
