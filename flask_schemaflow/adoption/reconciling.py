@@ -138,7 +138,7 @@ class Reconciler:
         revision = uuid4().hex[-12:]
         staged = self._stage(revision, {})
         proof, made = self._prove(staged)
-        backs = self._ways_back()
+        backs = self._ways_back(proof.snapshots)
         staged.path.unlink()
         staged = self._stage(revision, backs)
         steps = tuple(
@@ -232,11 +232,14 @@ class Reconciler:
 
     # the way back
 
-    def _ways_back(self) -> dict[BindKey, str]:
-        """Write what leads back to the baseline, tried on scratch; where there is no way, say why."""
+    def _ways_back(self, baselines: Mapping[BindKey, Snapshot]) -> dict[BindKey, str]:
+        """Write what leads back to the baseline, tried on scratch; where there is no way, say why.
+
+        What only the real database has is not in the baseline, and still there then.
+        """
         survey = self.survey
         attempts = {
-            key: Attempt(before=survey.ours(key, self.wanted[key]), after=self.wanted[key], script=script)
+            key: Attempt(before=baselines[key], after=self.wanted[key], script=script)
             for key, script in self.scripts.items()
         }
 
