@@ -28,3 +28,9 @@ def _blocks(script: Script, dialect: Dialect) -> Iterator[str]:
             yield from comments([write_statements([statement], dialect)], "#")
     if not script.statements:
         yield "pass"
+
+
+def no_way_back(problem: str) -> str:
+    """Write what a downgrade does that cannot be done."""
+    text = f"There is no way back by this revision, restore a backup: {problem}"
+    return f"raise RuntimeError({text!r})"
