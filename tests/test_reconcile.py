@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from drifts import ENGINES, ROWS, SQLITE
+from drifts.databases import fill, make
 from projects import Ended, Project
+
+from flask_schemaflow.snapshot import Snapshot, take_snapshot
 
 HEAD = """
     import os
@@ -206,3 +212,61 @@ def test_a_database_without_drift_needs_no_second_revision(project: Project, tmp
     assert shop.adopt("--reconcile", "--accept", "extra-index:orders.by_hand").code == 0
 
     assert len(list((shop.path / "migrations/versions").glob("*.py"))) == 1
+
+
+ZOO = """
+    import os
+
+    import sqlalchemy as sa
+    from drifts import ROWS
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    from flask_schemaflow import SchemaFlow
+
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE"]
+    db = SQLAlchemy(app)
+    SchemaFlow(app, db)
+    sa.Table("p", db.metadata, sa.Column("id", sa.Integer, primary_key=True, autoincrement=False))
+    for row in ROWS:
+        for statement in row.was if row.engine == os.environ["ENGINE"] else ():
+            sa.event.listen(db.metadata, "after_create", sa.DDL(statement.replace("%", "%%")))
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_whole_zoo_is_adopted_and_taken_to_its_models(
+    engine: str, project: Project, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Every kind of difference at once, in tables with rows: adopted as it is, mended by the next upgrade."""
+    url = f"sqlite:///{tmp_path / 'shop.db'}" if engine == SQLITE else request.getfixturevalue(engine)
+    rows = [row for row in ROWS if row.engine == engine]
+    project.environment |= {"DATABASE": url, "ENGINE": engine, "PYTHONPATH": os.pathsep.join(sys.path)}
+    project.write("app.py", ZOO)
+    real = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    with real.connect() as connection:
+        make(rows, connection, is_real=True)
+        there = take_snapshot(connection)
+        fill(connection, there, there)
+        before = counts(connection, there)
+
+    adopted = project.adopt("--reconcile", "--rev-id", "first")
+    assert adopted.code == 0, adopted.stderr
+    upgraded = project.safe_upgrade()
+    assert upgraded.code == 0, upgraded.stderr
+
+    with real.connect() as connection:
+        assert counts(connection, there).items() >= before.items()
+    real.dispose()
+    differing = structural(project.flask("db-diff", "--from", "database", "--to", "models", "--json"))
+    named = {each["subject"] for each in adopted.document["findings"] if each["hint"].startswith("Stays: ")}
+    assert {each.partition(":")[2] for each in differing} <= named
+
+
+def counts(connection: sa.Connection, there: Snapshot) -> dict[str, int]:
+    quote = connection.dialect.identifier_preparer.quote
+    return {
+        table.name: connection.exec_driver_sql(f"SELECT count(*) FROM {quote(table.name)}").scalar_one()
+        for table in there.tables
+    }

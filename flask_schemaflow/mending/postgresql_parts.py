@@ -15,6 +15,7 @@ from .postgresql_words import (
     in_default_schema,
     mentions,
     quoted,
+    texts_of,
     written,
 )
 
@@ -43,7 +44,8 @@ def mend_part(change: Change, task: Task) -> Iterator[Outcome]:
     table, part, there = change.object, change.part, change.part_there
     if part is None:
         assert there is not None
-        if there.kind in _OF_PERSONS and not (task.may_drop(change) or goes_with_column(change, task)):
+        goes = task.may_drop(change) or goes_with_column(table, there, task)
+        if there.kind in _OF_PERSONS and not goes:
             yield from left(
                 change, f"{_ARTICLES.get(there.kind, 'A')} {there.kind} that a person made stays.", kept=True
             )
@@ -55,20 +57,15 @@ def mend_part(change: Change, task: Task) -> Iterator[Outcome]:
         yield from _changed(change, task)
 
 
-def goes_with_column(change: Change, task: Task) -> bool:
-    """Say whether it is an index of a column that is dropped, and so would go with it."""
-    part = change.part_there
-    if not change.is_extra or part is None or part.kind not in ("index", "statistics"):
-        return False
-    return any(
-        each.kind == "column"
-        and each.part is None
-        and each.object.key == change.object.key
-        and each.part_there is not None
-        and (task.may_drop(each) or "generated" in each.part_there.facts)
-        and mentions(part.definition, each.part_there.name or "")
+def goes_with_column(table: Object, part: Part, task: Task) -> bool:
+    """Say whether a part that only the database has is about a column that was accepted to go."""
+    gone = (
+        each.part_there.name or ""
         for each in task.changes
+        if each.kind == "column" and each.part_there is not None and each.object.key == table.key
+        if each.is_extra and (task.may_drop(each) or "generated" in each.part_there.facts)
     )
+    return part.kind != "column" and any(mentions(text, name) for name in gone for text in texts_of(part))
 
 
 def _changed(change: Change, task: Task) -> Iterator[Outcome]:

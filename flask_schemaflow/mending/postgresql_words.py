@@ -71,6 +71,11 @@ def mentions(text: str, name: str) -> bool:
     return re.search(rf"(?<![\w$\"]){bare}(?![\w$\"])|{in_quotes}", text) is not None
 
 
+def texts_of(part: Part) -> list[str]:
+    """Give all texts of a part that may speak of columns."""
+    return [part.definition, *(part.facts.get(fact, "") for fact in ("using", "with-check"))]
+
+
 # -- columns ---------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def mend_triggers(
-    there: Object | None, changes: Iterable[Change], *, is_made_anew: bool
+    there: Object | None, changes: Iterable[Change], task: Task, *, is_made_anew: bool
 ) -> Iterator[Outcome]:
     """Make and replace triggers; those that a person made stay.
 
@@ -22,14 +22,17 @@ def mend_triggers(
     """
     dropped = set()
     for change in changes:
-        if change.part is None:
+        part, old = change.part, change.part_there
+        if part is None and not task.may_drop(change):
             yield from left(change, "A trigger that a person made stays.", kept=True)
             continue
-        if change.part_there is not None:
-            dropped.add(change.part_there.name)
-            drop = f"DROP TRIGGER {quoted(change.part_there.name or '')}"
-            yield Action(phase=Phase.DROP_VIEWS, statements=(drop,))
-        yield Action(phase=Phase.TRIGGERS, statements=(change.part.definition,), mends=change.keys)
+        if old is not None:
+            dropped.add(old.name)
+            drop = f"DROP TRIGGER {quoted(old.name or '')}"
+            mends = change.keys if part is None else ()
+            yield Action(phase=Phase.DROP_VIEWS, statements=(drop,), mends=mends)
+        if part is not None:
+            yield Action(phase=Phase.TRIGGERS, statements=(part.definition,), mends=change.keys)
     for part in there.parts if there is not None and is_made_anew else ():
         if part.kind == "trigger" and part.name not in dropped:
             yield Action(phase=Phase.TRIGGERS, statements=(part.definition,))

@@ -61,7 +61,7 @@ class _Table:
         yield from self._kept_constraints()
         yield from indexes.outcomes
         triggers = self._of("trigger")
-        yield from mend_triggers(self.there, triggers, is_made_anew=rebuilt)
+        yield from mend_triggers(self.there, triggers, self.task, is_made_anew=rebuilt)
         if rebuilt:
             yield from self._copy(indexes)
         else:
