@@ -268,7 +268,7 @@ def test_the_sql_takes_the_database_to_the_models(shop: Shop) -> None:
     change_models(shop)
 
     told = diff(shop, "--format", "sql", "--check")
-    as_json = diff(shop, "--json")
+    as_json = diff(shop, "--json", "--format", "sql")
     client(sa.make_url(shop.url), told.stdout)
 
     assert told.code == 3, told.stderr
@@ -348,7 +348,7 @@ def test_a_script_that_nobody_could_try_says_so(project: Project, postgresql: st
     project.environment["DATABASE"] = str(sa.make_url(postgresql).set(username=role))
     try:
         told = diff(shop, "--format", "sql")
-        document = diff(shop, "--json")
+        document = diff(shop, "--json", "--format", "sql")
     finally:
         project.environment["DATABASE"] = postgresql
         shop.execute(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
