@@ -117,7 +117,7 @@ def test_each_difference_is_a_line(shop: Shop) -> None:
     ]
     assert (checked.code, checked.verdict) == (
         3,
-        "Refused: The database and the models differ in 1 way (1 more that decide nothing).",
+        "Refused: The database and the models differ in 1 way (1 more does not count).",
     )
     weights = {each["code"]: each["severity"] for each in checked.findings()}
     assert weights == {"extra-column": "error", "extra-index": "warning"}

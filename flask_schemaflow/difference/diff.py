@@ -181,7 +181,7 @@ class _Comparison:
         """
         counting = [each for difference in differences for each in self.counting(difference)]
         others = sum(len(difference.drift) for difference in differences) - len(counting)
-        besides = f" ({others} more that decide nothing)" if others else ""
+        besides = f" ({others} more do{'es' if others == 1 else ''} not count)" if others else ""
         which = f"{self.before.name} and {self.after.name}"
         differ = f"{which[0].upper()}{which[1:]} differ"
         if not counting:
