@@ -56,11 +56,11 @@ def make_plan(
 
 
 def resolve(target: str, by_id: Mapping[str, Revision]) -> str:
-    """Give the id of the revision that a person names: by its id, a unique beginning of it, or ``head``.
+    """Give the id of the revision that a person named: by its id, a unique beginning of it, or as the head.
 
-    :raises ConfigurationError: there is no such revision.
+    :raises ConfigurationError: there is no such revision, or several.
     """
-    if target in ("head", "heads") and by_id:
+    if target in ("head", "heads"):
         return heads_of(by_id.values())[0]
     found = [revision for revision in by_id if revision.startswith(target)]
     if target in by_id:

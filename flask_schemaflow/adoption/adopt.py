@@ -110,12 +110,12 @@ def _refuse_states(survey: Survey, options: AdoptOptions) -> None:
 
 def _is_taken_on(survey: Survey, bind: Bind, options: AdoptOptions) -> bool:
     state = survey.states[bind.key]
-    if state.state is State.ORPHANED:
-        return options.restamp and bool(state.ours)
-    return state.state is State.UNKNOWN or (options.restamp and state.state is State.TORN)
+    restamped = options.restamp and state.state in (State.ORPHANED, State.TORN)
+    return bool(state.ours) and (restamped or state.state is State.UNKNOWN)
 
 
 def _baseline_again(adoption: Adoption) -> None:
+    """Write a baseline where the revisions are lost: what stands in the version table is replaced."""
     note_lost_rows(adoption)
     write_baseline(adoption)
 

@@ -127,7 +127,10 @@ def _why(survey: Survey, keys: Iterable[BindKey]) -> str:
 def note_lost_rows(adoption: Adoption) -> None:
     """Tell of version rows that a new baseline replaces, where another app may own them."""
     survey = adoption.survey
-    _note_rows_of_others(adoption, [b.key for b in survey.relevant if survey.states[b.key].versions])
+    keys = [bind.key for bind in survey.relevant if survey.states[bind.key].versions]
+    rows = sorted({row for key in keys for row in survey.states[key].versions or ()})
+    adoption.notify(f"Replacing   what the version table says ({', '.join(rows)}) by a new baseline")
+    _note_rows_of_others(adoption, keys)
 
 
 def _note_rows_of_others(adoption: Adoption, keys: Iterable[BindKey]) -> None:
