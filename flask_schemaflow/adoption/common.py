@@ -1,4 +1,4 @@
-"""What both ways of adopting share: the stamp, and what may differ."""
+"""What the ways of adopting share: the stamp, what may differ, and what stands in a stamp's way."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..errors import SchemaFlowError
+from ..errors import SchemaFlowError, UnadoptableState
 from ..findings import Severity
-from ..history import Event
+from ..history import JOURNAL_TABLE, Event
+from ..journal import EntryState, read_journal
 from ..revisions import TableName
 from ..stamping import write_revision
+from ..state import table_names
 
 if TYPE_CHECKING:
+    from ..discovery import Bind
     from ..drift import Drift
     from ..results import Progress
     from ..session import HeldTransaction
@@ -84,3 +87,34 @@ def stamp(
             raise
         done.append(adoption.progress.databases[key].target)
         adoption.progress.update(key, state_after=state.value, revision_after=revision, verified=True)
+
+
+# -- parts of a revision ---------------------------------------------------------------------------
+
+
+def refuse_parts(survey: Survey, keys: Iterable[BindKey]) -> None:
+    """Check that no revision was begun and not ended: rows that it changed are in no structure.
+
+    :raises UnadoptableState: one was.
+    """
+    for bind in survey.relevant:
+        revision = _begun(survey, bind) if bind.key in keys else None
+        if revision is not None:
+            raise UnadoptableState(
+                f"{bind.target}: parts of revision {revision} are in, rows perhaps. `flask db-safe-upgrade` "
+                f"says which, and `--resume` goes on with it. If you have run what was left of it: `flask "
+                f"db-adopt --restamp {revision}`; if you have undone what was in: --restamp with the one "
+                "before it."
+            )
+
+
+def _begun(survey: Survey, bind: Bind) -> str | None:
+    if not has_journal(survey, bind.key):
+        return None
+    parts = [each for each in read_journal(bind.engine) or () if each.state is not EntryState.FAILED]
+    return parts[0].revision if parts else None
+
+
+def has_journal(survey: Survey, key: BindKey) -> bool:
+    """Say whether a revision is noted there as begun, on an engine that commits each statement."""
+    return TableName(None, JOURNAL_TABLE) in table_names(survey.looks[key].snapshot)

@@ -15,7 +15,7 @@ from ..stamping import unchanged_databases
 from ..state import State
 from ..survey import only_ours
 from ..version_column import check_ids_fit
-from .common import Adoption, BindKey, stamp
+from .common import Adoption, BindKey, refuse_parts, stamp
 
 if TYPE_CHECKING:
     from ..snapshot import Snapshot
@@ -26,6 +26,7 @@ def find_revision(adoption: Adoption) -> None:
     """Find the revision that the structure of the unmanaged databases equals, and stamp it."""
     survey, options = adoption.survey, adoption.options
     keys = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
+    refuse_parts(survey, keys)
     adoption.notify(f"Searching   which of {len(survey.revisions)} revisions the structure equals")
     found = find_equal(survey, keys, search_time=options.search_time, accepted=adoption.accepted)
     revision = found.revision
