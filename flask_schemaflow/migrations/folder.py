@@ -198,12 +198,13 @@ def _check_parents(revisions: tuple[Revision, ...]) -> None:
     circle = circle_in(revisions)
     if circle:
         raise ConfigurationError(
-            f"The revisions follow one another in a circle: {', '.join(circle)}. Correct a down_revision."
+            f"The revisions follow one another in a circle: {', '.join(circle)}. Correct a down_revision. "
+            f"{_LOST}"
         )
 
 
 _LOST = (
-    "If it is lost for good and the revisions have run wherever they should, move them out of the folder; "
+    "If that cannot be done and the revisions have run wherever they should, move them out of the folder; "
     "then `flask db-adopt --restamp` writes a baseline of what is there."
 )
 
