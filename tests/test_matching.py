@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -387,22 +388,63 @@ def test_a_database_of_others(small: Project) -> None:
     refused(small.adopt("--restamp", "first"), "There is no table yet.")
 
 
-def test_one_of_two_databases(project: Project) -> None:
-    """The one whose row is right keeps it, and its failure is closed by the proof."""
+def two_databases(project: Project) -> tuple[Path, Path]:
+    """Make an app with two databases, adopted, and give their files."""
     project.copy("discovery/binds")
     project.app = "shop"
     project.create_all("shop.models")
     assert project.adopt("--rev-id", "first").code == 0
     audit, default = project.databases()
-    with sqlite3.connect(audit) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'lost'")
+    return audit, default
+
+
+def in_file(file: Path, *statements: str) -> None:
+    connection = sqlite3.connect(file)
+    with connection:
+        for each in statements:
+            connection.execute(each)
     connection.close()
-    before = contents_of(default)
+
+
+def test_one_of_two_databases(project: Project) -> None:
+    """The one whose row is right keeps it."""
+    audit, default = two_databases(project)
+    in_file(audit, "UPDATE alembic_version SET version_num = 'lost'")
+    before = default.read_bytes()
 
     stamped(project.adopt("--restamp"), "Stamped first in place of lost:")
 
     assert versions_of(audit) == versions_of(default) == ["first"]
-    assert contents_of(default) == before
+    assert default.read_bytes() == before
+
+
+def test_two_databases_at_different_revisions(project: Project) -> None:
+    """Where one revision is not that of both, each is found by itself; what does nothing there is passed over."""
+    audit, default = two_databases(project)
+    (first,) = (project.path / "migrations" / "versions").glob("*.py")
+    head = first.read_text().partition("\ndef upgrade_")[0]
+    table = contents_of(default)[0][0].split()[2].strip('"')
+    added = f"op.add_column('{table}', sa.Column('size', sa.Integer()))"
+    bodies = {
+        "second": ("pass", "op.add_column('event', sa.Column('size', sa.Integer()))"),
+        "third": (added, "pass"),
+        "fourth": ("pass", f"op.execute('DELETE FROM event WHERE id = {0}')"),
+    }
+    parent = "first"
+    for name, (on_default, on_audit) in bodies.items():
+        text = re.sub(r"^down_revision.*", f"down_revision = '{parent}'", head, flags=re.MULTILINE)
+        text = re.sub(r"^revision.*", f"revision = '{name}'", text, flags=re.MULTILINE)
+        functions = f"def upgrade_():\n    {on_default}\n\n\ndef upgrade_audit():\n    {on_audit}\n"
+        project.write(f"migrations/versions/{name}.py", f"{text}\n{functions}")
+        parent = name
+    in_file(default, f'ALTER TABLE "{table}" ADD COLUMN size INTEGER', "DELETE FROM alembic_version")
+    in_file(audit, "UPDATE alembic_version SET version_num = 'lost'")
+
+    stamped(project.adopt("--restamp"), "Stamped fourth, first in place of lost:")
+
+    assert (versions_of(default), versions_of(audit)) == (["fourth"], ["first"])
+    assert project.safe_upgrade().code == 0
+    assert versions_of(audit) == versions_of(default) == ["fourth"]
 
 
 def test_an_id_that_the_version_table_cannot_hold(project: Project, postgresql: str) -> None:

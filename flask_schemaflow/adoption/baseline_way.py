@@ -255,7 +255,7 @@ def _write_and_stamp(
                 # A post-write hook changed more than the layout.
                 _prove(adoption, project, staged.id, unmanaged, wanted)
             with uninterrupted():
-                stamp(adoption, held, staged.id, state=State.CURRENT)
+                stamp(adoption, held, dict.fromkeys(held, staged.id))
                 adoption.end("adopted", _verdict(staged, unmanaged, proof))
         except BaseException:
             if adoption.progress.ending is None:

@@ -12,7 +12,7 @@ from ..history import JOURNAL_TABLE, Event
 from ..journal import EntryState, read_journal
 from ..revisions import TableName
 from ..stamping import write_revision
-from ..state import table_names
+from ..state import State, table_names
 
 if TYPE_CHECKING:
     from ..discovery import Bind
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..results import Progress
     from ..session import HeldTransaction
     from ..snapshot import Snapshot
-    from ..state import State
     from ..survey import Notify, Survey
     from .options import AdoptOptions
 
@@ -65,18 +64,17 @@ def names_in(snapshot: Snapshot) -> frozenset[TableName]:
 
 
 def stamp(
-    adoption: Adoption, held: Mapping[BindKey, HeldTransaction], revision: str, *, state: State
+    adoption: Adoption, held: Mapping[BindKey, HeldTransaction], revisions: Mapping[BindKey, str]
 ) -> None:
-    """Write the revision into each held database and commit. Writes the version table only.
+    """Write its revision into each held database and commit. Writes version table and history only.
 
     Run it inside ``uninterrupted``, together with what has to be true if and only if this is.
 
-    :param state: what the databases are afterwards.
     :raises Busy: a database could not be committed; the message says which were before.
     """
     for key, transaction in held.items():
         event = Event.STAMPED if adoption.survey.looks[key].versions else Event.ADOPTED
-        write_revision(adoption.survey, key, transaction, revision, event)
+        write_revision(adoption.survey, key, transaction, revisions[key], event)
     done: list[str] = []
     for key, transaction in held.items():
         try:
@@ -86,7 +84,9 @@ def stamp(
                 error.message = f"{error.message} {', '.join(done)} is stamped already; run this again."
             raise
         done.append(adoption.progress.databases[key].target)
-        adoption.progress.update(key, state_after=state.value, revision_after=revision, verified=True)
+        is_newest = adoption.survey.states[key].heads in ((), (revisions[key],))
+        state = State.CURRENT if is_newest else State.BEHIND
+        adoption.progress.update(key, state_after=state.value, revision_after=revisions[key], verified=True)
 
 
 # -- parts of a revision ---------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def name_revision(adoption: Adoption) -> None:
     with _explained(_why(survey, keys)):
         found = _searched(adoption, keys)
         raise UnadoptableState(
-            f"Its structure is that of revision {found.revision}: `flask db-adopt --restamp` stamps that."
+            f"Its structure is that of revision {found.names}: `flask db-adopt --restamp` stamps that."
         )
 
 
@@ -89,10 +89,10 @@ def _found(adoption: Adoption, keys: list[BindKey]) -> Found:
             found = _searched(adoption, keys)
             if doubtful:
                 raise UnadoptableState(
-                    f"Its structure is that of revision {found.revision}. If that is it: "
-                    f"`flask db-adopt --restamp {found.revision}`."
+                    f"Its structure is that of revision {found.revisions[doubtful[0]]}. If that is it: "
+                    f"`flask db-adopt --restamp {found.revisions[doubtful[0]]}`."
                 )
-    check_ids_fit(survey, {key: [found.revision] for key in keys})
+    check_ids_fit(survey, {key: [found.revisions[key]] for key in keys})
     return found
 
 
@@ -168,7 +168,7 @@ def _end(
     :param drift: in what they differ all the same.
     """
     survey = adoption.survey
-    to_stamp = [key for key in keys if found and survey.states[key].versions != (found.revision,)]
+    to_stamp = [key for key in keys if found and survey.states[key].versions != (found.revisions[key],)]
     to_close = [key for key in proved if key not in to_stamp and survey.looks[key].history.open]
     journals = [key for key in keys if adoption.options.restamp_to and has_journal(survey, key)]
     if found:
@@ -187,8 +187,7 @@ def _end(
             write_verified(survey, key, held[key])
             held[key].commit()
         if found:
-            state = State.CURRENT if (found.revision,) == survey.states[keys[0]].heads else State.BEHIND
-            stamp(adoption, {key: held[key] for key in to_stamp}, found.revision, state=state)
+            stamp(adoption, {key: held[key] for key in to_stamp}, found.revisions)
         for key in journals:
             drop_journal(held[key].connection)
         outcome = "adopted" if to_stamp else "already-adopted"
@@ -207,8 +206,8 @@ def _verdict(
         return f"changed no version row: the structure is that of revision {', '.join(said)}{but}.{ended}"
     before = sorted({row for key in to_stamp for row in survey.states[key].versions or ()})
     replaced = f" in place of {', '.join(before)}" if before else ""
-    pending = pending_after(survey, to_stamp[0], found.revision)
+    pending = pending_after(survey, found.revisions)
     return (
-        f"stamped {found.revision}{replaced}: the structure is that of this revision{but}; no table was "
+        f"stamped {found.names}{replaced}: the structure is that of this revision{but}; no table was "
         f"touched.{ended}{pending}"
     )
