@@ -15,7 +15,7 @@ from ..preflight import check_reachable, check_servers
 from ..refusals import REASONS
 from ..results import Progress, Result
 from ..revisions import tables_in
-from ..state import State
+from ..state import State, foreign_tables
 from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
 from .baseline_way import write_baseline
 from .common import Adoption
@@ -81,6 +81,12 @@ def _way(survey: Survey, options: AdoptOptions) -> Callable[[Adoption], None]:
     _refuse_states(survey, options)
     if not survey.revisions:
         return _baseline_again if State.ORPHANED in states else write_baseline
+    if options.reconcile:
+        raise UnadoptableState(
+            f"{survey.migrations.directory} has revisions already, and --reconcile writes the first ones. "
+            "Adopt without it. What the models have besides the revisions: `flask db migrate`; what the "
+            "database has besides them: `flask db-diff --format python` writes a revision."
+        )
     if options.restamp and (options.restamp_to is not None or states - {State.EMPTY}):
         return restamp
     if State.UNKNOWN in states:
@@ -185,15 +191,7 @@ def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
     progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
     for state in survey.states.values():
-        for name in sorted(state.foreign, key=lambda each: each.name):
-            progress.findings.append(
-                Finding(
-                    code="foreign-table",
-                    subject=name.name if name.schema is None else f"{name.schema}.{name.name}",
-                    severity=Severity.INFO,
-                    message="It is in the database, and in no model and no revision: left alone.",
-                )
-            )
+        progress.findings.extend(foreign_tables(state.foreign))
     if survey.discovery is None:
         return
     progress.discovery = survey.discovery

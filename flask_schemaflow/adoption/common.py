@@ -64,12 +64,17 @@ def names_in(snapshot: Snapshot) -> frozenset[TableName]:
 
 
 def stamp(
-    adoption: Adoption, held: Mapping[BindKey, HeldTransaction], revisions: Mapping[BindKey, str]
+    adoption: Adoption,
+    held: Mapping[BindKey, HeldTransaction],
+    revisions: Mapping[BindKey, str],
+    *,
+    state: State | None = None,
 ) -> None:
     """Write its revision into each held database and commit. Writes version table and history only.
 
     Run it inside ``uninterrupted``, together with what has to be true if and only if this is.
 
+    :param state: what the databases are afterwards, where the revisions that were there do not say it.
     :raises Busy: a database could not be committed; the message says which were before.
     """
     for key, transaction in held.items():
@@ -84,9 +89,9 @@ def stamp(
                 error.message = f"{error.message} {', '.join(done)} is stamped already; run this again."
             raise
         done.append(adoption.progress.databases[key].target)
-        is_newest = adoption.survey.states[key].heads in ((), (revisions[key],))
-        state = State.CURRENT if is_newest else State.BEHIND
-        adoption.progress.update(key, state_after=state.value, revision_after=revisions[key], verified=True)
+        is_newest = adoption.survey.states[key].heads == (revisions[key],)
+        reached = state or (State.CURRENT if is_newest else State.BEHIND)
+        adoption.progress.update(key, state_after=reached.value, revision_after=revisions[key], verified=True)
 
 
 # -- parts of a revision ---------------------------------------------------------------------------

@@ -10,6 +10,9 @@ from ..drift import check_accepted
 from ..errors import ConfigurationError
 from ..preflight import OF_SERVERS
 
+DROPS = ("drop-column", "drop-table")
+"""Codes that let ``--reconcile`` drop what holds data."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptOptions:
@@ -24,6 +27,7 @@ class AdoptOptions:
     revision_id: str | None = None
     accept: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
+    reconcile: bool = False
     dry_run: bool = False
     restamp: bool = False
     restamp_to: str | None = None
@@ -35,7 +39,7 @@ def check_options(options: AdoptOptions) -> None:
 
     :raises ConfigurationError: an option cannot be honoured; the message names it.
     """
-    check_accepted(options.accept, *OF_SERVERS)
+    check_accepted(options.accept, *OF_SERVERS, *(DROPS if options.reconcile else ()))
     if options.revision_id is not None:
         _check_revision_id(options.revision_id)
     _check_message(options.message)
