@@ -147,7 +147,10 @@ def _told_of_unmade_tables(survey: Survey) -> Iterator[None]:
 def _unmade(survey: Survey, tables: list[str], *, only_changed: bool) -> str:
     told = f"No revision creates {', '.join(tables)} by name: create_all() did, it seems."
     if not only_changed:
-        return f"{told} Write one that does, and `flask db-adopt --restamp` finds it."
+        return (
+            f"{told} `flask db-diff --from head --to database --format python` writes one that does; put it "
+            f"into {survey.migrations.directory}/versions, and `flask db-adopt --restamp` finds it."
+        )
     return (
         f"{told} Revisions that only change such tables cannot build a database: if these have run "
         f"wherever they should, move them out of {survey.migrations.directory}, and `flask db-adopt "
