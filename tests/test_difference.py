@@ -374,8 +374,13 @@ def compared(folder: str, url: sa.URL, metadata: sa.MetaData, **options: object)
 
 
 def differing(before: Rows, after: Rows, models: sa.MetaData) -> Iterator[tuple[object, ...]]:
-    """Give the values that changed; a NULL that may no more be one has become the default."""
+    """Give the values that changed; a NULL that may no more be one has become the default.
+
+    What is computed follows from the others.
+    """
     for (table, column), values in before.items():
+        if models.tables[table].c[column].computed is not None:
+            continue
         may_be_null = models.tables[table].c[column].nullable
         for was, now in zip(values, after[table, column], strict=True):
             if was != now and (was is not None or may_be_null):
