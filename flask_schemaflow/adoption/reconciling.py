@@ -17,16 +17,15 @@ from ..proof import Proof, replay, replay_on
 from ..revisions import TableName
 from ..scripts import (
     Attempt,
-    all_drops,
+    Trial,
+    WayBack,
     as_python,
     no_way_back,
-    staying,
     stays,
     telling_what_was_accepted,
     try_scripts,
 )
 from ..state import table_names
-from ..survey import only_ours
 from .drafting import families_on_paper, is_ours
 from .options import DROPS
 
@@ -139,7 +138,7 @@ class Reconciler:
         revision = uuid4().hex[-12:]
         staged = self._stage(revision, {})
         proof, made = self._prove(staged)
-        backs = self._ways_back(staged, made)
+        backs = self._ways_back(proof.snapshots)
         staged.path.unlink()
         staged = self._stage(revision, backs)
         steps = tuple(
@@ -233,28 +232,29 @@ class Reconciler:
 
     # the way back
 
-    def _ways_back(self, staged: StagedRevision, made: Mapping[BindKey, Snapshot]) -> dict[BindKey, str]:
-        binds = {bind.key: bind for bind in self.unmanaged}
-        backs: dict[BindKey, str] = {}
-        for key in self.scripts:
-            there = self.survey.ours(key, self.wanted[key])
-            reached = only_ours(made[key], self.survey.states[key].ours_with(made[key], there))
-            script = mend(reached, there, accepted=all_drops(there, reached), source="the baseline")
-            attempt = Attempt(before=reached, after=there, script=script)
-            problem = self._problem(key, staged, attempt)
-            backs[key] = no_way_back(problem) if problem else as_python(script, binds[key].engine.dialect)
-        return backs
+    def _ways_back(self, baselines: Mapping[BindKey, Snapshot]) -> dict[BindKey, str]:
+        """Write what leads back to the baseline, tried on scratch; where there is no way, say why.
 
-    def _problem(self, key: BindKey, staged: StagedRevision, attempt: Attempt) -> str:
-        left = staying(attempt.script)
-        if left:
-            return f"{left[0].message} {left[0].hint}"
+        What only the real database has is not in the baseline, and still there then.
+        """
+        survey = self.survey
+        attempts = {
+            key: Attempt(before=baselines[key], after=self.wanted[key], script=script)
+            for key, script in self.scripts.items()
+        }
 
         def begin(scratches: Mapping[BindKey, Connection]) -> None:
-            required = [bind.key for bind in self.survey.relevant]
-            replay_on(scratches, staged.migrations, staged.id, self.survey.bookkeeping, required=required)
+            required = [bind.key for bind in survey.relevant]
+            below = self.baseline
+            replay_on(scratches, below.migrations, below.id, survey.bookkeeping, required=required)
 
-        try:
-            return try_scripts(self.survey, {key: attempt}, begin).problem
-        except ProofFailed as error:
-            return error.message
+        trial = try_scripts(survey, attempts, begin, and_back=True)
+        dialects = {bind.key: bind.engine.dialect for bind in self.unmanaged}
+        return {
+            key: as_python(back.script, dialects[key]) if not back.problem else no_way_back(back.problem)
+            for key, back in ((key, trial.backs.get(key) or _nobody_tried(trial)) for key in attempts)
+        }
+
+
+def _nobody_tried(trial: Trial) -> WayBack:
+    return WayBack(problem=trial.problem)

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Phase, Task
-from .postgresql_columns import FIRST, LAST
+from .postgresql_columns import FIRST, LAST, accepting
 from .postgresql_enums import is_only_added, users_of
 from .postgresql_parts import CONSTRAINTS, drop_part, goes_with_column, make_part
 from .postgresql_types import is_same_base
@@ -40,11 +40,7 @@ class Disturbed:
         self.changed_parts = {
             id(each.part_there)
             for each in self.task.changes
-            if each.part_there is not None and not each.is_extra
-        } | {
-            id(each.part_there)
-            for each in self.task.changes
-            if each.part_there is not None and each.is_extra and each.part_there.kind in CONSTRAINTS
+            if each.part_there is not None and (not each.is_extra or self._goes(each))
         }
         for change in self.task.changes:
             self._note(change)
@@ -54,6 +50,14 @@ class Disturbed:
     def relations(self) -> frozenset[tuple[str | None, str]]:
         """The tables with such columns, by (schema, name)."""
         return frozenset((schema, name) for _, schema, name in self.columns)
+
+    def _goes(self, change: Change) -> bool:
+        """Say whether a part that only the database has is dropped."""
+        part = change.part_there
+        if part is None:
+            return False
+        is_accepted = self.task.may_drop(change) or goes_with_column(change.object, part, self.task)
+        return is_accepted or part.kind in CONSTRAINTS
 
     def _note(self, change: Change) -> None:
         if change.kind == "enum" and "labels" in change.facts and not is_only_added(change, self.task):
@@ -97,8 +101,6 @@ class Disturbed:
             table = tables[key]
             yield from self._columns(table, wanted.get(key, table))
             for part in table.parts:
-                if goes_with_column(table, part, self.task):
-                    continue
                 if self._is_in_the_way(part, of_table) and id(part) not in self.changed_parts:
                     yield from _again(table, part)
                     keys.add((table.label, part.facts.get("columns", "")))
@@ -117,7 +119,8 @@ class Disturbed:
             was = columns_of(table)[name]
             if depth is Depth.REMADE and "generated" in was.facts and name not in changed and column:
                 drop, add = f"DROP COLUMN {quoted(name)}", f"ADD COLUMN {column_line(column)}"
-                yield Action(phase=Phase.COLUMNS, after=FIRST, statements=(alter(table, drop),))
+                notes = (accepting(table, was),)
+                yield Action(phase=Phase.COLUMNS, after=FIRST, statements=(alter(table, drop),), notes=notes)
                 yield Action(phase=Phase.COLUMNS, after=LAST, statements=(alter(table, add),))
 
     def _is_in_the_way(self, part: Part, of_table: dict[str, Depth]) -> bool:

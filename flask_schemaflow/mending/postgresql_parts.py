@@ -63,7 +63,7 @@ def goes_with_column(table: Object, part: Part, task: Task) -> bool:
         each.part_there.name or ""
         for each in task.changes
         if each.kind == "column" and each.part_there is not None and each.object.key == table.key
-        if task.may_drop(each)
+        if each.is_extra and (task.may_drop(each) or "generated" in each.part_there.facts)
     )
     return part.kind != "column" and any(mentions(text, name) for name in gone for text in texts_of(part))
 

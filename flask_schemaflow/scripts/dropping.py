@@ -18,9 +18,14 @@ def drop_key(key: str) -> str:
 
 
 def all_drops(wanted: Snapshot, there: Snapshot) -> frozenset[str]:
-    """Accept to drop all that ``wanted`` has not, as on the way back of what has added it."""
+    """Accept to drop all that ``wanted`` has not, as on the way back of what has added it.
+
+    A column that was computed is so again.
+    """
     found = find_drift(wanted, there, "what was before")
-    return frozenset(drop_key(each.key) for each in found if each.code.startswith("extra-"))
+    keys = {drop_key(each.key) for each in found if each.code.startswith("extra-")}
+    computed = {f"drop-column:{each.subject}" for each in found if each.code == "changed-column-generated"}
+    return frozenset(keys | computed)
 
 
 def telling_what_was_accepted(script: Script, accepted: frozenset[str]) -> Script:
