@@ -203,6 +203,9 @@ class _Table:
         part = change.part
         if part is None:
             return None
+        not_yet = {lower(name) for name in self.columns.not_yet_never_null} & mentions(part)
+        if part.kind == "primary-key" and not_yet and "WITHOUT ROWID" in _options(self.wanted):
+            return f"{', '.join(sorted(not_yet))} cannot be NOT NULL yet."
         if part.kind in ("unique", "primary-key") and "columns" in (change.facts or {"columns"}):
             rows = duplicates(part, self.there, self.task, self.columns.fills)
             return same_values(part, rows) if rows else None
