@@ -308,6 +308,7 @@ STOPS = ("destructive", "data-dependent", "failing", "blocking")
         (Answer(3, 3), ("failing",), "warning", "3 rows"),
         (Answer(3, 3), (), "warning", "3 rows"),
         (Answer(0, 0), ("incompatible",), "error", "0 rows"),
+        (Answer(10_001, 10_001, more=True), STOPS, "error", "more than 10,000 rows"),
     ],
 )
 def test_rows_and_classes_decide(
@@ -316,7 +317,7 @@ def test_rows_and_classes_decide(
     """Without rows nothing stops, but for classes that are not about rows; no answer stops too."""
     (hazard,) = recorder.hazards("op.drop_table('orders')")
 
-    weighed = hazard.weighed(answer, fail_on, lambda _: False)
+    weighed = hazard.weighed(answer, fail_on, lambda _: False, small=10_000)
 
     assert weighed.severity.value == severity
     assert words in weighed.message

@@ -12,7 +12,8 @@ from ..probes import Question, named
 from ..revisions import TableName
 from .effect import Rebuilds, RenamesTable
 from .hazard import ROWS, Hazard
-from .losses import bare, lost_parts
+from .losses import lost_parts
+from .parts import bare
 from .pending import Pending, label
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import io
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,7 @@ class _Recorder:
         self.operations: list[RecordedOperation] = []
         self.unseen: list[Unseen] = []
         self._statements: list[str] | None = None
+        self._autocommits = False
         self._environment = environment
         options = {"as_sql": True, "literal_binds": True, "target_metadata": metadata}
         self._context = MigrationContext(
@@ -115,7 +117,7 @@ class _Recorder:
         connection: Any = RecordingConnection(dialect, self.sent, self.note)
         impl: Any = self._context.impl
         self._context.connection = impl.connection = connection
-        vars(self._context)["autocommit_block"] = nullcontext
+        vars(self._context)["autocommit_block"] = self.autocommit
         impl._exec = self._executed
         impl.static_output = self._written
         self.op = Operations(self._context)
@@ -162,9 +164,18 @@ class _Recorder:
             self._add(Sent(element), (text,), self.line())
 
     @contextmanager
+    def autocommit(self) -> Iterator[None]:
+        """Take a block outside of the transaction."""
+        self._autocommits = True
+        try:
+            yield
+        finally:
+            self._autocommits = False
+
+    @contextmanager
     def batch(self, table_name: str, schema: str | None = None, **options: Any) -> Iterator[Any]:
         """Take a batch; what would copy the table is written down and not tried: that needs the table."""
-        line = self.line()
+        line, first = self.line(), len(self.operations)
         manager = Operations.batch_alter_table(self.op, table_name, schema, **options)
         batch: Any = manager.__enter__()
         batch.invoke = partial(self.invoke, batch)
@@ -183,6 +194,7 @@ class _Recorder:
         finally:
             statements, self._statements = tuple(self._statements), None
         if rebuilds:
+            self.operations[first:] = [replace(each, rebuilt=True) for each in self.operations[first:]]
             self._add(Rebuild(TableName(schema, table_name)), statements, line)
         elif statements and self.operations:
             last = self.operations.pop()
@@ -219,7 +231,13 @@ class _Recorder:
     ) -> None:
         label = label_of(action, statements)
         self.operations.append(
-            RecordedOperation(action=action, label=label, statements=statements, line=line)
+            RecordedOperation(
+                action=action,
+                label=label,
+                statements=statements,
+                line=line,
+                autocommit=self._autocommits,
+            )
         )
 
     def _executed(self, construct: Any, *_: Any, **__: Any) -> None:

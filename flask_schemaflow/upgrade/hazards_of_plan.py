@@ -115,7 +115,7 @@ def _hazards(
 ) -> Iterator[Hazard]:
     structures = _structures(run, bind, recorded, expectation)
     hazards = tuple(dict.fromkeys(find_hazards(recorded, structures)))
-    answers = _answers(bind, hazards, structures, end)
+    answers = _answers(run, bind, hazards, structures, end)
     notes = {each.revision: Acceptances(each.file) for each in recorded}
     named = {*run.options.accept, *run.survey.settings.accept}
 
@@ -124,7 +124,8 @@ def _hazards(
 
     for hazard, answer in zip(hazards, answers, strict=True):
         if not (hazard.only_with_rows and answer is not None and answer.rows == 0):
-            yield hazard.weighed(answer, run.survey.settings.fail_on, is_accepted)
+            settings = run.survey.settings
+            yield hazard.weighed(answer, settings.fail_on, is_accepted, small=settings.small_table_rows)
 
 
 def _structures(
@@ -146,7 +147,7 @@ def _structures(
 
 
 def _answers(
-    bind: Bind, hazards: tuple[Hazard, ...], structures: Structures, end: float
+    run: Run, bind: Bind, hazards: tuple[Hazard, ...], structures: Structures, end: float
 ) -> tuple[Answer | None, ...]:
     """Ask what is to be asked; a table that is not there yet has no row."""
     asked = {
@@ -154,7 +155,7 @@ def _answers(
         for each in hazards
         if each.question is not None and _is_there(each.question, structures)
     }
-    given = dict(zip(asked, _asked(bind, asked.values(), end), strict=True))
+    given = dict(zip(asked, _asked(run, bind, asked.values(), end), strict=True))
     nothing = Answer(0, 0)
     return tuple(None if each.question is None else given.get(id(each), nothing) for each in hazards)
 
@@ -166,11 +167,12 @@ def _is_there(question: Question, structures: Structures) -> bool:
     )
 
 
-def _asked(bind: Bind, questions: Iterable[Question], end: float) -> tuple[Answer | None, ...]:
+def _asked(run: Run, bind: Bind, questions: Iterable[Question], end: float) -> tuple[Answer | None, ...]:
     questions = tuple(questions)
     if not questions or not database_exists(bind.engine):
         return tuple(Answer(0, 0) for _ in questions)
-    return ask(bind.engine, questions, together=end - time.monotonic())
+    small = run.survey.settings.small_table_rows
+    return ask(bind.engine, questions, small=small, together=end - time.monotonic())
 
 
 def _leftovers(run: Run, bind: Bind, recorded: tuple[RecordedRevision, ...], end: float) -> Iterator[Finding]:
@@ -180,7 +182,7 @@ def _leftovers(run: Run, bind: Bind, recorded: tuple[RecordedRevision, ...], end
     rebuilt = {name for each in recorded for name in rebuilt_tables(each)}
     named = {*run.options.accept, *run.survey.settings.accept}
     yield from leftover_tables(
-        look.snapshot, rebuilt, bind.target, lambda questions: _asked(bind, questions, end), named
+        look.snapshot, rebuilt, bind.target, lambda questions: _asked(run, bind, questions, end), named
     )
 
 
