@@ -5,11 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from . import dropping, narrowing, rebuilding, rows, unseen
+from . import (
+    adding,
+    dropping,
+    indexes,
+    keys,
+    narrowing,
+    rebuilding,
+    renaming,
+    requiring,
+    rows,
+    sources,
+    sqlite_alter,
+    statements,
+    transactions,
+    types,
+    unseen,
+)
 from .accepting import Acceptances
 from .effect import Rebuilds
 from .effects import effects_of
-from .hazard import Hazard
+from .hazard import Hazard, Kind
 from .pending import Pending, Structures, find_table, pending_revisions
 
 if TYPE_CHECKING:
@@ -17,9 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CODES",
+    "KINDS",
     "RULES",
     "Acceptances",
     "Hazard",
+    "Kind",
     "Structures",
     "find_hazards",
     "find_table",
@@ -27,9 +45,26 @@ __all__ = [
 ]
 
 Rule = Callable[[Pending], Iterator[Hazard]]
-_FAMILIES = (dropping, rows, narrowing, rebuilding, unseen)
+_FAMILIES = (
+    dropping,
+    rows,
+    narrowing,
+    requiring,
+    adding,
+    keys,
+    types,
+    indexes,
+    statements,
+    transactions,
+    sqlite_alter,
+    rebuilding,
+    renaming,
+    sources,
+    unseen,
+)
 RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in family.RULES)
-CODES: tuple[str, ...] = tuple(code for family in _FAMILIES for code in family.CODES)
+KINDS: tuple[Kind, ...] = tuple(kind for family in _FAMILIES for kind in family.KINDS)
+CODES: tuple[str, ...] = tuple(kind.code for kind in KINDS)
 
 
 def find_hazards(recorded: Iterable[RecordedRevision], structures: Structures) -> tuple[Hazard, ...]:

@@ -22,6 +22,7 @@ from .effect import (
     DropsTable,
     Effect,
     EmptiesTable,
+    MakesEnum,
     MakesIndex,
     RenamesColumn,
     RenamesTable,
@@ -136,7 +137,11 @@ def _lock(words: Words, table: TableName) -> Iterator[Effect]:
 
 
 def _does(what: str) -> Callable[[Words, TableName], Iterator[Effect]]:
-    return lambda words, table: iter((Does(table, what, words.here.text if words.here else ""),))
+    def way(words: Words, table: TableName) -> Iterator[Effect]:
+        words.take("=")
+        yield Does(table, what, words.here.text if words.here else "")
+
+    return way
 
 
 def _nothing(_words: Words, _table: TableName) -> Iterator[Effect]:
@@ -227,9 +232,9 @@ def _drop_table(words: Words) -> Iterator[Effect]:
     exists = words.take("IF", "EXISTS")
     tables = list(words.tables())
     for table in tables:
-        yield DropsTable(table, if_exists=exists)
         if words.sees("CASCADE"):
             yield Does(table, "drop-cascade", table.name)
+        yield DropsTable(table, if_exists=exists)
 
 
 def _truncate(words: Words) -> Iterator[Effect]:
@@ -277,7 +282,10 @@ def _alter_type(words: Words) -> Iterator[Effect]:
 
 
 def _create_type(words: Words) -> Iterator[Effect]:
-    yield Does(NOWHERE, "create-type", words.table().name)
+    name = words.table().name
+    if words.take("AS", "ENUM"):
+        values = tuple(unquoted(token.text) for token in words.group() if token.kind == "text")
+        yield MakesEnum(NOWHERE, name, values)
 
 
 def _domain(words: Words) -> Iterator[Effect]:

@@ -170,6 +170,8 @@ class ChangesEveryRow(Effect):
 class ChangesRows(Effect):
     """An UPDATE, a DELETE or an INSERT, of whichever rows."""
 
+    inserts: bool = False
+
 
 NOWHERE = TableName(None, "")
 """The table of what is no matter of one table."""
@@ -209,6 +211,14 @@ class Does(Effect):
 
     what: str
     name: str = ""
+
+
+@dataclass(frozen=True)
+class MakesEnum(Effect):
+    """An enum type is made."""
+
+    name: str
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ def _effects(action: Any, statements: tuple[str, ...], dialect: Dialect) -> Iter
 def _sent(element: Any, statements: tuple[str, ...], dialect: Dialect) -> Iterator[Effect]:
     if isinstance(element, Insert | Update | Delete):
         table: Any = element.table
-        yield ChangesRows(TableName(getattr(table, "schema", None), str(table.name)))
+        name = TableName(getattr(table, "schema", None), str(table.name))
+        yield ChangesRows(name, inserts=isinstance(element, Insert))
     if isinstance(element, Update | Delete):
         if all(isinstance(each, True_) for each in element._where_criteria):
             yield _every_row(element)
@@ -103,7 +104,10 @@ def _of_operation(action: ops.MigrateOperation, dialect: Dialect) -> Iterator[Ef
 
 
 def _created(action: ops.CreateTableOp, table: TableName, dialect: Dialect) -> Iterator[Effect]:
-    made = action.to_table()
+    # The table that the operation was recorded with: foreign keys are not copied a second time.
+    attached = (getattr(each, "table", None) for each in action.columns)
+    made: Any = next((each for each in attached if each is not None), None)
+    made = action.to_table() if made is None else made
     columns = (column_said(each, dialect) for each in made.columns)
     yield CreatesTable(
         table,
@@ -118,7 +122,11 @@ def _created(action: ops.CreateTableOp, table: TableName, dialect: Dialect) -> I
 def _column_added(action: ops.AddColumnOp, table: TableName, dialect: Dialect) -> Iterator[Effect]:
     exists = bool(action.if_not_exists)
     said = column_said(action.column, dialect)
-    yield AddsColumn(table, said.name, said=said, if_not_exists=exists)
+    # Alembic adds foreign keys and checks by statements of their own, which SQLite does not have.
+    apart = () if dialect.name == "sqlite" or action.inline_references else ("foreign-key", "check")
+    keys = tuple(each for each in said.keys if each.kind not in apart)
+    yield AddsColumn(table, said.name, said=replace(said, keys=keys), if_not_exists=exists)
+    yield from (AddsKey(table, each) for each in said.keys if each.kind in apart)
 
 
 def _altered(action: ops.AlterColumnOp, table: TableName, dialect: Dialect) -> Iterator[Effect]:
@@ -187,7 +195,9 @@ _OPERATIONS: dict[str, Callable[[Any, TableName, Dialect], Iterator[Effect]]] = 
     "CreateExcludeConstraintOp": lambda a, table, _: iter(
         (AddsKey(table, Key(kind="exclude", name=a.constraint_name)),)
     ),
-    "BulkInsertOp": lambda a, *_: iter((ChangesRows(TableName(a.table.schema, str(a.table.name))),)),
+    "BulkInsertOp": lambda a, *_: iter(
+        (ChangesRows(TableName(a.table.schema, str(a.table.name)), inserts=True),)
+    ),
 }
 
 

@@ -15,6 +15,7 @@ from .effect import (
     DropsColumn,
     DropsTable,
     Effect,
+    Key,
     RenamesColumn,
     RenamesTable,
 )
@@ -37,7 +38,7 @@ class Met:
 
     ``columns`` are those that it meets where it is about several. ``there`` is what is known of the table
     as it is just before, by whatever name it has then; ``refers`` and ``refers_there`` the same of the table
-    that a foreign key names.
+    that a foreign key names, ``named`` one of these for each constraint that comes with a table or column.
     """
 
     effect: Effect
@@ -48,6 +49,7 @@ class Met:
     there: Object | None = None
     refers: TableName | None = None
     refers_there: Object | None = None
+    named: tuple[Met | None, ...] = ()
 
     @property
     def line(self) -> int | None:
@@ -85,11 +87,12 @@ class Structures:
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """One revision of a plan, as rules see it."""
+    """One revision of a plan, as rules see it; ``so_far`` are those before it."""
 
     recorded: RecordedRevision
     structures: Structures
     met: tuple[Met, ...]
+    so_far: tuple[Pending, ...] = ()
 
     @property
     def before(self) -> Snapshot | None:
@@ -126,10 +129,10 @@ class Pending:
         """Say whether the engine is MariaDB or MySQL."""
         return self.family in ("mariadb", "mysql")
 
-    def serves(self, *version: int) -> bool:
-        """Say whether the server is of this version or newer; one that is not known is new."""
+    def serves_no(self, *version: int) -> bool:
+        """Say whether the server is older than this version, or not known."""
         known = self.structures.real.server_version
-        return not known or known >= version
+        return not known or known < version
 
     def real_column(self, met: Met) -> Part | None:
         """Find the column of the real database behind an effect."""
@@ -167,6 +170,12 @@ class Pending:
             question=question,
         )
 
+    def averted(
+        self, kind: Kind, met: Met, subject: str, message: str, *, question: Question | None = None
+    ) -> Hazard:
+        """Give a finding that our own run takes care of."""
+        return replace(self.found(kind, met, subject, message, question=question), averted=True)
+
 
 def label(table: TableName, column: str | None = None) -> str:
     """Write a name as findings do."""
@@ -182,12 +191,15 @@ def pending_revisions(recorded: Iterable[RecordedRevision], structures: Structur
 def _pending(
     recorded: Iterable[RecordedRevision], structures: Structures, origins: _Origins
 ) -> Iterator[Pending]:
+    so_far: tuple[Pending, ...] = ()
     for each in recorded:
         met = tuple(
             origins.meet(placed.effect, placed.operation)
             for placed in effects_of(each.operations, each.dialect)
         )
-        yield Pending(recorded=each, structures=structures, met=met)
+        pending = Pending(recorded=each, structures=structures, met=met, so_far=so_far)
+        so_far = (*so_far, pending)
+        yield pending
 
 
 def find_table(snapshot: Snapshot | None, name: TableName, structures: Structures) -> Object | None:
@@ -203,6 +215,12 @@ def find_table(snapshot: Snapshot | None, name: TableName, structures: Structure
 def _spelled(name: TableName, structures: Structures) -> TableName:
     default = "main" if structures.family == "sqlite" else structures.default_schema
     return TableName(None if name.schema == default else name.schema, name.name)
+
+
+def _keys_with(effect: Effect) -> tuple[Key, ...]:
+    if isinstance(effect, AddsColumn):
+        return effect.said.keys
+    return effect.keys if isinstance(effect, CreatesTable) else ()
 
 
 class _Origins:
@@ -223,12 +241,19 @@ class _Origins:
         columns = tuple(each for each in several if each is not None)
         there = self.paper.find(effect.table)
         met = Met(effect, operation, table, self._column(table, column), columns, there)
-        if key is not None and key.refers is not None:
-            refers = self._table(key.refers)
-            met = replace(met, refers=refers, refers_there=self.paper.find(key.refers))
+        if key is not None:
+            met = self._naming(met, key) or met
+        named = tuple(self._naming(met, each) for each in _keys_with(effect))
+        met = replace(met, named=named)
         self._follow(effect, table)
         self.paper.note(effect)
         return met
+
+    def _naming(self, met: Met, key: Key) -> Met | None:
+        """Add the table that a foreign key names; None for any other constraint."""
+        if key.refers is None:
+            return None
+        return replace(met, refers=self._table(key.refers), refers_there=self.paper.find(key.refers))
 
     def _follow(self, effect: Effect, table: TableName | None) -> None:
         match effect:

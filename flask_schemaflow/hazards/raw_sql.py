@@ -144,7 +144,7 @@ def _created(tree: Any, sql: str) -> Iterator[Effect]:
 
 def _inserted(tree: Any, _sql: str) -> Iterator[Effect]:
     yield from _copied(tree, _table(tree.this))
-    yield ChangesRows(_table(tree.this))
+    yield ChangesRows(_table(tree.this), inserts=True)
 
 
 def _copied(tree: Any, target: TableName) -> Iterator[Effect]:

@@ -80,10 +80,9 @@ def _copied(column: sa.Column[Any]) -> sa.Column[Any]:
 
 def constraints_said(constraints: Iterable[sa.Constraint], dialect: Dialect) -> Iterator[Key]:
     """Say what constraints are, those that say something."""
-    for each in constraints:
-        key = _constraint(each, dialect)
-        if key is not None:
-            yield key
+    found = (_constraint(each, dialect) for each in constraints)
+    # A table has its constraints in a set: in another order each time.
+    yield from sorted((key for key in found if key is not None), key=str)
 
 
 def _constraint(each: sa.Constraint, dialect: Dialect) -> Key | None:

@@ -148,7 +148,7 @@ class _Recorder:
                 self._statements.append(f"-- INSERT INTO {name}: {len(operation.rows)} rows")
                 return None
             return type(target).invoke(target, operation)
-        except (SQLAlchemyError, NotImplementedError, TypeError) as error:
+        except (SQLAlchemyError, NotImplementedError, TypeError, AssertionError) as error:
             self.note(f"does what cannot be written as SQL ({_in_words(error)})")
             return None
         finally:

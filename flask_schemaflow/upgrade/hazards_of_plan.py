@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import HazardsFound
 from ..findings import Finding, Severity
 from ..hazards import CODES, Acceptances, Hazard, Structures, find_hazards, find_table, rebuilt_tables
-from ..probes import ALL, Answer, Question, ask
+from ..probes import ALL, Answer, Question, ask, volatile_functions
 from ..recording import RecordedRevision, record_revisions
 from ..session import database_exists
 from ..snapshot import Snapshot
@@ -142,8 +142,23 @@ def _structures(
         each.revision: point for each, point in zip(recorded, points, strict=False) if point is not None
     }
     return Structures(
-        family=bind.family, real=real, default_schema=look.default_schema, before=before, after=after
+        family=bind.family,
+        real=real,
+        default_schema=look.default_schema,
+        before=before,
+        after=after,
+        volatile=_volatile(bind, recorded),
     )
+
+
+def _volatile(bind: Bind, recorded: tuple[RecordedRevision, ...]) -> frozenset[str] | None:
+    """Ask PostgreSQL which functions are volatile, where a column is added with a default."""
+    adds = any(
+        "DEFAULT" in sql.upper() for each in recorded for do in each.operations for sql in do.statements
+    )
+    if bind.family != "postgresql" or not adds:
+        return None
+    return volatile_functions(bind.engine)
 
 
 def _answers(
