@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .extension import SchemaFlow
     from .findings import Finding, Severity
     from .guards import in_command
+    from .linting import LintOptions, LintResult, lint
     from .overview import StatusOptions, StatusResult, status
     from .storage import SnapshotOptions, SnapshotResult, store_snapshots
     from .upgrade import UpgradeOptions, UpgradeResult, safe_upgrade
@@ -49,6 +50,8 @@ __all__ = [
     "Finding",
     "HazardsFound",
     "Interrupted",
+    "LintOptions",
+    "LintResult",
     "ModelsMissing",
     "ProofFailed",
     "Refused",
@@ -67,6 +70,7 @@ __all__ = [
     "__version__",
     "adopt",
     "in_command",
+    "lint",
     "safe_upgrade",
     "status",
     "store_snapshots",
@@ -94,6 +98,7 @@ _HOMES = {
     "extension": ("SchemaFlow",),
     "findings": ("Finding", "Severity"),
     "guards": ("in_command",),
+    "linting": ("LintOptions", "LintResult", "lint"),
     "overview": ("StatusOptions", "StatusResult", "status"),
     "storage": ("SnapshotOptions", "SnapshotResult", "store_snapshots"),
     "upgrade": ("UpgradeOptions", "UpgradeResult", "safe_upgrade"),

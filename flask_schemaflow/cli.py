@@ -35,7 +35,7 @@ from .loading import (
     guarded_loading,
     origin_of_error,
 )
-from .report import to_json, to_text, verdict
+from .report import to_github, to_json, to_text, verdict
 from .results import Result
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 
     from .survey import Notify
 
-Work = Callable[["Flask", LoadingRecord | None, "Notify"], Result]
+# What is given an app is called with one; the rest needs none.
+Work = Callable[[Any, LoadingRecord | None, "Notify"], Result]
+_WRITERS: dict[str, Callable[[Result], str]] = {"json": to_json, "github": to_github}
 
 
 def run_adopt(info: ScriptInfo, *, reconcile: bool, restamp: str | None, **options: Any) -> None:
@@ -115,6 +117,17 @@ def run_restore(info: ScriptInfo, **options: Any) -> None:
     _run("db-restore", info, work, options)
 
 
+def run_lint(**options: Any) -> None:
+    """Run ``db-lint``, for which no app is loaded."""
+
+    def work(_app: Flask | None, _record: LoadingRecord | None, _notify: Notify) -> Result:
+        from .linting import LintOptions, lint
+
+        return lint(LintOptions(**options))
+
+    _run("db-lint", None, work, options)
+
+
 def _flask_of(info: ScriptInfo) -> str:
     """Say how the ``flask`` command was called, so that a command which is printed finds the same app."""
     path = info.app_import_path
@@ -123,24 +136,24 @@ def _flask_of(info: ScriptInfo) -> str:
     return f"flask --app {shlex.quote(path)}"
 
 
-def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) -> None:
-    as_json = options.pop("as_json") or options.pop("output_format") == "json"
-    options.pop("output_format", None)
+def _run(command: str, info: ScriptInfo | None, work: Work, options: dict[str, Any]) -> None:
+    form = options.pop("output_format")
+    form = "json" if options.pop("as_json") else form
     verbose = options.pop("verbose")
     threads = set(threading.enumerate())
     with _stdout_kept() as stdout, command_running(), _Stop() as stop:
-        at_once = partial(_leave_at_once, stdout=stdout, as_json=as_json, verbose=verbose)
+        at_once = partial(_leave_at_once, stdout=stdout, form=form, verbose=verbose)
         with leaving_by(at_once):
             result = _result(command, info, work, stop)
         note_goal_reached()  # or failed: either way only the telling is left
-        _show(result, stdout, as_json=as_json, verbose=verbose)
+        _show(result, stdout, form=form, verbose=verbose)
     _leave(result.exit_code, threads)
 
 
-def _result(command: str, info: ScriptInfo, work: Work, stop: _Stop) -> Result:
+def _result(command: str, info: ScriptInfo | None, work: Work, stop: _Stop) -> Result:
     interrupted = Interrupted("Interrupted; nothing was changed.")
     try:
-        app, record = _load(info)
+        app, record = _load(info) if info is not None else (None, None)
         return work(app, record, stop.say)
     except SchemaFlowError as error:
         if stop.arrived and error.exit_code in (ExitCode.USAGE, ExitCode.REFUSED):
@@ -267,9 +280,10 @@ def _stdout_kept() -> Iterator[IO[str] | None]:
             os.close(kept)
 
 
-def _show(result: Result, stdout: IO[str] | None, *, as_json: bool, verbose: bool) -> None:
+def _show(result: Result, stdout: IO[str] | None, *, form: str, verbose: bool) -> None:
     if stdout is not None:
-        text = to_json(result) if as_json else _text(result, stdout, verbose=verbose)
+        write = _WRITERS.get(form)
+        text = write(result) if write is not None else _text(result, stdout, verbose=verbose)
         try:
             stdout.write(text)
             stdout.flush()
@@ -333,10 +347,10 @@ class _Stop:
         _say(line)
 
 
-def _leave_at_once(result: Result, *, stdout: IO[str] | None, as_json: bool, verbose: bool) -> None:
+def _leave_at_once(result: Result, *, stdout: IO[str] | None, form: str, verbose: bool) -> None:
     """Show what is known and exit, whatever else is going on."""
     with contextlib.suppress(Exception):
-        _show(result, stdout, as_json=as_json, verbose=verbose)
+        _show(result, stdout, form=form, verbose=verbose)
     os._exit(int(result.exit_code))
 
 

@@ -38,7 +38,7 @@ def test_every_option_is_documented(command: click.Command) -> None:
     """The README's table has every option of a command, and no other."""
     assert command.name is not None
     documented = set(
-        re.findall(r"--?[a-z-]+|REVISION|FILE", " ".join(first_cells(section(f"flask {command.name}"))))
+        re.findall(r"--?[a-z-]+|REVISIONS?|FILE", " ".join(first_cells(section(f"flask {command.name}"))))
     )
     real = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
 

@@ -26,13 +26,14 @@ from .accepting import Acceptances
 from .effect import Rebuilds
 from .effects import effects_of
 from .hazard import Hazard, Kind
-from .pending import Pending, Structures, find_table, pending_revisions
+from .pending import Pending, Structures, find_table, pending_revisions, structure_after
 
 if TYPE_CHECKING:
     from ..recording import RecordedRevision
 
 __all__ = [
     "CODES",
+    "DUPLICATE",
     "KINDS",
     "RULES",
     "Acceptances",
@@ -42,6 +43,7 @@ __all__ = [
     "find_hazards",
     "find_table",
     "rebuilt_tables",
+    "structure_after",
 ]
 
 Rule = Callable[[Pending], Iterator[Hazard]]
@@ -64,6 +66,7 @@ _FAMILIES = (
 )
 RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in family.RULES)
 KINDS: tuple[Kind, ...] = tuple(kind for family in _FAMILIES for kind in family.KINDS)
+DUPLICATE = adding.DUPLICATE.code
 CODES: tuple[str, ...] = tuple(kind.code for kind in KINDS)
 
 

@@ -15,7 +15,7 @@ _REQUIRED = Kind(
     ("data-dependent", "incompatible"),
     "Add it with nullable=True, fill it, and set NOT NULL in a later revision; or give it a server_default.",
 )
-_DUPLICATE = Kind(
+DUPLICATE = Kind(
     "duplicate-column", ("failing",), "Leave it out, or say op.add_column(..., if_not_exists=True)."
 )
 _UNIQUE = Kind(
@@ -72,7 +72,7 @@ def duplicate_column(pending: Pending) -> Iterator[Hazard]:
         if not effect.if_not_exists and pending.column_there(met, effect.column) is not None:
             subject = label(effect.table, effect.column)
             message = f"Adds the column {subject}, which is there already."
-            yield pending.found(_DUPLICATE, met, subject, message)
+            yield pending.found(DUPLICATE, met, subject, message)
 
 
 def add_unique_column(pending: Pending) -> Iterator[Hazard]:
@@ -210,4 +210,4 @@ RULES = (
     add_stored_generated_column,
     add_auto_increment_column,
 )
-KINDS = (_REQUIRED, _DUPLICATE, _UNIQUE, _VOLATILE, _EXPRESSION, _STORED, _COUNTING)
+KINDS = (_REQUIRED, DUPLICATE, _UNIQUE, _VOLATILE, _EXPRESSION, _STORED, _COUNTING)

@@ -192,6 +192,12 @@ def _create_table(words: Words) -> Iterator[Effect]:
     yield CreatesTable(table, if_not_exists=exists, columns_said=tuple(columns), keys=tuple(keys))
 
 
+def _create_materialized_view(words: Words) -> Iterator[Effect]:
+    # Indexes are built on it, and it has nothing yet that could be in their way.
+    exists = words.take("IF", "NOT", "EXISTS")
+    yield CreatesTable(words.table(), if_not_exists=exists)
+
+
 def _create_index(words: Words) -> Iterator[Effect]:
     unique = words.tokens[1].said == "UNIQUE"
     concurrently = words.take("CONCURRENTLY")
@@ -344,6 +350,7 @@ _STATEMENTS: tuple[tuple[tuple[str, ...], Statement], ...] = (
     (("ALTER", "TABLE"), _alter_table),
     (("CREATE", "TABLE"), _create_table),
     (("CREATE", "UNLOGGED", "TABLE"), _create_table),
+    (("CREATE", "MATERIALIZED", "VIEW"), _create_materialized_view),
     (("CREATE", "INDEX"), _create_index),
     (("CREATE", "UNIQUE", "INDEX"), _create_index),
     (("CREATE", "TYPE"), _create_type),

@@ -188,6 +188,13 @@ def pending_revisions(recorded: Iterable[RecordedRevision], structures: Structur
     return tuple(_pending(recorded, structures, _Origins(structures)))
 
 
+def structure_after(recorded: RecordedRevision, structures: Structures) -> Snapshot:
+    """Give the structure after a revision as far as its operations say, on paper."""
+    origins = _Origins(structures)
+    tuple(_pending([recorded], structures, origins))
+    return origins.paper.snapshot()
+
+
 def _pending(
     recorded: Iterable[RecordedRevision], structures: Structures, origins: _Origins
 ) -> Iterator[Pending]:

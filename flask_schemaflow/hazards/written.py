@@ -107,13 +107,23 @@ def _constraint(each: sa.Constraint, dialect: Dialect) -> Key | None:
 
 
 def _foreign_key(each: sa.ForeignKeyConstraint, name: str | None, *, not_valid: bool) -> Key:
-    targets = [element.target_fullname.split(".") for element in each.elements]
-    *schema, table, _ = targets[0]
+    targets = [_target(element) for element in each.elements]
+    schema, table, _ = targets[0]
     return Key(
         kind="foreign-key",
         name=name,
         columns=tuple(str(key) for key in each.column_keys),
-        refers=TableName(schema[0] if schema else None, table),
+        refers=TableName(schema, table),
         refers_columns=tuple(target[-1] for target in targets),
         not_valid=not_valid,
     )
+
+
+def _target(element: sa.ForeignKey) -> tuple[str | None, str, str]:
+    """Give schema, table and column; SQLAlchemy 2.0 has them as one text."""
+    tokens: Any = getattr(element, "target_tokens", None)
+    if tokens is not None:
+        schema, table, column = tokens
+        return schema, table, column or ""
+    *schemas, table, column = element.target_fullname.rsplit(".", 2)
+    return (schemas[0] if schemas else None), table, column

@@ -6,7 +6,7 @@ from .environment import (
     RevisionFailed,
     run_environment,
 )
-from .folder import Folder, Migrations, flask_db_group, open_migrations
+from .folder import Folder, Migrations, environment_in, flask_db_group, open_migrations, revisions_in
 from .writing import (
     StagedRevision,
     remove_written,
@@ -23,10 +23,12 @@ __all__ = [
     "Migrations",
     "RevisionFailed",
     "StagedRevision",
+    "environment_in",
     "flask_db_group",
     "open_migrations",
     "remove_written",
     "replace_files",
+    "revisions_in",
     "run_environment",
     "stage_revision",
     "staging_area",

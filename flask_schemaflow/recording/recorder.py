@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.operations import Operations
 from alembic.operations.ops import BulkInsertOp, ExecuteSQLOp
-from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.util import load_python_file
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.expression import TextClause
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
     from alembic.operations.base import AbstractOperations
     from alembic.operations.ops import MigrateOperation
+    from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy import MetaData
     from sqlalchemy.engine import Dialect
 
-    from ..migrations import Migrations
     from ..revisions import Revision
 
 
 def record_revisions(
-    migrations: Migrations,
+    environment: EnvironmentContext,
     revisions: Iterable[Revision],
     key: str | None,
     dialect: Dialect,
@@ -52,10 +52,10 @@ def record_revisions(
 
     What fails here and not in a real run is no failure: it is told in ``unseen``.
 
+    :param environment: Alembic's, of the folder.
     :param key: whose database: a revision with a function for each bind is told the name.
     :param metadata: its naming convention names what the revision leaves unnamed.
     """
-    environment = EnvironmentContext(migrations.config, migrations.script_directory)
     with (
         warnings.catch_warnings(),
         redirect_stdout(io.StringIO()),
@@ -65,6 +65,21 @@ def record_revisions(
     ):
         warnings.simplefilter("ignore")
         return tuple(_recorded(each, key, dialect, metadata, environment) for each in revisions)
+
+
+def paper_dialect(family: str) -> Dialect:
+    """Give the dialect of an engine to write SQL without a server. Never touches a database."""
+    dialect: Dialect = make_url(_PAPER[family]).get_dialect()()
+    return dialect
+
+
+# The dialect alone is needed, not its driver.
+_PAPER = {
+    "sqlite": "sqlite://",
+    "postgresql": "postgresql+psycopg://",
+    "mariadb": "mariadb+pymysql://",
+    "mysql": "mysql+pymysql://",
+}
 
 
 def _recorded(

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import HazardsFound
 from ..findings import Finding, Severity
-from ..hazards import CODES, Acceptances, Hazard, Structures, find_hazards, find_table, rebuilt_tables
+from ..hazards import (
+    CODES,
+    DUPLICATE,
+    Acceptances,
+    Hazard,
+    Structures,
+    find_hazards,
+    find_table,
+    rebuilt_tables,
+)
 from ..probes import ALL, Answer, Question, ask, volatile_functions
 from ..recording import RecordedRevision, record_revisions
 from ..session import database_exists
@@ -85,7 +94,8 @@ def _tables_of(hazards: tuple[Hazard, ...]) -> tuple[tuple[str | None, str], ...
 def _recorded(run: Run, bind: Bind, plan: Plan) -> tuple[RecordedRevision, ...]:
     by_id = {revision.id: revision for revision in run.survey.revisions}
     revisions = [by_id[step.revision] for step in plan.steps]
-    return record_revisions(run.survey.migrations, revisions, bind.key, bind.engine.dialect, bind.metadata)
+    environment = run.survey.migrations.environment
+    return record_revisions(environment, revisions, bind.key, bind.engine.dialect, bind.metadata)
 
 
 def _note_in_plan(run: Run, bind: Bind, recorded: Iterable[RecordedRevision]) -> None:
@@ -114,7 +124,9 @@ def _hazards(
     run: Run, bind: Bind, recorded: tuple[RecordedRevision, ...], expectation: Expectation, end: float
 ) -> Iterator[Hazard]:
     structures = _structures(run, bind, recorded, expectation)
-    hazards = tuple(dict.fromkeys(find_hazards(recorded, structures)))
+    found = dict.fromkeys(find_hazards(recorded, structures))
+    # A part of what is resumed is in already, and is not run again.
+    hazards = tuple(each for each in found if bind.key not in run.opened or each.code != DUPLICATE)
     answers = _answers(run, bind, hazards, structures, end)
     notes = {each.revision: Acceptances(each.file) for each in recorded}
     named = {*run.options.accept, *run.survey.settings.accept}
