@@ -25,7 +25,16 @@ from flask.cli import NoAppException, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
 from .errors import ConfigurationError, ExitCode, Interrupted, SchemaFlowError
-from .interrupts import STOPPING, forget_goal, is_goal_reached, leaving_by, note_goal_reached
+from .interrupts import (
+    STOPPING,
+    begin_to_listen,
+    forget_goal,
+    is_goal_reached,
+    leaving_by,
+    note_goal_reached,
+    note_signal,
+    stop_listening,
+)
 from .loading import (
     GUARD_LINE,
     OUTSIDE_LINE,
@@ -48,16 +57,14 @@ Work = Callable[[Any, LoadingRecord | None, "Notify"], Result]
 _WRITERS: dict[str, Callable[[Result], str]] = {"json": to_json, "github": to_github}
 
 
-def run_adopt(info: ScriptInfo, *, reconcile: bool, restamp: str | None, **options: Any) -> None:
+def run_adopt(info: ScriptInfo, *, restamp: str | None, **options: Any) -> None:
     """Run ``db-adopt``."""
 
     def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
         from .adoption import AdoptOptions, adopt
 
-        for name, asked in (("--reconcile", reconcile), ("--restamp", restamp)):
-            if asked:
-                raise ConfigurationError(f"{name} is not there yet in this version.")
-        return adopt(app, AdoptOptions(**options), loading=record, notify=notify)
+        asked = AdoptOptions(**options, restamp=restamp is not None, restamp_to=restamp or None)
+        return adopt(app, asked, loading=record, notify=notify)
 
     _run("db-adopt", info, work, options)
 
@@ -93,6 +100,22 @@ def run_status(info: ScriptInfo, **options: Any) -> None:
         return status(app, StatusOptions(**options), notify=notify)
 
     _run("db-status", info, work, options)
+
+
+def run_diff(info: ScriptInfo, **options: Any) -> None:
+    """Run ``db-diff``; the JSON document has the SQL too, unless it is only checked."""
+    form = "json" if options["as_json"] else options["output_format"]
+    script = None if form == "json" and options["check"] else _SCRIPTS.get(form)
+
+    def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
+        from .difference import DiffOptions, diff
+
+        return diff(app, DiffOptions(script=script, **options), loading=record, notify=notify)
+
+    _run("db-diff", info, work, options)
+
+
+_SCRIPTS = {"json": "sql", "sql": "sql", "python": "python"}
 
 
 def run_backup(info: ScriptInfo, **options: Any) -> None:
@@ -281,9 +304,9 @@ def _stdout_kept() -> Iterator[IO[str] | None]:
 
 
 def _show(result: Result, stdout: IO[str] | None, *, form: str, verbose: bool) -> None:
+    """Write a result to stdout; where that is for a script, what else there is to say to stderr."""
     if stdout is not None:
-        write = _WRITERS.get(form)
-        text = write(result) if write is not None else _text(result, stdout, verbose=verbose)
+        text = _text(result, stdout, form=form, verbose=verbose)
         try:
             stdout.write(text)
             stdout.flush()
@@ -295,7 +318,14 @@ def _show(result: Result, stdout: IO[str] | None, *, form: str, verbose: bool) -
     _say(verdict(result))
 
 
-def _text(result: Result, stdout: IO[str], *, verbose: bool) -> str:
+def _text(result: Result, stdout: IO[str], *, form: str, verbose: bool) -> str:
+    write = _WRITERS.get(form)
+    if write is not None:
+        return write(result)
+    if form != "text":
+        for line in to_text(result, verbose=verbose, colour=sys.stderr.isatty()):
+            _say(line)
+        return result.document
     lines = to_text(result, verbose=verbose, colour=stdout.isatty() and _is_colour_welcome())
     return "".join(f"{line}\n" for line in lines)
 
@@ -329,14 +359,17 @@ class _Stop:
         if threading.current_thread() is threading.main_thread():
             numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
             self._before = [(number, signal.signal(number, self._interrupt)) for number in numbers]
+            begin_to_listen()
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before:
             signal.signal(number, handler)
+        stop_listening()
 
     def _interrupt(self, number: int, _frame: FrameType | None) -> None:
         self.arrived.append(number)
+        note_signal()
         if not is_goal_reached():
             raise KeyboardInterrupt
 

@@ -26,6 +26,7 @@ from .accepting import Acceptances
 from .effect import Rebuilds
 from .effects import effects_of
 from .hazard import Hazard, Kind
+from .narrowing import does_not_fit
 from .pending import Pending, Structures, find_table, pending_revisions, structure_after
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [
     "Hazard",
     "Kind",
     "Structures",
+    "does_not_fit",
     "find_hazards",
     "find_table",
     "rebuilt_tables",

@@ -4,6 +4,7 @@ from .environment import (
     Configured,
     EnvironmentFailed,
     RevisionFailed,
+    ask_environment,
     run_environment,
 )
 from .folder import Folder, Migrations, environment_in, flask_db_group, open_migrations, revisions_in
@@ -23,6 +24,7 @@ __all__ = [
     "Migrations",
     "RevisionFailed",
     "StagedRevision",
+    "ask_environment",
     "environment_in",
     "flask_db_group",
     "open_migrations",
