@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .extension import SchemaFlow
     from .findings import Finding, Severity
     from .guards import in_command
+    from .linting import LintOptions, LintResult, lint
     from .overview import StatusOptions, StatusResult, status
     from .storage import SnapshotOptions, SnapshotResult, store_snapshots
     from .upgrade import UpgradeOptions, UpgradeResult, safe_upgrade
@@ -53,6 +54,8 @@ __all__ = [
     "Finding",
     "HazardsFound",
     "Interrupted",
+    "LintOptions",
+    "LintResult",
     "ModelsMissing",
     "ProofFailed",
     "Refused",
@@ -72,6 +75,7 @@ __all__ = [
     "adopt",
     "diff",
     "in_command",
+    "lint",
     "safe_upgrade",
     "status",
     "store_snapshots",
@@ -100,6 +104,7 @@ _HOMES = {
     "extension": ("SchemaFlow",),
     "findings": ("Finding", "Severity"),
     "guards": ("in_command",),
+    "linting": ("LintOptions", "LintResult", "lint"),
     "overview": ("StatusOptions", "StatusResult", "status"),
     "storage": ("SnapshotOptions", "SnapshotResult", "store_snapshots"),
     "upgrade": ("UpgradeOptions", "UpgradeResult", "safe_upgrade"),
