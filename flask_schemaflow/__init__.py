@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         HazardsFound,
         Interrupted,
         ModelsMissing,
+        NotCurrent,
         ProofFailed,
         Refused,
         SchemaFlowError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .extension import SchemaFlow
     from .findings import Finding, Severity
     from .guards import in_command
+    from .health import is_current, require_current
     from .overview import StatusOptions, StatusResult, status
     from .storage import SnapshotOptions, SnapshotResult, store_snapshots
     from .upgrade import UpgradeOptions, UpgradeResult, safe_upgrade
@@ -50,6 +52,7 @@ __all__ = [
     "HazardsFound",
     "Interrupted",
     "ModelsMissing",
+    "NotCurrent",
     "ProofFailed",
     "Refused",
     "SchemaFlow",
@@ -67,6 +70,8 @@ __all__ = [
     "__version__",
     "adopt",
     "in_command",
+    "is_current",
+    "require_current",
     "safe_upgrade",
     "status",
     "store_snapshots",
@@ -84,6 +89,7 @@ _HOMES = {
         "HazardsFound",
         "Interrupted",
         "ModelsMissing",
+        "NotCurrent",
         "ProofFailed",
         "Refused",
         "SchemaFlowError",
@@ -94,6 +100,7 @@ _HOMES = {
     "extension": ("SchemaFlow",),
     "findings": ("Finding", "Severity"),
     "guards": ("in_command",),
+    "health": ("is_current", "require_current"),
     "overview": ("StatusOptions", "StatusResult", "status"),
     "storage": ("SnapshotOptions", "SnapshotResult", "store_snapshots"),
     "upgrade": ("UpgradeOptions", "UpgradeResult", "safe_upgrade"),
