@@ -31,11 +31,13 @@ def mysql_place(engine: Engine, kept: Path, _copies: Path) -> Iterator[MysqlPlac
     session = Session()
     with server_connection(engine, isolation_level="AUTOCOMMIT", once=True) as keeper:
         keeper.execute(text("SELECT GET_LOCK(:name, 0)"), {"name": session.lock})
+        keeper.exec_driver_sql(f"SET SESSION lock_wait_timeout = {_LOCK_WAIT}")
         if family_of(keeper.dialect) == "mariadb":  # MySQL keeps no comment of a database
             _drop_left(keeper)
         yield MysqlPlace(engine=engine, keeper=keeper, session=session, kept=kept)
 
 
+_LOCK_WAIT = 20  # seconds for a database that somebody uses when it is to be dropped
 _FOUND = text(
     "SELECT SCHEMA_NAME AS name, SCHEMA_COMMENT AS comment FROM information_schema.SCHEMATA "
     "WHERE LEFT(SCHEMA_NAME, :length) = :prefix"
@@ -104,5 +106,13 @@ class MysqlPlace:
             fill_mysql(self.engine, family_of(self.keeper.dialect), name, self._file(template))
             yield self.engine.url.set(database=name).render_as_string(hide_password=False)
         finally:
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        """End what is still connected, which may hold a table, and drop; or leave it to the next session."""
+        others = text("SELECT ID FROM information_schema.PROCESSLIST WHERE DB = :name")
+        for number in self.keeper.execute(others, {"name": name}).scalars().all():
             with suppress(DBAPIError):
-                self.keeper.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")
+                self.keeper.exec_driver_sql(f"KILL {int(number)}")
+        with suppress(DBAPIError):
+            self.keeper.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}")

@@ -77,10 +77,7 @@ def _failing() -> Iterator[None]:
     """Tell our own errors as one message."""
     from ..errors import SchemaFlowError
 
-    problem = ""
     try:
         yield
     except SchemaFlowError as error:
-        problem = error.message
-    if problem:
-        pytest.fail(problem, pytrace=False)
+        raise pytest.fail.Exception(error.message, pytrace=False) from None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from .marks import (
     template_lock,
     template_mark,
 )
+from .reuse import Reusable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -42,7 +43,11 @@ def postgresql_place(engine: Engine, kept: Path, _copies: Path) -> Iterator[Post
         keeper.execute(text("SELECT pg_advisory_lock(:number)"), {"number": session.number})
         project = project_of(kept)
         _drop_left(keeper, project)
-        yield PostgresqlPlace(engine=engine, keeper=keeper, session=session, project=project)
+        place = PostgresqlPlace(engine=engine, keeper=keeper, session=session, project=project)
+        try:
+            yield place
+        finally:
+            place.close()
 
 
 _FOUND = text(
@@ -76,6 +81,15 @@ def _drop(keeper: Connection, name: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Copy:
+    """A copy; leaving ``until_dropped`` drops it."""
+
+    name: str
+    reusable: Reusable
+    until_dropped: ExitStack
+
+
+@dataclass(frozen=True, kw_only=True)
 class PostgresqlPlace:
     """The server."""
 
@@ -83,6 +97,7 @@ class PostgresqlPlace:
     keeper: Connection
     session: Session
     project: str
+    _free: dict[str, list[_Copy]] = field(default_factory=dict)
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -120,13 +135,32 @@ class PostgresqlPlace:
 
     @contextmanager
     def copied(self, template: str) -> Iterator[str]:
-        """Let the server copy the template."""
+        """Let the server copy the template, or give a copy whose last test changed rows only."""
+        free = self._free.setdefault(template, [])
+        copy = free.pop() if free else self._copy(template)
+        try:
+            yield self.engine.url.set(database=copy.name).render_as_string(hide_password=False)
+        finally:
+            if copy.reusable.is_as_before():
+                free.append(copy)
+            else:
+                copy.until_dropped.close()
+
+    def close(self) -> None:
+        """Drop what is left."""
+        for free in self._free.values():
+            while free:
+                free.pop().until_dropped.close()
+
+    def _copy(self, template: str) -> _Copy:
         name = new_name()
         self._create(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_PREFIX}{template}", name)
-        try:
-            yield self.engine.url.set(database=name).render_as_string(hide_password=False)
-        finally:
-            self._drop(name)
+        with ExitStack() as stack:
+            stack.callback(self._drop, name)
+            connection = stack.enter_context(
+                server_connection(self.engine, database=name, isolation_level="AUTOCOMMIT", once=True)
+            )
+            return _Copy(name=name, reusable=Reusable(connection), until_dropped=stack.pop_all())
 
     def _create(self, statement: str, name: str) -> None:
         try:
