@@ -13,6 +13,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .adoption import AdoptOptions, AdoptResult, adopt
+    from .difference import DatabaseDiff, DiffOptions, DiffResult, diff
     from .errors import (
         BackupFailed,
         Broken,
@@ -46,6 +47,9 @@ __all__ = [
     "Broken",
     "Busy",
     "ConfigurationError",
+    "DatabaseDiff",
+    "DiffOptions",
+    "DiffResult",
     "DriftFound",
     "ExitCode",
     "Finding",
@@ -69,6 +73,7 @@ __all__ = [
     "UpgradeResult",
     "__version__",
     "adopt",
+    "diff",
     "in_command",
     "is_current",
     "require_current",
@@ -79,6 +84,7 @@ __all__ = [
 
 _HOMES = {
     "adoption": ("AdoptOptions", "AdoptResult", "adopt"),
+    "difference": ("DiffOptions", "DiffResult", "DatabaseDiff", "diff"),
     "errors": (
         "BackupFailed",
         "Broken",

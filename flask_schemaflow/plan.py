@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .errors import ConfigurationError
@@ -40,7 +40,7 @@ def make_plan(
     """
     revisions = tuple(revisions)
     by_id = {revision.id: revision for revision in revisions}
-    goal = _resolve(target, by_id) if target else heads_of(revisions)[0]
+    goal = resolve(target, by_id) if target else heads_of(revisions)[0]
     done = lineage(current, by_id)
     if goal in done and goal not in current:
         raise ConfigurationError(
@@ -55,8 +55,12 @@ def make_plan(
     return Plan(bind=bind, current=current, target=goal, steps=steps)
 
 
-def _resolve(target: str, by_id: dict[str, Revision]) -> str:
-    if target in ("head", "heads"):
+def resolve(target: str, by_id: Mapping[str, Revision]) -> str:
+    """Give the id of the revision that a person named: by its id, a unique beginning of it, or as the head.
+
+    :raises ConfigurationError: there is no such revision, or several.
+    """
+    if target in ("head", "heads") and by_id:
         return heads_of(by_id.values())[0]
     found = [revision for revision in by_id if revision.startswith(target)]
     if target in by_id:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from .findings import Finding, Severity
 from .revisions import Revision, TableName, heads_of, lineage
 from .snapshot import folded
 
@@ -91,6 +92,17 @@ def partition_names(snapshot: Snapshot | None) -> frozenset[TableName]:
     """Give the names of the tables in a snapshot that are partitions of others."""
     objects = snapshot.tables if snapshot is not None else ()
     return frozenset(TableName(each.schema, each.name) for each in objects if each.partition_of)
+
+
+def foreign_tables(names: Iterable[TableName]) -> Iterator[Finding]:
+    """Tell of tables that are not ours, by name."""
+    for name in sorted(names, key=lambda each: each.name):
+        yield Finding(
+            code="foreign-table",
+            subject=name.name if name.schema is None else f"{name.schema}.{name.name}",
+            severity=Severity.INFO,
+            message="It is in the database, and in no model and no revision: left alone.",
+        )
 
 
 def classify(facts: Facts) -> DatabaseState:

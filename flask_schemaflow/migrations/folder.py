@@ -151,6 +151,12 @@ class Migrations:
         return version_table_written_in(source)
 
     @property
+    def environment_changes_rights(self) -> bool:
+        """Say whether ``env.py`` may become another role, or look for tables elsewhere."""
+        source = (self.script_location / "env.py").read_text(encoding="utf-8", errors="replace")
+        return re.search(r"\b(?:ROLE|AUTHORIZATION|search_path|GRANT)\b", source, re.IGNORECASE) is not None
+
+    @property
     def leaves_own_tables_alone(self) -> bool:
         """Say whether ``flask db migrate`` will not write that our tables are to be dropped.
 
