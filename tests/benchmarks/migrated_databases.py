@@ -54,15 +54,17 @@ import pytest
 import sqlalchemy as sa
 from app import create_app
 
-started = {}
+whole, fixture = {}, {}
 
 
 def pytest_runtest_logreport(report):
-    started[report.nodeid] = started.get(report.nodeid, 0) + report.duration
+    whole[report.nodeid] = whole.get(report.nodeid, 0) + report.duration
+    if report.when != "call":
+        fixture[report.nodeid] = fixture.get(report.nodeid, 0) + report.duration
 
 
 def pytest_sessionfinish():
-    print("\\nTIMES", json.dumps(list(started.values())))
+    print("\\nTIMES", json.dumps([list(whole.values()), list(fixture.values())]))
 
 
 @pytest.fixture
