@@ -146,7 +146,8 @@ MENDED = "op.execute('UPDATE user SET name = CONCAT(name, 1234567890)')"
 
 
 def codes(ended: Ended) -> dict[str, str]:
-    return {each["subject"]: each["code"] for each in ended.document["findings"]}
+    """Give what is said of the journal; hazards have classes."""
+    return {each["subject"]: each["code"] for each in ended.document["findings"] if not each["classes"]}
 
 
 def test_what_is_in_is_said_and_resumed(shop: Project) -> None:
