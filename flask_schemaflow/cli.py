@@ -25,7 +25,16 @@ from flask.cli import NoAppException, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
 from .errors import ConfigurationError, ExitCode, Interrupted, SchemaFlowError
-from .interrupts import STOPPING, forget_goal, is_goal_reached, leaving_by, note_goal_reached
+from .interrupts import (
+    STOPPING,
+    begin_to_listen,
+    forget_goal,
+    is_goal_reached,
+    leaving_by,
+    note_goal_reached,
+    note_signal,
+    stop_listening,
+)
 from .loading import (
     GUARD_LINE,
     OUTSIDE_LINE,
@@ -52,9 +61,8 @@ def run_adopt(info: ScriptInfo, *, restamp: str | None, **options: Any) -> None:
     def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
         from .adoption import AdoptOptions, adopt
 
-        if restamp:
-            raise ConfigurationError("--restamp is not there yet in this version.")
-        return adopt(app, AdoptOptions(**options), loading=record, notify=notify)
+        asked = AdoptOptions(**options, restamp=restamp is not None, restamp_to=restamp or None)
+        return adopt(app, asked, loading=record, notify=notify)
 
     _run("db-adopt", info, work, options)
 
@@ -93,9 +101,8 @@ def run_status(info: ScriptInfo, **options: Any) -> None:
 
 
 def run_diff(info: ScriptInfo, **options: Any) -> None:
-    """Run ``db-diff``; the JSON document has the SQL too, unless it is only checked."""
-    form = "json" if options["as_json"] else options["output_format"]
-    script = None if form == "json" and options["check"] else _SCRIPTS.get(form)
+    """Run ``db-diff``; of a script that was asked for the JSON document has the statements."""
+    script = options["output_format"] if options["output_format"] in ("sql", "python") else None
 
     def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
         from .difference import DiffOptions, diff
@@ -103,9 +110,6 @@ def run_diff(info: ScriptInfo, **options: Any) -> None:
         return diff(app, DiffOptions(script=script, **options), loading=record, notify=notify)
 
     _run("db-diff", info, work, options)
-
-
-_SCRIPTS = {"json": "sql", "sql": "sql", "python": "python"}
 
 
 def run_backup(info: ScriptInfo, **options: Any) -> None:
@@ -337,14 +341,17 @@ class _Stop:
         if threading.current_thread() is threading.main_thread():
             numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
             self._before = [(number, signal.signal(number, self._interrupt)) for number in numbers]
+            begin_to_listen()
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before:
             signal.signal(number, handler)
+        stop_listening()
 
     def _interrupt(self, number: int, _frame: FrameType | None) -> None:
         self.arrived.append(number)
+        note_signal()
         if not is_goal_reached():
             raise KeyboardInterrupt
 

@@ -108,7 +108,13 @@ _PATIENCE = _options(
         is_flag=True,
         help="Adopt a database that differs from the models, and write what takes it to them.",
     ),
-    click.option("--restamp", metavar="REV", help="Say which revision the database is at."),
+    click.option(
+        "--restamp",
+        metavar="[REV]",
+        is_flag=False,
+        flag_value="",
+        help="Stamp the revision whose structure the database has, or REV if it has that of REV.",
+    ),
     _OUTPUT,
 )
 @click.pass_obj

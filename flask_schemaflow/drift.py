@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from .errors import ConfigurationError
@@ -117,6 +117,15 @@ def _may_be_extra(each: Object) -> bool:
 def ways(number: int) -> str:
     """Put into words in how many ways two structures differ."""
     return f"{number} way" + ("s" if number != 1 else "")
+
+
+_SHOWN = 4
+
+
+def accepting(stopping: Collection[Drift]) -> str:
+    """Give the options that let these differences be, or the first few of them."""
+    options = [f"--accept {each.key}" for each in stopping]
+    return " ".join(options[:_SHOWN]) + (" …" if len(options) > _SHOWN else "")
 
 
 def _compare_objects(wanted: Object, there: Object) -> Iterator[_Found]:

@@ -87,9 +87,13 @@ class Tab:
         }
 
     def free(self, *kinds: str) -> list[Col]:
-        """Columns of these kinds (of any, where none is named) that nothing needs."""
+        """Columns of these kinds (of any, where none is named) that nothing needs, and that have values."""
         return [
-            c for c in self.columns.values() if c.name not in self.used() and (not kinds or c.kind in kinds)
+            each
+            for each in self.columns.values()
+            if each.name not in self.used()
+            and (not kinds or each.kind in kinds)
+            and (self.is_new or not each.is_new)
         ]
 
 

@@ -991,11 +991,6 @@ def test_several_heads_are_refused_with_the_merge_command(shop: Project) -> None
     assert "flask db merge left right" in ended.verdict
 
 
-def test_what_is_not_there_yet_is_said(shop: Project) -> None:
-    """Options of a later version are refused, never guessed."""
-    assert shop.adopt("--restamp", "abc").code == 2
-
-
 def test_a_folder_beside_the_app_is_named(shop: Project) -> None:
     """A migrations folder that lies elsewhere is not silently made a second time."""
     adopted_shop(shop)

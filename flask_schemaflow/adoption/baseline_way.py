@@ -77,7 +77,9 @@ class _Proved:
 
 
 def _unmanaged(survey: Survey) -> list[Bind]:
-    return [bind for bind in survey.relevant if survey.states[bind.key].state is State.UNMANAGED]
+    """Give the databases that are to be adopted; ``--restamp`` lets those be that lost their revisions."""
+    states = (State.UNMANAGED, State.ORPHANED)
+    return [bind for bind in survey.relevant if survey.states[bind.key].state in states]
 
 
 def _prove_at_once(

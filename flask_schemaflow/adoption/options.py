@@ -16,7 +16,10 @@ DROPS = ("drop-column", "drop-table")
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptOptions:
-    """What ``db-adopt`` was asked for; ``search_time`` is in seconds."""
+    """What ``db-adopt`` was asked for; ``search_time`` is in seconds.
+
+    ``restamp`` lets it replace version rows; ``restamp_to`` is the revision to prove then, None to find it.
+    """
 
     directory: str | None = None
     x_args: tuple[str, ...] = ()
@@ -26,6 +29,8 @@ class AdoptOptions:
     engines: tuple[str, ...] = ()
     reconcile: bool = False
     dry_run: bool = False
+    restamp: bool = False
+    restamp_to: str | None = None
     search_time: float = 300.0
 
 

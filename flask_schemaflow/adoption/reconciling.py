@@ -14,18 +14,18 @@ from ..mending import RowsOf, Script, mend
 from ..migrations import Configured, Migrations, StagedRevision, stage_revision
 from ..plan import Step
 from ..proof import Proof, replay, replay_on
-from ..revisions import TableName
 from ..scripts import (
     Attempt,
     Trial,
     WayBack,
     as_python,
     no_way_back,
+    only_on,
     stays,
     telling_what_was_accepted,
     try_scripts,
 )
-from ..state import table_names
+from ..survey import others_in
 from .drafting import families_on_paper, is_ours
 from .options import DROPS
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from ..discovery import Bind
     from ..drift import Drift
-    from ..snapshot import Object, Snapshot
+    from ..snapshot import Snapshot
     from ..survey import Survey
     from .common import Adoption, BindKey
 
@@ -67,20 +67,11 @@ def write_scripts(
                 wanted[bind.key],
                 accepted=adoption.accepted,
                 rows=RowsOf(bind.engine),
-                others=_others(survey, bind, there),
+                others=others_in(survey, bind.key, there),
             )
             scripts[bind.key] = telling_what_was_accepted(script, adoption.accepted)
     _check_accepted(adoption, scripts)
     return scripts
-
-
-def _others(survey: Survey, bind: Bind, ours: Snapshot) -> Iterator[Object]:
-    """Give the tables that are none of ours: one of them may be a missing one under another name."""
-    snapshot = survey.looks[bind.key].snapshot
-    not_others = table_names(ours) | survey.bookkeeping[bind.key]
-    for each in snapshot.tables if snapshot else ():
-        if TableName(each.schema, each.name) not in not_others:
-            yield each
 
 
 def _check_accepted(adoption: Adoption, scripts: Mapping[BindKey, Script]) -> None:
@@ -172,12 +163,8 @@ class Reconciler:
 
     def _here(self, bind: Bind, body: str) -> str:
         """Keep it to the engine in use, where the revisions run on others too, which are as the models."""
-        if not families_on_paper(self.survey, self.adoption.options.engines) or body == "pass":
-            return body
-        names = ("mariadb", "mysql") if bind.family in ("mariadb", "mysql") else (bind.family,)
-        test = f"== {names[0]!r}" if len(names) == 1 else f"in {names!r}"
-        inner = body.replace("\n", "\n    ")
-        return f"if op.get_context().dialect.name {test}:\n    {inner}"
+        engines = families_on_paper(self.survey, self.adoption.options.engines)
+        return only_on(bind.family, body) if engines else body
 
     # trying
 

@@ -181,15 +181,16 @@ class _Comparison:
         """
         counting = [each for difference in differences for each in self.counting(difference)]
         others = sum(len(difference.drift) for difference in differences) - len(counting)
-        besides = f" ({others} more that decide nothing)" if others else ""
+        besides = f" ({others} more do{'es' if others == 1 else ''} not count)" if others else ""
         which = f"{self.before.name} and {self.after.name}"
+        differ = f"{which[0].upper()}{which[1:]} differ"
         if not counting:
             self.progress.end("nothing-to-do", f"No difference between {which}{besides}.")
         elif self.options.check:
-            raise DriftFound(f"{which[0].upper()}{which[1:]} differ in {ways(len(counting))}{besides}.")
+            errors = tuple(each for each in self.progress.findings if each.severity is Severity.ERROR)
+            raise DriftFound(f"{differ} in {ways(len(counting))}{besides}.", findings=errors)
         else:
-            verdict = f"{which[0].upper()}{which[1:]} differ in {ways(len(counting))}{besides}."
-            self.progress.end("planned", verdict)
+            self.progress.end("planned", f"{differ} in {ways(len(counting))}{besides}.")
 
 
 def _hints(script: Script | None) -> dict[str, str]:

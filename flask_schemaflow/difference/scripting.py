@@ -13,7 +13,6 @@ from ..mending import NO_ROWS, RowsOf, Script, mend
 from ..migrations import ask_environment, stage_revision, staging_area
 from ..models import tables_of_models
 from ..proof import replay_on
-from ..revisions import TableName
 from ..scratch import inert_database
 from ..scripts import (
     Attempt,
@@ -22,19 +21,19 @@ from ..scripts import (
     as_sql,
     comments,
     no_way_back,
+    only_on,
     staying,
     stays,
     telling_what_was_accepted,
     try_scripts,
 )
 from ..session import sealed
-from ..state import table_names
+from ..survey import others_in
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..discovery import Bind
-    from ..snapshot import Object
     from ..survey import Survey
     from .sides import DatabaseDiff, Side
 
@@ -63,20 +62,20 @@ class Scripting:
         """Say whether there is nothing to be said: neither statements nor what stays."""
         return not any(each.steps or staying(each) for each in self.scripts.values())
 
-    def told(self, bind: Bind) -> tuple[str, ...]:
-        """Say of one database's script what it is, and whether it was tried."""
-        title = f"{bind.target} ({bind.label}): {self.title}"
+    def told(self, bind: Bind) -> str:
+        """Say of one database's script whether it was tried."""
         if not self.trial.proved:
-            return (title, f"NOT PROVED: {self.trial.problem}")
+            return f"NOT PROVED: {self.trial.problem}"
         but = ", but for what stays" if staying(self.scripts[bind.key]) else ""
-        return (title, f"Proved on a {self.trial.method}: it leads there{but}.")
+        return f"Proved on a {self.trial.method}: it leads there{but}."
 
     def sql(self) -> str:
         """Write all scripts as SQL, each database by itself."""
         return "\n".join(self._sql(bind) for bind in self.survey.relevant)
 
     def _sql(self, bind: Bind) -> str:
-        head = "".join(f"{line}\n" for line in comments(self.told(bind)))
+        title = f"{bind.target} ({bind.label}): {self.title}"
+        head = "".join(f"{line}\n" for line in comments((title, self.told(bind))))
         return head + as_sql(self.scripts[bind.key], bind.family)
 
     def python(self) -> str:
@@ -90,6 +89,8 @@ class Scripting:
             for bind in survey.relevant:
                 script = telling_what_was_accepted(self.scripts[bind.key], self.accepted)
                 up, down = as_python(script, bind.engine.dialect), self._back(bind)
+                if {*survey.settings.engines} - {each.family for each in survey.relevant}:
+                    up, down = only_on(bind.family, up), only_on(bind.family, down)
                 arguments[configured[bind.key].upgrade_token] = up.replace("\n", "\n    ")
                 arguments[configured[bind.key].downgrade_token] = down.replace("\n", "\n    ")
             return stage_revision(
@@ -109,7 +110,8 @@ class Scripting:
         return as_python(back.script, bind.engine.dialect)
 
     def _notes(self, bind: Bind) -> Iterable[str]:
-        return (*self.told(bind), *stays(self.scripts[bind.key]))
+        whose = "" if len(self.survey.relevant) == 1 else f"{bind.label}: "
+        return (f"{whose}{line}" for line in (self.told(bind), *stays(self.scripts[bind.key])))
 
     def _follows(self) -> str | None:
         """Say which revision is below: the one that it begins with, else the newest."""
@@ -142,7 +144,7 @@ def write_scripts(
             each.after,
             accepted=accepted,
             rows=RowsOf(bind.engine) if before.is_database else NO_ROWS,
-            others=_others(survey, each) if before.is_database else (),
+            others=others_in(survey, bind.key, each.before, each.after) if before.is_database else (),
             source=after.name,
         )
         attempts[bind.key] = Attempt(before=each.before, after=each.after, script=script)
@@ -150,14 +152,6 @@ def write_scripts(
     trial = try_scripts(survey, attempts, begin, and_back=and_back)
     scripts = {key: attempt.script for key, attempt in attempts.items()}
     return Scripting(survey, before, after, scripts, trial, accepted)
-
-
-def _others(survey: Survey, each: DatabaseDiff) -> tuple[Object, ...]:
-    """Give the tables that are none of ours, and keep no books."""
-    snapshot = survey.looks[each.bind].snapshot
-    ours = table_names(each.before) | table_names(each.after)
-    foreign = survey.states[each.bind].foreign - ours
-    return tuple(t for t in snapshot.tables if TableName(t.schema, t.name) in foreign) if snapshot else ()
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from .mysql_counting import duplicates, orphans
 from .mysql_fitting import charset_of, not_in_charset, what_does_not_fit
-from .mysql_words import columns_of, fills_itself, in_rows, quoted
+from .mysql_words import columns_of, fills_itself, in_rows, is_null_default, mentions, quoted
 
 if TYPE_CHECKING:
     from ..snapshot import Object
@@ -20,6 +21,7 @@ class Asked:
         self._task, self._table = task, there
         self._wanted, self._there = columns_of(wanted), columns_of(there)
         self._changes = [each for each in changes if each.kind == "column"]
+        self._parts = wanted.parts
         self._charset = charset_of(wanted)
         self._has_new_charset = any("collation" in each.facts for each in changes if each.kind == "table")
 
@@ -44,17 +46,41 @@ class Asked:
         return self._has_new_charset and self.no_new_charset is None
 
     @cached_property
+    def fills(self) -> dict[str, str]:
+        """What columns get that become NOT NULL: their default where there is nothing, if keys allow it."""
+        found: dict[str, str] = {}
+        for change in self._changes:
+            part = change.part
+            default = part.facts.get("default") if part is not None else None
+            if part is None or is_null_default(default) or "generated" in part.facts:
+                continue
+            name = (part.name or "").lower()
+            value = {name: f"COALESCE({quoted(part.name)}, {default})"}
+            becomes = part.facts.get("nullable") == "no" and "nullable" in change.facts
+            if becomes and not self._breaks_a_key(name, value):
+                found |= value
+        return found
+
+    def _breaks_a_key(self, name: str, value: dict[str, str]) -> bool:
+        counts = {"foreign-key": orphans, "unique": duplicates, "primary-key": duplicates}
+        return any(
+            count(part, self._table, self._task, value) > count(part, self._table, self._task)
+            for part in self._parts
+            if (count := counts.get(part.kind)) is not None and name in mentions(part)
+        )
+
+    @cached_property
     def not_yet(self) -> dict[str, int]:
         """The columns that cannot be NOT NULL yet, with how many rows have no value."""
         found = {}
         for change in self._changes:
             part, name = change.part, ""
-            if part is None or part.facts.get("nullable") != "no" or fills_itself(part):
+            if part is None or part.facts.get("nullable") != "no" or "generated" in part.facts:
                 continue
             name = (part.name or "").lower()
-            if name not in self._there:
+            if name not in self._there and not fills_itself(part):
                 found[name] = self._count(None)
-            elif "nullable" in change.facts:
+            elif "nullable" in change.facts and name not in self.fills:
                 found[name] = self._count(f"{quoted(part.name)} IS NULL")
         return {name: rows for name, rows in found.items() if rows}
 

@@ -161,7 +161,7 @@ class Columns:
     def _not_yet(self, part: Part, change: Change, into: Clauses) -> None:
         name = quoted(part.name)
         rows = in_rows(self.rows.not_yet[_name(change)])
-        reason = f"{rows} have no value in it, and there is no server default to put in."
+        reason = f"{rows} have no value in it, and there is no server default that can be put in."
         into.outcomes.append(
             Action(
                 phase=Phase.COMMENTS,
@@ -187,11 +187,11 @@ class Columns:
         if _name(change) in self.rows.not_yet:
             line, late = nullable_line(part), ("position", "nullable")
             self._not_yet(part, change, into)
-        elif "nullable" in change.facts and not is_null_default(part.facts.get("default")):
+        elif _name(change) in self.rows.fills:
             fill = self._fill(part)
             if "type" not in change.facts:
                 into.first += fill
-            elif fill:
+            else:
                 # The default is one of the new type.
                 line = nullable_line(part)
                 into.last += [*fill, alter(self.there, f"MODIFY COLUMN {self._line(part)}")]
@@ -204,8 +204,6 @@ class Columns:
 
     def _fill(self, part: Part) -> list[str]:
         """Write what puts the default where there is no value, for a column that is NOT NULL."""
-        if part.facts.get("nullable") != "no" or "generated" in part.facts:
-            return []
         name = quoted(part.name)
         return [f"{self._update(part, part.facts['default'])} WHERE {name} IS NULL"]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .mysql_columns import Clauses, Columns, is_of_column
+from .mysql_counting import duplicates
 from .mysql_words import alter, bare, in_rows, mentions, names_of, nullable_line, quoted, without_check
 
 if TYPE_CHECKING:
@@ -207,12 +208,7 @@ class Table:
         part = change.part
         if part is None or change.kind == "index" or not (change.is_missing or "columns" in change.facts):
             return 0
-        names = names_of(part.facts.get("columns"))
-        if not {*names} <= {(each.name or "").lower() for each in self.there.parts if each.kind == "column"}:
-            return 0
-        listed = ", ".join(map(quoted, names))
-        among = f"SELECT {listed} FROM {quoted(self.there.name)} GROUP BY {listed} HAVING count(*) > 1"
-        return self.task.rows(self.there, f"({listed}) IN ({among})") or 0
+        return duplicates(part, self.there, self.task, self.columns.rows.fills)
 
     def _no_longer_counting(self, into: Clauses) -> None:
         """Let a column that stays count no more when its key goes: a column that counts needs one."""

@@ -24,6 +24,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from ..errors import ConfigurationError, SchemaFlowError
 from ..findings import without_passwords
+from ..interrupts import is_made_up
 from ..loading import app_origin, origin_of_error
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
@@ -174,9 +175,9 @@ class _Run:
                     with self.noted():
                         self.on_start(self.current, revision)
                 function(**kwargs)
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if isinstance(error, KeyboardInterrupt) and not is_made_up():
+                    raise
                 self.failure = self.failure or RevisionFailed(self.current, revision, error)
                 raise
             finally:
@@ -277,9 +278,11 @@ def ask_environment(
 def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
     try:
         run_env()
-    except (SchemaFlowError, KeyboardInterrupt):
+    except SchemaFlowError:
         raise
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not is_made_up():
+            raise
         if run.failure is not None and run.failure is not error:
             raise run.failure from error
         if isinstance(error, CommandError):

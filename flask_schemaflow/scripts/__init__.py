@@ -2,7 +2,7 @@
 
 from .dropping import all_drops, telling_what_was_accepted
 from .proving import Attempt, Trial, WayBack, try_scripts
-from .python import as_python, no_way_back
+from .python import as_python, no_way_back, only_on
 from .sql import as_sql, comments, staying, stays
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "as_sql",
     "comments",
     "no_way_back",
+    "only_on",
     "staying",
     "stays",
     "telling_what_was_accepted",

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..drift import find_drift
-from ..errors import ProofFailed
+from ..errors import ProofFailed, Refused
 from ..mending import Script, mend
 from ..scratch import WAY, NoScratch, scratch_databases
 from ..session import sealed
@@ -110,7 +110,7 @@ class _Trying:
         script = mend(self._structure(wanted), wanted)
         try:
             self._execute(script)
-        except DBAPIError as error:
+        except (DBAPIError, Refused) as error:
             return f"what the database has cannot be made again on scratch: {_reason(error)}"
         left = _structural(find_drift(wanted, self._structure(wanted), "the database", of="scratch"))
         return f"what the database has cannot be made again on scratch: {left[0].message}" if left else ""
@@ -169,6 +169,8 @@ def _structural(found: tuple[Drift, ...]) -> tuple[Drift, ...]:
     return tuple(each for each in found if each.structural)
 
 
-def _reason(error: DBAPIError) -> str:
+def _reason(error: DBAPIError | Refused) -> str:
+    if isinstance(error, Refused):
+        return error.message
     statement = " ".join((error.statement or "").split())
     return f"{' '.join(str(error.orig).split()).rstrip('.')} ({statement[:200]})"

@@ -4,7 +4,13 @@ They share the app's dialect, so that what its engine options say of values hold
 connect listeners where revisions need them.
 """
 
-from .connecting import KEEPS_TRANSACTION, connect_with, note_default_schema, server_connection
+from .connecting import (
+    CONNECT_TIMEOUT,
+    KEEPS_TRANSACTION,
+    connect_with,
+    note_default_schema,
+    server_connection,
+)
 from .explaining import code_of, explained
 from .holding import HeldTransaction, held_transaction, migrating_transaction
 from .identity import identity_of, identity_on, in_order, name_of
@@ -17,6 +23,7 @@ from .targets import database_exists, family_of, is_same_database, sqlite_path, 
 from .trying import Tries
 
 __all__ = [
+    "CONNECT_TIMEOUT",
     "KEEPS_TRANSACTION",
     "AppSessionUsed",
     "HeldTransaction",
