@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +167,15 @@ def test_what_rows_do_not_allow_is_named(mended: Mend, there: str, wanted: str, 
     assert "rows" in after.script.unmended[0].hint
     assert after.rows("SELECT id, a, b FROM t") == [(1, None, 5), (2, None, 5)]
     assert after.rows("SELECT type FROM pragma_table_info('t') WHERE name = 'b'") == [("BIGINT",)]
+
+
+def test_an_older_sqlite_drops_columns_by_a_copy(tmp_path: Path) -> None:
+    """ALTER TABLE drops columns since 3.35 only."""
+    before = snapshot(tmp_path / "real.db", ["CREATE TABLE t (a INT, b INT)", "INSERT INTO t VALUES (1, 2)"])
+    after = snapshot(tmp_path / "models.db", ["CREATE TABLE t (a INT)"])
+
+    script = mend(replace(before, server_version=(3, 34, 1)), after, accepted=frozenset({"drop-column:t.b"}))
+
+    assert not any("DROP COLUMN" in each for each in script.statements)
+    assert "INSERT INTO _alembic_tmp_t (a) SELECT a FROM t" in script.statements
+    assert [step.mends for step in script.steps if step.mends] == [("extra-column:t.b",)]

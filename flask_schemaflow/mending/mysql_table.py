@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .mysql_columns import Clauses, Columns, is_of_column
 from .mysql_counting import duplicates
-from .mysql_words import alter, bare, in_rows, mentions, names_of, nullable_line, quoted, without_check
+from .mysql_words import alter, bare, mentions, names_of, nullable_line, quoted, without_check
+from .rows import in_rows
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
