@@ -169,6 +169,18 @@ def test_what_rows_do_not_allow_is_named(mended: Mend, there: str, wanted: str, 
     assert after.rows("SELECT type FROM pragma_table_info('t') WHERE name = 'b'") == [("BIGINT",)]
 
 
+def test_a_virtual_table_is_left_alone(mended: Mend) -> None:
+    """Its text is no table's, and its rows are behind it; a missing one is made."""
+    after = mended(
+        ["CREATE VIRTUAL TABLE words USING fts5(word)", "INSERT INTO words VALUES ('one')"],
+        ["CREATE VIRTUAL TABLE words USING fts5(word, page)", "CREATE VIRTUAL TABLE more USING fts5(word)"],
+    )
+
+    assert after.left == {"changed-table-definition:words"}
+    assert after.rows("SELECT * FROM words WHERE words MATCH 'one'") == [("one",)]
+    assert after.rows("SELECT * FROM more") == []
+
+
 def test_an_older_sqlite_drops_columns_by_a_copy(tmp_path: Path) -> None:
     """ALTER TABLE drops columns since 3.35 only."""
     before = snapshot(tmp_path / "real.db", ["CREATE TABLE t (a INT, b INT)", "INSERT INTO t VALUES (1, 2)"])

@@ -13,7 +13,10 @@ def likely_tables(table: Object, task: Task) -> list[Object]:
     """Give the tables with the same columns that only the database has, those of others too."""
     wanted = {each.key for each in task.after.tables}
     known = {each.key: each for each in (*task.before.tables, *task.others) if each.kind == "table"}
-    return [each for key, each in known.items() if key not in wanted and _columns(each) == _columns(table)]
+    columns = _columns(table)
+    return [
+        each for key, each in known.items() if columns and key not in wanted and _columns(each) == columns
+    ]
 
 
 def _columns(table: Object) -> frozenset[tuple[str | None, str | None]]:

@@ -40,7 +40,7 @@ def mend_mysql(task: Task) -> Iterator[Outcome]:
         yield from table.outcomes()
     keys = ForeignKeys(task, tables)
     for table in tables:
-        for change in table.of("foreign-key"):
+        for change in table.of("foreign-key") if table.is_readable else ():
             yield from mend_foreign_key(change, table, task)
     yield from keys.out_of_the_way()
 

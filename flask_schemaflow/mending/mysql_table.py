@@ -61,8 +61,17 @@ class Table:
             if each.part_there is not None and each.facts != {"name"} and not self._stays(each)
         ]
 
+    @property
+    def is_readable(self) -> bool:
+        """Say whether both texts of the table could be read."""
+        return "definition" not in (*self.wanted.facts, *self.there.facts)
+
     def outcomes(self) -> Iterator[Outcome]:
         """Give all that is to be done but for foreign keys."""
+        if not self.is_readable:
+            for change in self.changes:
+                yield from left(change, _UNMENDED["definition"])
+            return
         into, adds = Clauses(), Clauses()
         for change in self.of("table"):
             self._options(change, into)

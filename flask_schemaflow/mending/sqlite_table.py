@@ -28,6 +28,8 @@ def mend_table(changes: list[Change], task: Task) -> Iterator[Outcome]:
     assert wanted is not None
     assert there is not None
     try:
+        if "definition" in (*wanted.facts, *there.facts):  # a virtual table, or one that is read otherwise
+            raise UnreadableText(there.name)
         items = cut_table(wanted.definition), cut_table(there.definition)
     except UnreadableText:
         for change in changes:
