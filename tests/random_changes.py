@@ -194,12 +194,13 @@ class Generator:
     # -- changes -----------------------------------------------------------------------------------
 
     def changed(self, schema: Schema) -> Schema:
-        """Give another schema, that many changes away."""
+        """Give another schema, that many changes away, half of them on a few tables."""
         after = deepcopy(schema)
+        busy = self.random.sample(list(after), k=TABLES // 8)
         number = 0
         while number < CHANGES:
             change = self.random.choice(CHANGES_TO_MODELS)
-            table = after[self.random.choice(list(after))]
+            table = after[self.random.choice(self.random.choice((busy, list(after))))]
             told = change(self, table, after)
             if told:
                 number += 1
