@@ -178,6 +178,24 @@ def test_rows_decide_on_not_null(pair: Pair) -> None:
     ]
 
 
+def test_a_default_is_put_in_only_where_keys_allow_it(pair: Pair) -> None:
+    """Not twice into a unique column, nor into a foreign key that would lead nowhere."""
+    pair.make(
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (a int NOT NULL DEFAULT 7 UNIQUE,"
+        " b int NOT NULL DEFAULT 1 REFERENCES p, c int NOT NULL DEFAULT 2 REFERENCES p, d int NOT NULL DEFAULT 3 UNIQUE)",
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (a int UNIQUE, b int REFERENCES p, c int REFERENCES p,"
+        " d int UNIQUE); INSERT INTO p VALUES (1); INSERT INTO t VALUES (1, 1, 1, 1), (NULL, NULL, NULL, 2),"
+        " (NULL, 1, 1, NULL)",
+    )
+
+    assert pair.mended() == {"changed-column-nullable:t.a", "changed-column-nullable:t.c"}
+    assert pair.rows("SELECT a, b, c, d FROM t ORDER BY d") == [
+        (1, 1, 1, 1),
+        (None, 1, None, 2),
+        (None, 1, 1, 3),
+    ]
+
+
 def test_rows_decide_on_constraints(pair: Pair) -> None:
     """A constraint that rows do not meet is written as a comment, with their number."""
     pair.make(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .postgresql_counting import counting, no_more_counting, serial_default, serial_sequence
 from .postgresql_fitting import what_does_not_fit
+from .postgresql_meeting import breaks_a_key
 from .postgresql_types import using
 from .postgresql_words import (
     alter,
@@ -287,14 +288,19 @@ def _nullability(work: _Work) -> Iterator[Outcome]:
         "It is not known how many rows have NULL there." if nulls is None else f"{_have(nulls)} NULL there."
     )
     note = f"NOT NULL for {work.table.label}.{work.wanted.name}: {told}"
-    if nulls and default_of(work.wanted) is None:
+    default = default_of(work.wanted)
+    key = breaks_a_key(work.change, default, work.task) if nulls and default is not None else None
+    if nulls and (default is None or key is not None):
         yield Action(
             phase=Phase.COLUMNS,
             after=1,
             notes=(f"{note} Put a value in, then run this:",),
             disabled=(f"UPDATE {written(work.table)} SET {name} = … WHERE {name} IS NULL", *steps),
         )
-        reason = f"{_have(nulls)} NULL there, and the models have no server default to put in."
+        why = (
+            "the models have no server default to put in" if key is None else f"the default breaks the {key}"
+        )
+        reason = f"{_have(nulls)} NULL there, and {why}."
         yield Left(drift=work.change.drift_of("nullable"), reason=reason)
         return
     fill = f"UPDATE {written(work.table)} SET {name} = DEFAULT WHERE {name} IS NULL"
