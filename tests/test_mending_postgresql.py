@@ -200,18 +200,22 @@ def test_rows_decide_on_constraints(pair: Pair) -> None:
     """A constraint that rows do not meet is written as a comment, with their number."""
     pair.make(
         "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int UNIQUE, b int REFERENCES p,"
-        " c int CONSTRAINT positive CHECK (c > 0), d int UNIQUE)",
-        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int, d int);"
-        "INSERT INTO t VALUES (1, 1, 1, 0, 1), (2, 1, NULL, NULL, 2)",
+        " c int CONSTRAINT positive CHECK (c > 0), d int UNIQUE, e int4range,"
+        " CONSTRAINT apart EXCLUDE USING gist (e WITH &&))",
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int, d int,"
+        " e int4range);"
+        "INSERT INTO t VALUES (1, 1, 1, 0, 1, '[1,5)'), (2, 1, NULL, NULL, 2, '[4,6)')",
     )
 
     assert sorted(each.hint for each in pair.script().unmended) == [
         "1 row does not meet the check positive of t.",
         "1 row does not meet the foreign key t_b_fkey of t.",
+        "2 rows do not meet the exclude apart of t.",
         "2 rows do not meet the unique t_a_key of t.",
     ]
     assert pair.mended() == {
         "missing-check:t.positive",
+        "missing-exclude:t.apart",
         "missing-foreign-key:t.t_b_fkey",
         "missing-unique:t.t_a_key",
     }

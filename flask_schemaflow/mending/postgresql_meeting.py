@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -80,8 +81,37 @@ def _value(column: str, default: str | None) -> str:
     return column if default is None else f"coalesce({column}, {default})"
 
 
+_EXCLUDING = re.compile(r"EXCLUDE USING \w+ \((?P<elements>[^()]*)\)\Z")
+_ELEMENT = re.compile(r"(?P<column>\"[^\"]+\"|\w+) WITH (?P<operator>\S+)\Z")
+
+
+def _exclusion(table: Object, part: Part, _task: Task) -> str | None:
+    """Compare each row with every other one; only where it is about columns alone."""
+    found = _EXCLUDING.match(part.facts.get("definition", ""))
+    elements = [_ELEMENT.match(each.strip()) for each in found["elements"].split(",")] if found else []
+    pairs = [(each["column"], each["operator"]) for each in elements if each is not None]
+    if not pairs or len(pairs) < len(elements):
+        return None
+    own = f"{written(table)}."
+    meets = " AND ".join(f"{own}{column} {operator} other_.{column}" for column, operator in pairs)
+    return f"EXISTS (SELECT FROM {written(table)} AS other_ WHERE other_.ctid <> {own}ctid AND {meets})"
+
+
+def was_met(change: Change, task: Task) -> tuple[str, ...]:
+    """Accept an exclusion that all rows were seen to meet: an upgrade cannot ask for that by itself."""
+    part, there = change.part, change.there
+    if part is None or there is None or part.kind != "exclude":
+        return ()
+    condition = _exclusion(there, part, task)
+    if condition is None or task.rows(there, condition) != 0:
+        return ()
+    key = f"add-exclusion-constraint:{there.label}.{part.name}"
+    return (f"schemaflow: accept {key} -- no row excluded another one when this was written",)
+
+
 _CONDITIONS: Mapping[str, Callable[[Object, Part, Task], str | None]] = {
     "check": _check,
+    "exclude": _exclusion,
     "primary-key": _unique,
     "unique": _unique,
     "foreign-key": _foreign_key,
