@@ -41,16 +41,14 @@ _TABLES = {
         "INSERT INTO parts VALUES (1), (2), (3), (4)",
     ),
 }
-_NEEDS = {"orders": "users", "links": "orders users"}
 
 
-def setup(family: str, text: str) -> Iterator[str]:
-    """Give the statements that make the tables of which a text speaks."""
+def setup(family: str, *, links: bool) -> Iterator[str]:
+    """Give the statements that make the tables; one that refers to others only where it is spoken of."""
     if family == "postgresql":
         yield "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')"
-    spoken = text + "".join(needs for table, needs in _NEEDS.items() if table in text)
     for table, statements in _TABLES.items():
-        if table in spoken:
+        if (table != "links" or links) and (table != "parts" or family == "postgresql"):
             yield from (each.replace("{mood}", _MOOD[family]) for each in statements)
 
 
