@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -202,7 +204,19 @@ def _found(
 def _recorded(
     environment: EnvironmentContext, needed: Iterable[Revision], key: str | None, family: str
 ) -> tuple[RecordedRevision, ...]:
-    return record_revisions(environment, needed, key, paper_dialect(family), MetaData())
+    with _importable(Path(environment.script.dir).parent, Path.cwd()):
+        return record_revisions(environment, needed, key, paper_dialect(family), MetaData())
+
+
+@contextmanager
+def _importable(*folders: Path) -> Iterator[None]:
+    """Let revisions import what lies there, such as types of the app, as they can when the app is loaded."""
+    before = list(sys.path)
+    sys.path[:0] = [str(each) for each in dict.fromkeys(folders)]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _binds(revisions: Iterable[Revision]) -> tuple[str | None, ...]:

@@ -29,7 +29,10 @@ _TABLES = {
         "INSERT INTO orders (id, user_id, buyer_id, total) VALUES (1, 1, 1, 5), (2, 2, 2, 6), (3, 3, 99, -1), "
         "(4, 4, NULL, 0)",
     ),
-    "products": ("CREATE TABLE products (id BIGINT PRIMARY KEY)",),
+    "products": (
+        "CREATE TABLE products (id BIGINT PRIMARY KEY)",
+        "INSERT INTO products VALUES (1), (2), (3000000000)",
+    ),
     "keyless": (
         "CREATE TABLE keyless (a INTEGER NOT NULL, b INTEGER NOT NULL)",
         "INSERT INTO keyless VALUES (1, 1), (1, 2), (2, 3), (3, 4)",
@@ -104,7 +107,7 @@ BAD = (
     Bad("add-primary-key:keyless.pk", "op.create_primary_key('pk', 'keyless', ['a'])", SERVERS, "fails", "2 of 4 rows"),
     Bad("add-foreign-key:orders.fk", "op.create_foreign_key('fk', 'orders', 'users', ['buyer_id'], ['id'])", SERVERS, "fails", "1 of 4 rows"),
     Bad("add-foreign-key:orders.fk", "with op.batch_alter_table('orders') as batch: batch.create_foreign_key('fk', 'users', ['buyer_id'], ['id'])", SQLITE, "gives SELECT count(*) FROM pragma_foreign_key_check('orders') = 1", "1 of 4 rows"),
-    Bad("mismatched-foreign-key-type:items.product_id", "op.create_table('items', sa.Column('product_id', sa.Integer(), sa.ForeignKey('products.id')))", POSTGRESQL, "runs"),
+    Bad("mismatched-foreign-key-type:items.product_id", "op.create_table('items', sa.Column('product_id', sa.Integer(), sa.ForeignKey('products.id')))\nop.execute('INSERT INTO items SELECT id FROM products')", POSTGRESQL, "fails", "1 of 3 rows"),
     Bad("add-check-constraint:orders.ck", "op.create_check_constraint('ck', 'orders', 'total >= 0')", SERVERS, "fails", "1 of 4 rows"),
     Bad("add-check-constraint:orders.ck", "with op.batch_alter_table('orders') as batch: batch.create_check_constraint('ck', 'total >= 0')", SQLITE, "fails", "1 of 4 rows"),
     Bad("add-exclusion-constraint:users.ex", "op.execute(\"ALTER TABLE users ADD CONSTRAINT ex EXCLUDE USING btree (nick WITH =)\")", POSTGRESQL, "fails", "4 rows"),

@@ -109,6 +109,23 @@ def test_the_command_needs_neither_app_nor_database(project: Project) -> None:
     assert ended.verdict == "Nothing stops (0 warnings). Looked at: 2 of 2 revisions, for mariadb."
 
 
+def test_types_of_the_app_can_be_imported(project: Project) -> None:
+    """A revision finds the modules beside the migrations folder."""
+    project.write(
+        "shoptypes.py",
+        "import sqlalchemy as sa\n\n\nclass Money(sa.types.TypeDecorator):\n    impl = sa.Numeric(8, 2)\n",
+    )
+    files = Files(project.path)
+    files.add(
+        "a1", None, "from shoptypes import Money", USERS, "op.add_column('users', sa.Column('m', Money()))"
+    )
+    files.add("b2", "a1", "op.drop_column('users', 'm')")
+
+    ended = project.flask("db-lint", "--engine", "sqlite", "--json")
+
+    assert [each["code"] for each in ended.findings()] == ["drop-column"], ended.stderr
+
+
 def test_annotations_for_github(project: Project) -> None:
     """One line for each finding that stops or warns, escaped, with a path from the root of the repository."""
     files = Files(project.path)

@@ -12,7 +12,7 @@ from .effect import AddsColumn, AddsKey, CreatesTable, Key, MakesIndex
 from .hazard import ROWS, Hazard, Kind
 from .parts import columns_of, parts_of
 from .pending import Met, Pending, label
-from .questions import all_of, breaking, duplicates_of, orphans_of, size_of
+from .questions import all_of, beyond, breaking, duplicates_of, orphans_of, size_of
 
 _UNIQUE = Kind(
     "add-unique-constraint",
@@ -224,10 +224,10 @@ def mismatched_foreign_key_type(pending: Pending) -> Iterator[Hazard]:
                 subject = label(met.effect.table, column)
                 message = (
                     f"The column {subject} ({mine}) refers to {label(key.refers, target)} "
-                    f"({other.facts['type']}): "
-                    "larger ids do not fit into it."
+                    f"({other.facts['type']}), where {ROWS} have an id that does not fit into it."
                 )
-                yield pending.found(_MISMATCHED, met, subject, message)
+                question = beyond(met.refers or key.refers, target, small)
+                yield pending.found(_MISMATCHED, met, subject, message, question=question)
 
 
 def _named_keys(pending: Pending) -> Iterator[tuple[dict[str, str], Key, Met]]:
