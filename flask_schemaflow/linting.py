@@ -17,7 +17,16 @@ from sqlalchemy import MetaData
 from .config import ENGINE_FAMILIES, Settings, read_settings
 from .errors import ConfigurationError, HazardsFound
 from .findings import Finding, Severity
-from .hazards import CODES, Acceptances, Hazard, Structures, find_hazards, structure_after
+from .hazards import (
+    CODES,
+    RULES,
+    RULES_FOR_FILES,
+    Acceptances,
+    Hazard,
+    Structures,
+    find_hazards,
+    structure_after,
+)
 from .migrations import environment_in, revisions_in
 from .recording import RecordedRevision, paper_dialect, record_revisions
 from .results import Progress, Result
@@ -197,7 +206,9 @@ def _found(
         for recorded in _recorded(environment, needed, key, family):
             structures = Structures(family=family, real=real)
             if recorded.revision in wanted:
-                yield from _weighed(find_hazards([recorded], structures), recorded, settings)
+                yield from _weighed(
+                    find_hazards([recorded], structures, rules=(*RULES, *RULES_FOR_FILES)), recorded, settings
+                )
             real = structure_after(recorded, structures)
 
 
