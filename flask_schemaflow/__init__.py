@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         HazardsFound,
         Interrupted,
         ModelsMissing,
+        NotCurrent,
         ProofFailed,
         Refused,
         SchemaFlowError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .extension import SchemaFlow
     from .findings import Finding, Severity
     from .guards import in_command
+    from .health import is_current, require_current
     from .linting import LintOptions, LintResult, lint
     from .overview import StatusOptions, StatusResult, status
     from .storage import SnapshotOptions, SnapshotResult, store_snapshots
@@ -57,6 +59,7 @@ __all__ = [
     "LintOptions",
     "LintResult",
     "ModelsMissing",
+    "NotCurrent",
     "ProofFailed",
     "Refused",
     "SchemaFlow",
@@ -75,7 +78,9 @@ __all__ = [
     "adopt",
     "diff",
     "in_command",
+    "is_current",
     "lint",
+    "require_current",
     "safe_upgrade",
     "status",
     "store_snapshots",
@@ -94,6 +99,7 @@ _HOMES = {
         "HazardsFound",
         "Interrupted",
         "ModelsMissing",
+        "NotCurrent",
         "ProofFailed",
         "Refused",
         "SchemaFlowError",
@@ -104,6 +110,7 @@ _HOMES = {
     "extension": ("SchemaFlow",),
     "findings": ("Finding", "Severity"),
     "guards": ("in_command",),
+    "health": ("is_current", "require_current"),
     "linting": ("LintOptions", "LintResult", "lint"),
     "overview": ("StatusOptions", "StatusResult", "status"),
     "storage": ("SnapshotOptions", "SnapshotResult", "store_snapshots"),

@@ -103,9 +103,8 @@ def run_status(info: ScriptInfo, **options: Any) -> None:
 
 
 def run_diff(info: ScriptInfo, **options: Any) -> None:
-    """Run ``db-diff``; the JSON document has the SQL too, unless it is only checked."""
-    form = "json" if options["as_json"] else options["output_format"]
-    script = None if form == "json" and options["check"] else _SCRIPTS.get(form)
+    """Run ``db-diff``; of a script that was asked for the JSON document has the statements."""
+    script = options["output_format"] if options["output_format"] in ("sql", "python") else None
 
     def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
         from .difference import DiffOptions, diff
@@ -113,9 +112,6 @@ def run_diff(info: ScriptInfo, **options: Any) -> None:
         return diff(app, DiffOptions(script=script, **options), loading=record, notify=notify)
 
     _run("db-diff", info, work, options)
-
-
-_SCRIPTS = {"json": "sql", "sql": "sql", "python": "python"}
 
 
 def run_backup(info: ScriptInfo, **options: Any) -> None:

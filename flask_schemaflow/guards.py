@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ import click
 from flask import appcontext_pushed, current_app
 from flask.cli import FlaskGroup
 
+from .errors import SchemaFlowError
 from .history import OWN_TABLES
 from .loading import is_command_running
 
 if TYPE_CHECKING:
     from flask import Flask
+
+    from .comparison import Comparison
 
 NameFilter = Callable[[str | None, str, Mapping[str, Any]], bool]
 
@@ -68,31 +72,105 @@ def hook_into_migrate(app: Flask) -> None:
 def add_filter(app: Flask) -> None:
     """Have the ``Migrate`` of an app ask us before each of its commands. Touches no database."""
     callbacks = app.extensions["migrate"].migrate.configure_callbacks
-    if _leave_own_tables_out not in callbacks:
-        callbacks.append(_leave_own_tables_out)
+    if _before_command not in callbacks:
+        callbacks.append(_before_command)
 
 
-def _leave_own_tables_out(config: Any) -> Any:
-    """Add to ``Migrate``'s arguments a filter of names, beside the app's own.
+def _before_command(config: Any) -> Any:
+    """Prepare what a command of Flask-Migrate's compares, in ``Migrate``'s arguments.
 
     An ``env.py`` that gives a filter itself cannot take another one; it is left alone.
     """
     arguments = current_app.extensions["migrate"].configure_args
+    _forget_last_run(arguments)
+    directory = Path(config.get_main_option("script_location")).absolute()
+    ours = _prepared(directory) if _compares(config) else None
+    environment = directory / "env.py"
+    source = environment.read_text("utf-8", "replace") if environment.is_file() else "configure_args"
     known = arguments.get("include_name")
-    environment = Path(config.get_main_option("script_location"), "env.py")
-    has_own = environment.is_file() and "include_name" in environment.read_text("utf-8", "replace")
-    if not has_own and not isinstance(known, _WithoutOwnTables):
-        arguments["include_name"] = _WithoutOwnTables(known)
+    if "include_name" not in source:
+        others = known.others if isinstance(known, _OurTables) else known
+        arguments["include_name"] = _OurTables(others, ours)
+    if ours is not None and ("include_name" in source or "configure_args" not in source):
+        click.echo(
+            f"{environment} takes no filter of names from Migrate(…), so tables of others are not left out: "
+            "look for op.drop_table in what is written.",
+            err=True,
+        )
     return config
 
 
+def _forget_last_run(arguments: dict[str, Any]) -> None:
+    """Take back what ``env.py`` left in the arguments when it ran before in this process.
+
+    Its function looks at the command of that time, and lets an empty revision through.
+    """
+    left = arguments.get("process_revision_directives")
+    if getattr(left, "__module__", None) == "env_py":  # as Alembic names the file when it runs it
+        del arguments["process_revision_directives"]
+
+
+def _compares(config: Any) -> bool:
+    """Say whether the command compares models and database."""
+    context = click.get_current_context(silent=True)
+    is_check = context is not None and context.info_name == "check" and _in_flask_db()
+    return is_check or getattr(config.cmd_opts, "autogenerate", False)
+
+
+def _prepared(directory: Path) -> frozenset[str]:
+    """Bring in all models, tell of what nothing imports, and give the names of the tables that are ours."""
+    from .comparison import prepare_comparison
+
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    context = click.get_current_context(silent=True)
+    try:
+        found = prepare_comparison(app, directory)
+    except SchemaFlowError as error:
+        if context is None:
+            raise
+        raise _Stopped(error) from error
+    for each in found.findings:
+        click.echo(f"{each.message} {each.hint}", err=True)
+    if context is not None:
+        context.call_on_close(partial(_tell_why_nothing_changed, directory, found))
+    return found.ours
+
+
+class _Stopped(click.ClickException):
+    """One of our errors, inside a command of Flask-Migrate's."""
+
+    def __init__(self, error: SchemaFlowError) -> None:
+        super().__init__(error.message)
+        self.exit_code = int(error.exit_code)  # type: ignore[misc]  # click reads it from the instance
+
+
+def _tell_why_nothing_changed(directory: Path, before: Comparison) -> None:
+    """Tell the two causes of an empty comparison apart: without any model it was refused before."""
+    from .comparison import files_of_revisions
+
+    if sys.exc_info()[0] is not None or files_of_revisions(directory) != before.revisions:
+        return
+    why = f"Nothing changed: the database has every table of the models ({before.tables}) as they are."
+    if not before.revisions:
+        why += (
+            " But there is no revision: `flask db-adopt` writes it, and proves that it makes this database."
+        )
+    click.echo(why, err=True)
+
+
 @dataclass(frozen=True)
-class _WithoutOwnTables:
-    """Alembic's ``include_name`` hook: none of our tables, else what the app says."""
+class _OurTables:
+    """Alembic's ``include_name`` hook: none of our tables, none of others', else what the app says.
+
+    ``ours`` are the names of models' and revisions' tables in lower case; None where nothing is compared.
+    """
 
     others: NameFilter | None
+    ours: frozenset[str] | None
 
     def __call__(self, name: str | None, kind: str, parents: Mapping[str, Any]) -> bool:
-        if kind == "table" and name in OWN_TABLES:
-            return False
+        if kind == "table" and name is not None:
+            is_foreign = self.ours is not None and name.lower() not in self.ours
+            if name in OWN_TABLES or is_foreign:
+                return False
         return self.others is None or self.others(name, kind, parents)

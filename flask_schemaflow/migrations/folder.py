@@ -224,19 +224,26 @@ def _check_parents(revisions: tuple[Revision, ...]) -> None:
             if parent not in ids:
                 raise ConfigurationError(
                     f"{revision.file} follows revision {parent!r}, which no file has. "
-                    "Restore the missing file from version control."
+                    f"Restore the missing file from version control. {_LOST}"
                 )
         for dependency in revision.depends_on:
             if dependency not in names:
                 raise ConfigurationError(
                     f"{revision.file} depends on {dependency!r}, which no file has. "
-                    "Restore the missing file from version control."
+                    f"Restore the missing file from version control. {_LOST}"
                 )
     circle = circle_in(revisions)
     if circle:
         raise ConfigurationError(
-            f"The revisions follow one another in a circle: {', '.join(circle)}. Correct a down_revision."
+            f"The revisions follow one another in a circle: {', '.join(circle)}. Correct a down_revision. "
+            f"{_LOST}"
         )
+
+
+_LOST = (
+    "If that cannot be done and the revisions have run wherever they should, move them out of the folder; "
+    "then `flask db-adopt --restamp` writes a baseline of what is there."
+)
 
 
 def flask_db_group(app: Flask, db: SQLAlchemy) -> Group:
