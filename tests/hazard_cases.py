@@ -212,6 +212,7 @@ GOOD = (
     Good("set-not-null", f"op.execute('ALTER TABLE users ADD CONSTRAINT c CHECK (code IS NOT NULL) NOT VALID')\n{AC} op.execute('ALTER TABLE users VALIDATE CONSTRAINT c')\nop.alter_column('users', 'code', nullable=False); op.drop_constraint('c', 'users')", POSTGRESQL, doc=True),
     Good("add-unique-constraint", f"{AC} op.create_index('ix', 'users', ['code'], unique=True, postgresql_concurrently=True)\nop.execute('ALTER TABLE users ADD CONSTRAINT uq UNIQUE USING INDEX ix')", POSTGRESQL, doc=True),
     Good("add-unique-constraint", "op.create_unique_constraint('uq', 'users', ['code'])", MARIADB, "copies", doc=True),
+    Good("add-unique-constraint", "with op.batch_alter_table('users') as batch: batch.add_column(sa.Column('x', sa.Integer())); batch.create_unique_constraint('uq', ['age', 'x'])", SQLITE),
     Good("add-unique-index", "op.create_index('ix', 'users', ['code'], unique=True)", ("sqlite", "mariadb"), "copies"),
     Good("add-unique-index", "op.create_index('ix', 'users', ['id', 'name'], unique=True)", ("sqlite", "mariadb")),
     Good("add-foreign-key", "op.create_foreign_key('fk', 'orders', 'users', ['buyer_id'], ['id'], postgresql_not_valid=True)", POSTGRESQL, doc=True),

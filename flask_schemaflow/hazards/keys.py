@@ -79,6 +79,8 @@ def add_unique_constraint(pending: Pending) -> Iterator[Hazard]:
         if key.using is None and met.table is not None:
             without = [] if pending.family == "postgresql" else ["blocking"]
             question = _duplicates(met, key.columns)
+            if question is None and pending.family != "postgresql":
+                continue
             if question is None:
                 without.append("data-dependent")
                 question = size_of(met.table)
