@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from textwrap import indent
 
 import pytest
+import yaml
 from projects import Project
 from recorders import HEAD as RECORDED
 from recorders import Recorder
@@ -233,6 +235,17 @@ def test_the_engine_is_that_of_the_snapshots(files: Files) -> None:
     (files.path / "snapshots").mkdir()
     (files.path / "snapshots" / "a1.mariadb.json").write_text("{}")
     assert flask_schemaflow.lint(options).message.endswith("for mariadb.")
+
+
+def test_the_hook_for_pre_commit_is_the_command() -> None:
+    """It calls the command with the revision files that change."""
+    (hook,) = yaml.safe_load((Path(__file__).parent.parent / ".pre-commit-hooks.yaml").read_text())
+
+    assert hook["entry"] == "flask db-lint"
+    assert hook["require_serial"]
+    assert re.search(hook["files"], "backend/migrations/versions/a1_users.py")
+    assert re.search(hook["files"], "versions/a1.py")
+    assert not re.search(hook["files"], "shop/models.py")
 
 
 def test_each_bind_is_looked_at(files: Files) -> None:
