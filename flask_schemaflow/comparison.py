@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from .baseline import dialect_on_paper
 from .config import read_settings
 from .discovery import Bind, discover, find_binds
 from .revisions import Revision, TableName, read_revisions, tables_in
@@ -17,6 +18,7 @@ from .whereabouts import version_folders
 
 if TYPE_CHECKING:
     from flask import Flask
+    from sqlalchemy.engine import Dialect
 
     from .findings import Finding
 
@@ -26,13 +28,15 @@ class Comparison:
     """What is known before models and database are compared.
 
     ``ours`` are the names of the tables that models or revisions have, in lower case; ``tables`` is how many
-    the models have; ``revisions`` are the files that are there; ``findings`` are what to tell.
+    the models have; ``revisions`` are the files that are there; ``findings`` are what to tell; ``on_paper``
+    are the dialects on which a revision will run besides that of the database.
     """
 
     ours: frozenset[str]
     tables: int
     revisions: frozenset[Path]
     findings: tuple[Finding, ...]
+    on_paper: tuple[Dialect, ...]
 
 
 def prepare_comparison(app: Flask, directory: Path) -> Comparison:
@@ -65,6 +69,7 @@ def prepare_comparison(app: Flask, directory: Path) -> Comparison:
         tables=len(models),
         revisions=frozenset(each.file for each in revisions),
         findings=tuple(each for each in discovery.findings if each.code == "unimported-model"),
+        on_paper=tuple(dialect_on_paper(family) for family in settings.engines),
     )
 
 

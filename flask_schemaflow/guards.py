@@ -84,13 +84,16 @@ def _before_command(config: Any) -> Any:
     arguments = current_app.extensions["migrate"].configure_args
     _forget_last_run(arguments)
     directory = Path(config.get_main_option("script_location")).absolute()
-    ours = _prepared(directory) if _compares(config) else None
+    found = _prepared(directory) if _compares(config) else None
+    ours = found.ours if found is not None else None
     environment = directory / "env.py"
     source = environment.read_text("utf-8", "replace") if environment.is_file() else "configure_args"
     known = arguments.get("include_name")
     if "include_name" not in source:
         others = known.others if isinstance(known, _OurTables) else known
         arguments["include_name"] = _OurTables(others, ours)
+    if found is not None and "render_item" not in source:
+        arguments["render_item"] = _rendering(arguments.get("render_item"), found)
     if ours is not None and ("include_name" in source or "configure_args" not in source):
         click.echo(
             f"{environment} takes no filter of names from Migrate(…), so tables of others are not left out: "
@@ -117,8 +120,15 @@ def _compares(config: Any) -> bool:
     return is_check or getattr(config.cmd_opts, "autogenerate", False)
 
 
-def _prepared(directory: Path) -> frozenset[str]:
-    """Bring in all models, tell of what nothing imports, and give the names of the tables that are ours."""
+def _rendering(known: Any, found: Comparison) -> Any:
+    """Give Alembic's ``render_item`` hook, with the app's own in it."""
+    from .baseline import StoredTypes
+
+    return StoredTypes(known.others if isinstance(known, StoredTypes) else known, found.on_paper)
+
+
+def _prepared(directory: Path) -> Comparison:
+    """Bring in all models, and tell of those that nothing imports."""
     from .comparison import prepare_comparison
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -133,7 +143,7 @@ def _prepared(directory: Path) -> frozenset[str]:
         click.echo(f"{each.message} {each.hint}", err=True)
     if context is not None:
         context.call_on_close(partial(_tell_why_nothing_changed, directory, found))
-    return found.ours
+    return found
 
 
 class _Stopped(click.ClickException):

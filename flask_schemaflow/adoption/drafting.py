@@ -7,9 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import make_url
-
-from ..baseline import Baseline, CannotRecord, Target, draft_baseline
+from ..baseline import Baseline, CannotRecord, Target, dialect_on_paper, draft_baseline
 from ..findings import Finding
 from ..migrations import (
     Configured,
@@ -54,7 +52,7 @@ def draft_for(
         translated = frozenset(bind.translations)
         targets = [Target(dialect=bind.engine.dialect, scratch=scratch, translated=translated)]
         families = families_on_paper(survey, engines)
-        targets.extend(Target(dialect=make_url(_PAPER[family]).get_dialect()()) for family in families)
+        targets.extend(Target(dialect=dialect_on_paper(family)) for family in families)
         return draft_baseline(
             bind.metadata,
             targets,
@@ -71,15 +69,6 @@ def draft_for(
         # An event of the models asks the database; let it ask an empty one.
         with scratch_database(bind.source, ours=bind.is_plain) as scratch, sealed():
             return written(scratch)
-
-
-# The dialect alone is needed, not its driver.
-_PAPER = {
-    "sqlite": "sqlite://",
-    "postgresql": "postgresql+psycopg://",
-    "mariadb": "mariadb+pymysql://",
-    "mysql": "mysql+pymysql://",
-}
 
 
 def families_on_paper(survey: Survey, engines: tuple[str, ...]) -> tuple[str, ...]:
