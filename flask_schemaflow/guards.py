@@ -142,7 +142,7 @@ def _prepared(directory: Path) -> Comparison:
     for each in found.findings:
         click.echo(f"{each.message} {each.hint}", err=True)
     if context is not None:
-        context.call_on_close(partial(_tell_why_nothing_changed, directory, found))
+        context.call_on_close(partial(_after_comparison, app, directory, found))
     return found
 
 
@@ -154,18 +154,38 @@ class _Stopped(click.ClickException):
         self.exit_code = int(error.exit_code)  # type: ignore[misc]  # click reads it from the instance
 
 
-def _tell_why_nothing_changed(directory: Path, before: Comparison) -> None:
-    """Tell the two causes of an empty comparison apart: without any model it was refused before."""
+def _after_comparison(app: Flask, directory: Path, before: Comparison) -> None:
+    """Say what it means that nothing was written, or store the structure that the new revision makes."""
     from .comparison import files_of_revisions
 
-    if sys.exc_info()[0] is not None or files_of_revisions(directory) != before.revisions:
+    if sys.exc_info()[0] is not None:
         return
-    why = f"Nothing changed: the database has every table of the models ({before.tables}) as they are."
+    if files_of_revisions(directory) != before.revisions:
+        _store_structure(app, directory)
+        return
+    # Without any model it was refused before: that is the other cause of an empty comparison.
+    why = f"Nothing to write: Alembic sees no difference between the database and the models' {before.tables}"
+    why += f" table{'s' * (before.tables != 1)}. `flask db-diff` also sees what Alembic does not."
     if not before.revisions:
         why += (
-            " But there is no revision: `flask db-adopt` writes it, and proves that it makes this database."
+            " There is no revision yet: `flask db-adopt` writes it, and proves that it makes this database."
         )
     click.echo(why, err=True)
+
+
+def _store_structure(app: Flask, directory: Path) -> None:
+    """Store what is wanting beside the revisions, where structures are stored; else say why not."""
+    from .snapshot import FOLDER
+    from .storage import SnapshotOptions, store_snapshots
+
+    if not (directory / FOLDER).is_dir():
+        return
+    try:
+        result = store_snapshots(app, SnapshotOptions(directory=str(directory)))
+    except SchemaFlowError as error:
+        click.echo(f"The new revision's structure was not stored: {error.message}", err=True)
+    else:
+        click.echo(f"{result.message} (`flask db-snapshot` again if you edit the revision.)", err=True)
 
 
 @dataclass(frozen=True)

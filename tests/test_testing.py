@@ -235,8 +235,6 @@ def test_a_role_with_few_rights_gets_new_copies(project: Project, postgresql: st
     finally:
         with owner.connect() as connection:
             connection.exec_driver_sql(f"REASSIGN OWNED BY {role} TO CURRENT_USER")
-        with sa.create_engine(postgresql, isolation_level="AUTOCOMMIT").connect() as connection:
-            connection.exec_driver_sql(f"REASSIGN OWNED BY {role} TO CURRENT_USER")
             connection.exec_driver_sql(f"DROP OWNED BY {role}")
             connection.exec_driver_sql(f"DROP ROLE {role}")
         owner.dispose()
