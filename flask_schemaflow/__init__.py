@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .findings import Finding, Severity
     from .guards import in_command
     from .health import is_current, require_current
+    from .linting import LintOptions, LintResult, lint
     from .overview import StatusOptions, StatusResult, status
     from .storage import SnapshotOptions, SnapshotResult, store_snapshots
     from .upgrade import UpgradeOptions, UpgradeResult, safe_upgrade
@@ -55,6 +56,8 @@ __all__ = [
     "Finding",
     "HazardsFound",
     "Interrupted",
+    "LintOptions",
+    "LintResult",
     "ModelsMissing",
     "NotCurrent",
     "ProofFailed",
@@ -76,6 +79,7 @@ __all__ = [
     "diff",
     "in_command",
     "is_current",
+    "lint",
     "require_current",
     "safe_upgrade",
     "status",
@@ -107,6 +111,7 @@ _HOMES = {
     "findings": ("Finding", "Severity"),
     "guards": ("in_command",),
     "health": ("is_current", "require_current"),
+    "linting": ("LintOptions", "LintResult", "lint"),
     "overview": ("StatusOptions", "StatusResult", "status"),
     "storage": ("SnapshotOptions", "SnapshotResult", "store_snapshots"),
     "upgrade": ("UpgradeOptions", "UpgradeResult", "safe_upgrade"),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from .baseline import dialect_on_paper
 from .config import read_settings
 from .discovery import Bind, discover, find_binds
+from .recording import paper_dialect
 from .revisions import Revision, TableName, read_revisions, tables_in
 from .session import database_exists, reading_connection
 from .whereabouts import version_folders
@@ -69,7 +69,7 @@ def prepare_comparison(app: Flask, directory: Path) -> Comparison:
         tables=len(models),
         revisions=frozenset(each.file for each in revisions),
         findings=tuple(each for each in discovery.findings if each.code == "unimported-model"),
-        on_paper=tuple(dialect_on_paper(family) for family in settings.engines),
+        on_paper=tuple(paper_dialect(family) for family in settings.engines),
     )
 
 

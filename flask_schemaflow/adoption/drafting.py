@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..baseline import Baseline, CannotRecord, Target, dialect_on_paper, draft_baseline
+from ..baseline import Baseline, CannotRecord, Target, draft_baseline
 from ..findings import Finding
 from ..migrations import (
     Configured,
@@ -16,6 +16,7 @@ from ..migrations import (
     stage_revision,
 )
 from ..models import tables_of_models
+from ..recording import paper_dialect
 from ..scratch import DROPS_MEANWHILE, scratch_database, scratch_databases
 from ..session import KEEPS_TRANSACTION, sealed
 from ..snapshot import respelled
@@ -52,7 +53,7 @@ def draft_for(
         translated = frozenset(bind.translations)
         targets = [Target(dialect=bind.engine.dialect, scratch=scratch, translated=translated)]
         families = families_on_paper(survey, engines)
-        targets.extend(Target(dialect=dialect_on_paper(family)) for family in families)
+        targets.extend(Target(dialect=paper_dialect(family)) for family in families)
         return draft_baseline(
             bind.metadata,
             targets,

@@ -3,7 +3,7 @@
 from .draft import Baseline, Target, draft_baseline
 from .pieces import write_statements
 from .recording import CannotRecord, Tables, create_all_on, record_create_all, record_create_all_on
-from .stored_types import StoredTypes, dialect_on_paper
+from .stored_types import StoredTypes
 
 __all__ = [
     "Baseline",
@@ -12,7 +12,6 @@ __all__ = [
     "Tables",
     "Target",
     "create_all_on",
-    "dialect_on_paper",
     "draft_baseline",
     "record_create_all",
     "record_create_all_on",

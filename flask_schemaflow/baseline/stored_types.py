@@ -6,28 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import make_url
-
 from .column_types import CannotWriteType, Names, write_type
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from sqlalchemy.engine import Dialect
 
-# The dialect alone is needed, not its driver.
-_PAPER = {
-    "sqlite": "sqlite://",
-    "postgresql": "postgresql+psycopg://",
-    "mariadb": "mariadb+pymysql://",
-    "mysql": "mysql+pymysql://",
-}
-
 RenderItem = Callable[[str, Any, "AutogenContext"], str | Literal[False]]
-
-
-def dialect_on_paper(family: str) -> Dialect:
-    """Give the dialect of an engine that is not at hand."""
-    return make_url(_PAPER[family]).get_dialect()()
 
 
 @dataclass(frozen=True)
