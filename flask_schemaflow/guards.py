@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +15,19 @@ import click
 from flask import appcontext_pushed, current_app
 from flask.cli import FlaskGroup
 
+from .config import read_settings
+from .errors import SchemaFlowError
+from .foreign import foreign_names
 from .history import OWN_TABLES
 from .loading import is_command_running
+from .revisions import TableName, tables_in
 
 if TYPE_CHECKING:
     from flask import Flask
+    from sqlalchemy import MetaData, Table
 
 NameFilter = Callable[[str | None, str, Mapping[str, Any]], bool]
+ObjectFilter = Callable[[Any, str | None, str, bool, Any], bool]
 
 
 def in_command() -> bool:
@@ -52,7 +61,7 @@ def _word_after_options(root: click.Context) -> str | None:
 
 
 def hook_into_migrate(app: Flask) -> None:
-    """Have ``flask db migrate`` leave our own tables alone, whenever ``Migrate`` is registered.
+    """Have ``flask db migrate`` leave alone what is not the app's, whenever ``Migrate`` is registered.
 
     Touches no database. Flask-Migrate asks its ``configure`` callbacks before each of its commands.
     """
@@ -68,31 +77,86 @@ def hook_into_migrate(app: Flask) -> None:
 def add_filter(app: Flask) -> None:
     """Have the ``Migrate`` of an app ask us before each of its commands. Touches no database."""
     callbacks = app.extensions["migrate"].migrate.configure_callbacks
-    if _leave_own_tables_out not in callbacks:
-        callbacks.append(_leave_own_tables_out)
+    if _leave_others_out not in callbacks:
+        callbacks.append(_leave_others_out)
 
 
-def _leave_own_tables_out(config: Any) -> Any:
-    """Add to ``Migrate``'s arguments a filter of names, beside the app's own.
+def _leave_others_out(config: Any) -> Any:
+    """Add to ``Migrate``'s arguments filters beside the app's own.
 
     An ``env.py`` that gives a filter itself cannot take another one; it is left alone.
     """
     arguments = current_app.extensions["migrate"].configure_args
-    known = arguments.get("include_name")
-    environment = Path(config.get_main_option("script_location"), "env.py")
-    has_own = environment.is_file() and "include_name" in environment.read_text("utf-8", "replace")
-    if not has_own and not isinstance(known, _WithoutOwnTables):
-        arguments["include_name"] = _WithoutOwnTables(known)
+    script_location = Path(config.get_main_option("script_location"))
+    environment = script_location / "env.py"
+    source = environment.read_text("utf-8", "replace") if environment.is_file() else ""
+    for name, made in (("include_name", _OnlyOurs), ("include_object", _NotNamedForeign)):
+        if name not in source:
+            known = arguments.get(name)
+            arguments[name] = made(getattr(known, "others", known), script_location)
     return config
 
 
 @dataclass(frozen=True)
-class _WithoutOwnTables:
-    """Alembic's ``include_name`` hook: none of our tables, else what the app says."""
+class _OnlyOurs:
+    """Alembic's ``include_name`` hook: of the tables that are there, those of models or revisions.
+
+    Autogenerate writes a drop for every other one.
+    """
 
     others: NameFilter | None
+    script_location: Path
 
     def __call__(self, name: str | None, kind: str, parents: Mapping[str, Any]) -> bool:
-        if kind == "table" and name in OWN_TABLES:
+        if kind == "table" and (name in OWN_TABLES or not self._has(parents.get("schema_name"), str(name))):
             return False
         return self.others is None or self.others(name, kind, parents)
+
+    def _has(self, schema: str | None, name: str) -> bool:
+        # Without case, which some engines do not keep; a default schema may be named in a model.
+        lower = name.lower()
+        return (schema, lower) in self._ours or (
+            schema is None and any(each == lower for _, each in self._ours)
+        )
+
+    @cached_property
+    def _ours(self) -> frozenset[tuple[str | None, str]]:
+        """The tables of all models and of all revisions, whichever database they are in."""
+        from .migrations import open_migrations
+
+        db = current_app.extensions["migrate"].db
+        known = getattr(current_app.extensions.get("schemaflow"), "metadata", None)
+        metadatas = [*db.metadatas.values(), *([known] if known is not None else ())]
+        found = {TableName(each.schema, each.name) for each in _tables_in(metadatas)}
+        with suppress(SchemaFlowError):  # Alembic says it in its own words
+            migrations = open_migrations(current_app, db, directory=str(self.script_location))
+            found.update(*(tables_in(migrations.read_revisions(), key) for key in db.engines))
+        return frozenset((each.schema, each.name.lower()) for each in found)
+
+
+def _tables_in(metadatas: Iterable[MetaData]) -> Iterator[Table]:
+    for metadata in metadatas:
+        yield from metadata.tables.values()
+
+
+@dataclass(frozen=True)
+class _NotNamedForeign:
+    """Alembic's ``include_object`` hook: not what ``SCHEMAFLOW_FOREIGN_TABLES`` names, be it in a model."""
+
+    others: ObjectFilter | None
+    script_location: Path
+
+    def __call__(self, thing: Any, name: str | None, kind: str, reflected: bool, compared: Any) -> bool:  # noqa: FBT001 -- Alembic's signature
+        if kind == "table" and self._is_named(thing):
+            return False
+        return self.others is None or self.others(thing, name, kind, reflected, compared)
+
+    def _is_named(self, table: Table) -> bool:
+        db = current_app.extensions["migrate"].db
+        key = next((key for key, metadata in db.metadatas.items() if metadata is table.metadata), None)
+        names = foreign_names(self._patterns, key, db.engines[key].dialect.default_schema_name)
+        return names.pattern_for(TableName(table.schema, table.name)) is not None
+
+    @cached_property
+    def _patterns(self) -> tuple[str, ...]:
+        return read_settings(current_app.config, os.environ).foreign_tables

@@ -21,6 +21,7 @@ from .discovery import (
     with_direct_engines,
 )
 from .errors import ConfigurationError
+from .foreign import foreign_names
 from .history import OWN_TABLES, TABLE, History, read_history
 from .migrations import Configured, Folder, Migrations, open_migrations, run_environment
 from .revisions import Revision, TableName, concerns, tables_in
@@ -258,7 +259,11 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
                 in_revisions=looks[bind.key].spelled(
                     (bind.translated(each.schema), each.name) for each in in_revisions[bind.key]
                 ),
-                never_ours=project.settings.foreign_tables,
+                never_ours=foreign_names(
+                    project.settings.foreign_tables,
+                    bind.key,
+                    looks[bind.key].default_schema or bind.engine.dialect.default_schema_name,
+                ),
                 bookkeeping=version_tables[bind.key].tables(looks[bind.key].default_schema),
                 partitions=partition_names(looks[bind.key].snapshot),
                 family=bind.family,

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from ..discovery import SourceCall, holder_of, registered_db
 from ..errors import Busy, UnadoptableState
 from ..findings import Finding, Severity
+from ..foreign import said_of
 from ..preflight import check_reachable, check_servers
 from ..refusals import REASONS
 from ..results import Progress, Result
+from ..revisions import TableName
 from ..state import State
 from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
 from .baseline_way import write_baseline
@@ -23,6 +25,7 @@ from .revisions_way import confirm_revision, find_revision
 if TYPE_CHECKING:
     from flask import Flask
 
+    from ..discovery import Bind
     from ..loading import LoadingRecord
 
 
@@ -117,16 +120,8 @@ def _nothing_for_this_release(adoption: Adoption) -> None:
 def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
     progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
-    for state in survey.states.values():
-        for name in sorted(state.foreign, key=lambda each: each.name):
-            progress.findings.append(
-                Finding(
-                    code="foreign-table",
-                    subject=name.name if name.schema is None else f"{name.schema}.{name.name}",
-                    severity=Severity.INFO,
-                    message="It is in the database, and in no model and no revision: left alone.",
-                )
-            )
+    for bind in survey.binds:
+        progress.findings.extend(_foreign_tables(survey, bind))
     if survey.discovery is None:
         return
     progress.discovery = survey.discovery
@@ -135,6 +130,18 @@ def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
     tables = sum(len(module.tables) for module in modules)
     notify(f"Models      {tables} tables in {len(modules)} modules")
     progress.findings.extend(_create_all_calls(survey.discovery.calls))
+
+
+def _foreign_tables(survey: Survey, bind: Bind) -> Iterator[Finding]:
+    state, snapshot = survey.states[bind.key], survey.looks[bind.key].snapshot
+    read = {TableName(each.schema, each.name): each for each in snapshot.tables} if snapshot else {}
+    for name in sorted(state.foreign, key=lambda each: (each.schema or "", each.name)):
+        yield Finding(
+            code="foreign-table",
+            subject=name.name if name.schema is None else f"{name.schema}.{name.name}",
+            severity=Severity.INFO,
+            message=said_of(name, read.get(name), state.never_ours),
+        )
 
 
 def _create_all_calls(calls: tuple[SourceCall, ...]) -> list[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -42,9 +41,14 @@ def structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
 
 def _tables_of(bind: Bind, survey: Survey) -> Tables:
     """Give the tables of the models without those that a setting calls foreign; None for all."""
-    patterns = survey.settings.foreign_tables
+    foreign, look = survey.states[bind.key].never_ours, survey.looks[bind.key]
     tables = bind.metadata.tables.values()
-    ours = [each for each in tables if not any(fnmatchcase(each.name, pattern) for pattern in patterns)]
+
+    def is_foreign(schema: str | None, name: str) -> bool:
+        (spelled,) = look.spelled([(bind.translated(schema), name)])
+        return foreign.pattern_for(spelled) is not None
+
+    ours = [each for each in tables if not is_foreign(each.schema, each.name)]
     return ours if len(ours) < len(tables) else None
 
 
