@@ -86,12 +86,14 @@ def _leave_others_out(config: Any) -> Any:
 
     An ``env.py`` that gives a filter itself cannot take another one; it is left alone.
     """
+    from .migrations import gives_filter
+
     arguments = current_app.extensions["migrate"].configure_args
     script_location = Path(config.get_main_option("script_location"))
     environment = script_location / "env.py"
     source = environment.read_text("utf-8", "replace") if environment.is_file() else ""
     for name, made in (("include_name", _OnlyOurs), ("include_object", _NotNamedForeign)):
-        if name not in source:
+        if not gives_filter(source, name):
             known = arguments.get(name)
             arguments[name] = made(getattr(known, "others", known), script_location)
     return config

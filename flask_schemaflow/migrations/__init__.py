@@ -15,6 +15,7 @@ from .writing import (
     staging_area,
     write_staged,
 )
+from .written_filters import gives_filter
 
 __all__ = [
     "Configured",
@@ -24,6 +25,7 @@ __all__ = [
     "RevisionFailed",
     "StagedRevision",
     "flask_db_group",
+    "gives_filter",
     "open_migrations",
     "remove_written",
     "replace_files",

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
-from sqlalchemy import String
+from sqlalchemy import String, inspect
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.inspection import _inspects
 
 from ..errors import ConfigurationError, SchemaFlowError
 from ..findings import without_passwords
@@ -270,10 +272,17 @@ def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
         if isinstance(error, CommandError):
             raise EnvironmentFailed(f"Alembic stopped: {error}") from error
         origin = origin_of_error(error)
+        asked = run.on_scratch and isinstance(error, DBAPIError)
         raise EnvironmentFailed(
             f"{origin or run.migrations.script_location / 'env.py'}: env.py failed with "
-            f"{describe_error(error)}"
+            f"{describe_error(error)}{_ON_SCRATCH if asked else ''}"
         ) from error
+
+
+_ON_SCRATCH = (
+    ". It runs on an empty scratch database before it runs on the real one, so what it asks for may not be "
+    "there: let it ask only where sa.inspect(connection).has_table(...) says so"
+)
 
 
 def _configured(context: EnvironmentContext, options: Mapping[str, Any]) -> Configured:
@@ -340,6 +349,12 @@ class LentConnection:
         """Keep the connection."""
 
     commit = rollback = invalidate = detach = close
+
+
+@_inspects(LentConnection)
+def _inspector(lent: LentConnection) -> Any:
+    """Answer ``sa.inspect(connection)`` in ``env.py``; SQLAlchemy goes by the class."""
+    return inspect(lent._connection)
 
 
 class _LentTransaction:

@@ -19,6 +19,7 @@ from flask_migrate import cli as migrate_cli
 
 from ..errors import ConfigurationError
 from ..revisions import Revision, circle_in, read_revisions
+from .written_filters import gives_filter
 from .written_table import version_table_written_in
 
 if TYPE_CHECKING:
@@ -162,7 +163,9 @@ class Migrations:
         if not file.is_file():
             return True
         source = file.read_text(encoding="utf-8", errors="replace")
-        return "schemaflow_" in source or ("configure_args" in source and "include_name" not in source)
+        return "schemaflow_" in source or (
+            "configure_args" in source and not gives_filter(source, "include_name")
+        )
 
     @property
     def has_stock_environment(self) -> bool:

@@ -194,4 +194,10 @@ def _make_plans(
         found = stamps.get(bind.key)
         current = (found,) if found else survey.states[bind.key].versions or ()
         plans[bind.key] = make_plan(bind.key, survey.revisions, current, options.revision)
+    targets = sorted({plan.target for plan in plans.values()})
+    if len(targets) > 1:
+        raise ConfigurationError(
+            f"{options.revision} is another revision for each database ({', '.join(targets)}), since they "
+            "are not at the same one. Name the revision."
+        )
     return plans
