@@ -45,7 +45,7 @@ def given_database(source: Source) -> Iterator[Connection]:
         server_connection(engine, once=True) as connection,
     ):
         _check(engine, real, keeper)
-        if [keeper.exec_driver_sql(each).scalar() for each in kind.lock][-1] != 1:
+        if [keeper.exec_driver_sql(each.format(wait=_WAIT)).scalar() for each in kind.lock][-1] != 1:
             raise Busy(f"{target_of(engine)} (SCHEMAFLOW_SCRATCH_URI) is used by another process.")
         _check_empty(engine, keeper)
         try:
@@ -112,7 +112,10 @@ def _check_empty(engine: Engine, given: Connection) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """The statements of one engine: ``content`` names something that is there, or gives nothing."""
+    """The statements of one engine: ``content`` names something that is there, or gives nothing.
+
+    ``lock`` waits for ``{wait}`` seconds; the last one gives 1 where it has the lock.
+    """
 
     lock: tuple[str, ...]
     content: str
@@ -179,7 +182,7 @@ def _others_mysql(connection: Connection) -> list[str]:
 _KINDS = {
     "postgresql": _Kind(
         lock=(
-            f"SELECT set_config('lock_timeout', '{_WAIT}s', false)",
+            "SELECT set_config('lock_timeout', '{wait}s', false)",
             "SELECT 1 FROM (SELECT pg_advisory_lock(7236833)) AS held",
         ),
         content=_CONTENT,
@@ -188,7 +191,7 @@ _KINDS = {
         others=lambda _connection: (),
     ),
     "mysql": _Kind(
-        lock=(f"SELECT GET_LOCK(CONCAT('schemaflow_scratch ', DATABASE()), {_WAIT})",),
+        lock=("SELECT GET_LOCK(CONCAT('schemaflow_scratch ', DATABASE()), {wait})",),
         content="SELECT MIN(name) FROM ("
         "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() "
         "UNION SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE() "

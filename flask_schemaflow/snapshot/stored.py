@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ def stored_path(revision: str, family: str) -> Path:
 
 def structure_hash(snapshot: Snapshot) -> str:
     """Hash what decides equality; two equal hashes mean equal structures. Read-only."""
-    objects = [
-        _object_to_json(_without_surroundings(each)) for each in snapshot.objects if not each.surrounding
-    ]
-    text = json.dumps([snapshot.family, sorted(objects, key=_dumped)], sort_keys=True)
+    objects = sorted(
+        _text_of(_without_surroundings(each)) for each in snapshot.objects if not each.surrounding
+    )
+    text = f"[{_dumped(snapshot.family)}, [{', '.join(objects)}]]"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -76,25 +76,36 @@ def render_stored(
         "revision": revision,
         "family": next(snapshot.family for snapshot in snapshots.values()),
         "chain": chain,
-        "databases": {key or "": _changes(snapshot, before.get(key)) for key, snapshot in snapshots.items()},
     }
-    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    databases = (
+        f"{_written(key or '')}: {_changes(snapshots[key], before.get(key))}"
+        for key in sorted(snapshots, key=lambda key: key or "")
+    )
+    head = _written(document).removesuffix("}")
+    return f'{head},\n"databases": {{{_lines(databases)}}}}}\n'
 
 
-def _changes(after: Snapshot, before: Snapshot | None) -> dict[str, Any]:
+def _changes(after: Snapshot, before: Snapshot | None) -> str:
     known = {each.key: each for each in before.objects} if before else {}
     there = {each.key for each in after.objects}
-    return {
+    head = {
         "hash": structure_hash(after),
         "server": ".".join(map(str, after.server_version[:2])),
-        "objects": [_object_to_json(o) for o in after.objects if not _is_same(known.get(o.key), o)],
         "removed": sorted(([*key] for key in known if key not in there), key=str),
     }
+    changed = (each for each in after.objects if not _is_same(known.get(each.key), each))
+    objects = _lines(_text_of(each, write=_written, indent="\n  ") for each in changed)
+    return f'{_written(head).removesuffix("}")}, "objects": [{objects}]}}'
+
+
+def _lines(texts: Iterable[str]) -> str:
+    """Write each on lines of its own: what changes is read in a diff."""
+    return "".join(f"{',' if number else ''}\n {text}" for number, text in enumerate(texts))
 
 
 def _is_same(one: Object | None, other: Object) -> bool:
     """Say whether two objects are written alike; the order of parts says nothing."""
-    return one == other or (one is not None and _object_to_json(one) == _object_to_json(other))
+    return one == other or (one is not None and _text_of(one) == _text_of(other))
 
 
 def read_stored(
@@ -232,14 +243,24 @@ def _without_surroundings(each: Object) -> Object:
     return replace(each, facts=facts, parts=parts)
 
 
-def _object_to_json(each: Object) -> dict[str, Any]:
-    parts = [_part_to_json(part) for part in each.parts]
+def _text_of(each: Object, write: Callable[[Any], str] | None = None, indent: str = "") -> str:
+    """Write an object as JSON with sorted keys, its parts sorted by their texts.
+
+    :param write: writes a value; ASCII only by default.
+    :param indent: what stands before each part.
+    """
+    write = write or _dumped
     document: dict[str, Any] = {"kind": each.kind, "name": each.name, "facts": dict(each.facts)}
+    texts = {key: write(value) for key, value in document.items()}
+    parts = sorted(write(_part_to_json(part)) for part in each.parts)
+    joint = f",{indent or ' '}"
+    texts["parts"] = f"[{indent if parts else ''}{joint.join(parts)}]"
     if each.schema is not None:
-        document["schema"] = each.schema
+        texts["schema"] = write(each.schema)
     if each.surrounding:
-        document["surrounding"] = True
-    return document | {"parts": sorted(parts, key=_dumped)}
+        texts["surrounding"] = "true"
+    written = (f'"{key}": {texts[key]}' for key in sorted(texts))
+    return f"{{{', '.join(written)}}}"
 
 
 def _part_to_json(part: Part) -> dict[str, Any]:
@@ -253,8 +274,8 @@ def _part_to_json(part: Part) -> dict[str, Any]:
     return document
 
 
-def _dumped(document: Any) -> str:
-    return json.dumps(document, sort_keys=True)
+_dumped = json.JSONEncoder(sort_keys=True).encode
+_written = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def _object_from_json(document: Mapping[str, Any]) -> Object:

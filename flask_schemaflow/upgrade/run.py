@@ -130,12 +130,16 @@ def migrate(run: Run, expected: Expected, safeguards: Mapping[BindKey, Safeguard
 
 
 def _hold(run: Run, stack: ExitStack) -> dict[BindKey, HeldTransaction]:
-    """Open all databases, each with its lock, before anything is done in one."""
+    """Open all databases, each with its lock, before anything is done in one.
+
+    They are locked in the order of their identities and given, so that they commit, in the app's order.
+    """
     binds = {bind.key: bind for bind in run.survey.relevant}
-    return {
+    locked = {
         key: stack.enter_context(migrating_transaction(binds[key].engine, run.survey.patience))
         for key in keys_in_order(binds, binds)
     }
+    return {key: locked[key] for key in binds}
 
 
 @dataclass(frozen=True)
