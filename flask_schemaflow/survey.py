@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from .discovery import (
     find_binds,
     refuse_in_memory,
     registered_db,
+    share_databases,
     with_direct_engines,
 )
 from .errors import ConfigurationError
@@ -26,7 +26,7 @@ from .history import OWN_TABLES, TABLE, History, read_history
 from .migrations import Configured, Folder, Migrations, open_migrations, run_environment
 from .revisions import Revision, TableName, concerns, tables_in
 from .scratch import NoScratch, scratch_databases
-from .session import Patience, database_exists, is_same_database, reading_connection
+from .session import Patience, database_exists, reading_connection
 from .snapshot import Snapshot, take_snapshot
 from .state import DatabaseState, Facts, classify, partition_names, table_names
 from .versions import DEFAULT_TABLE, read_versions
@@ -118,28 +118,13 @@ class Survey(Project):
     @cached_property
     def relevant(self) -> tuple[Bind, ...]:
         """The binds that have, or should have, tables of ours or a revision."""
-        found: list[Bind] = []
-        for bind in self.binds:
-            elsewhere = any(is_same_database(bind.engine, other.engine) for other in found)
-            if self._is_relevant(bind.key) and not (elsewhere and not self.states[bind.key].expected):
-                found.append(bind)
-        return tuple(found)
+        return tuple(bind for bind in self.binds if self._is_relevant(bind))
 
-    def _is_relevant(self, key: BindKey) -> bool:
-        state = self.states[key]
-        return bool(state.expected or state.versions) or any(concerns(each, key) for each in self.revisions)
-
-    def check_distinct(self) -> None:
-        """Check that no two binds lead to one database.
-
-        :raises ConfigurationError: they do; it has one version table, for the revisions of one of them.
-        """
-        for one, other in combinations(self.relevant, 2):
-            if is_same_database(one.engine, other.engine):
-                raise ConfigurationError(
-                    f"The binds {one.label} and {other.label} are the same database, {one.target}, which can "
-                    "have one version table only. Give the models of both one bind key."
-                )
+    def _is_relevant(self, bind: Bind) -> bool:
+        state = self.states[bind.key]
+        return bool(state.expected or state.versions) or any(
+            concerns(revision, each.key) for revision in self.revisions for each in bind.members
+        )
 
     def ours(self, key: BindKey, *made: Snapshot) -> Snapshot:
         """Give the real structure of our tables in one database.
@@ -189,9 +174,9 @@ def open_project(
     settings = overridden(read_settings(app.config, os.environ), options)
     metadata = getattr(app.extensions.get("schemaflow"), "metadata", None)
     binds = _with_scratch(find_binds(app, metadata=metadata, import_string=settings.metadata), settings)
-    binds = with_direct_engines(app, binds, settings.database_uri or {})
+    binds = share_databases(with_direct_engines(app, binds, settings.database_uri or {}))
     for bind in binds:
-        notify(f"Database    {bind.target} ({bind.label})")
+        notify(f"Database    {bind.target} ({', '.join(each.label for each in bind.members)})")
     has_extension = "schemaflow" in app.extensions
     has_db_group = "migrate" in app.extensions or has_extension
     migrations = open_migrations(app, registered_db(app), directory=where.directory, x_args=where.x_args)
@@ -235,14 +220,16 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
     binds, revisions = project.binds, project.revisions
     version_tables = find_version_tables(project.migrations, binds)
     looks = {bind.key: look_at(bind, version_tables[bind.key]) for bind in binds}
-    in_revisions = {bind.key: tables_in(revisions, bind.key) for bind in binds}
+    in_revisions = {bind.key: _tables_in_revisions(revisions, bind) for bind in binds}
     discovery = None
     if with_discovery:
         discovery = discover(
             project.app,
-            binds,
+            tuple(each for bind in binds for each in bind.members),
             project.settings,
-            in_database={bind.key: _as_models_say(bind, looks[bind.key]) for bind in binds},
+            in_database={
+                each.key: _as_models_say(bind, looks[bind.key]) for bind in binds for each in bind.members
+            },
             in_revisions=frozenset().union(*in_revisions.values()),
             record=loading,
             every_thread=loading is not None,
@@ -254,7 +241,7 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
                 versions=looks[bind.key].versions,
                 tables=table_names(looks[bind.key].snapshot),
                 in_models=looks[bind.key].spelled(
-                    (bind.translated(table.schema), table.name) for table in bind.metadata.tables.values()
+                    (bind.translated(table.schema), table.name) for table in bind.tables
                 ),
                 in_revisions=looks[bind.key].spelled(
                     (bind.translated(each.schema), each.name) for each in in_revisions[bind.key]
@@ -280,8 +267,11 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
         discovery=discovery,
     )
     refuse_in_memory(survey.relevant)
-    survey.check_distinct()
     return survey
+
+
+def _tables_in_revisions(revisions: Iterable[Revision], bind: Bind) -> frozenset[TableName]:
+    return frozenset().union(*(tables_in(revisions, each.key) for each in bind.members))
 
 
 def _as_models_say(bind: Bind, look: Look) -> frozenset[TableName]:
@@ -329,6 +319,31 @@ def version_table_of(configured: Configured) -> VersionTable:
     )
 
 
+def version_tables_of(
+    configured: Mapping[BindKey, Configured], binds: Iterable[Bind]
+) -> dict[BindKey, VersionTable]:
+    """Give the version table of each database that ``env.py`` configured.
+
+    :raises ConfigurationError: it names two for one database.
+    """
+    tables: dict[BindKey, VersionTable] = {}
+    for bind in binds:
+        found = {
+            each.label: version_table_of(configured[each.key])
+            for each in bind.members
+            if each.key in configured
+        }
+        if len(set(found.values())) > 1:
+            named = ", ".join(f"{table.name} for {label}" for label, table in found.items())
+            raise ConfigurationError(
+                f"env.py names several version tables in one database, {bind.target} ({named}). Binds that "
+                "share a database share its version table too: name one for all."
+            )
+        if found:
+            tables[bind.key] = next(iter(found.values()))
+    return tables
+
+
 def find_version_tables(migrations: Migrations, binds: Iterable[Bind]) -> dict[BindKey, VersionTable]:
     """Say where each database's revision stands: by ``Migrate``'s arguments, else by ``env.py``.
 
@@ -362,7 +377,7 @@ def _version_tables_of_environment(
         table = version_table_of_migrate(migrations)
         named = {_FIELDS[name]: value for name, value in written.items() if name in _FIELDS}
         return {bind.key: replace(table, **named) for bind in binds}
-    return {key: version_table_of(found) for key, found in configured.items()}
+    return version_tables_of(configured, binds)
 
 
 _FIELDS = {"version_table": "name", "version_table_schema": "schema", "version_table_pk": "pk"}

@@ -53,7 +53,7 @@ class Recorder:
         dialect = sa.create_engine(DIALECTS[family]).dialect
         with self.app.app_context():
             revision = read_revision(self.file)
-            (found,) = record_revisions(self.migrations, [revision], key, dialect, self.db.metadata)
+            (found,) = record_revisions(self.migrations, [revision], (key,), dialect, self.db.metadata)
             return found
 
     def hazards(self, *body: str, family: str = "sqlite") -> tuple[Hazard, ...]:

@@ -125,20 +125,6 @@ def test_a_revision_without_a_function_for_it_is_not_the_second_databases(shop: 
     assert told["logs"] == "not-ours"
 
 
-@pytest.mark.parametrize("command", ["db-adopt", "db-safe-upgrade"])
-def test_two_binds_on_one_file_are_refused(project: Project, command: str) -> None:
-    """One file has one version table."""
-    project.write("app.py", APP.replace("sqlite:///logs.db", "sqlite:///shop.db"))
-    project.create_all()
-    before = project.contents()
-
-    ended = project.flask(command)
-
-    assert ended.code == 2, ended.stderr
-    assert "The binds default and logs are the same database" in ended.verdict
-    assert project.contents() == before
-
-
 def test_a_second_bind_without_tables_may_lead_to_the_same_file(project: Project) -> None:
     """Only tables make it matter."""
     app = APP.replace("sqlite:///logs.db", "sqlite:///shop.db").partition("    class Entry")[0]

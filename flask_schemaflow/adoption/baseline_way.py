@@ -25,7 +25,7 @@ from ..revisions import TableName, read_revision, source_hash
 from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path
 from ..stamping import unchanged_databases
 from ..state import State
-from ..survey import Survey, VersionTable, version_table_of
+from ..survey import Survey, VersionTable, version_tables_of
 from .common import Adoption, BindKey, names_in, stamp
 from .drafting import (
     about_rows,
@@ -36,6 +36,7 @@ from .drafting import (
     scratch_for,
     stage_baseline,
     structure_of_models,
+    with_models,
 )
 
 if TYPE_CHECKING:
@@ -48,14 +49,14 @@ if TYPE_CHECKING:
 def write_baseline(adoption: Adoption) -> None:
     """Write the baseline of what is there, proved on scratch, and stamp the databases that have it."""
     survey = adoption.survey
-    several = any(bind.key is not None for bind in survey.relevant)
+    several = any(each.key is not None for bind in survey.relevant for each in with_models(bind))
     with (
         staging_area(survey.migrations, several_databases=several) as staging,
         ExitStack() as afterwards,
     ):
         with scratch_for(survey, afterwards) as scratches:
             configured = ask_environment(staging, survey, scratches)
-            tables = {key: version_table_of(found) for key, found in configured.items()}
+            tables = version_tables_of(configured, survey.binds)
             adoption = _with_version_tables(adoption, tables)
             proved = _prove_at_once(adoption, staging, configured, scratches)
         _end(proved or _prove_in_steps(adoption, staging, configured))
@@ -90,7 +91,7 @@ def _prove_at_once(
     """
     survey = adoption.survey
     unmanaged = _unmanaged(survey)
-    if len(unmanaged) < len(survey.relevant):
+    if len(unmanaged) < len(survey.relevant) or any(bind.others for bind in unmanaged):
         return None
     engines = adoption.options.engines
     drafts = {bind.key: draft_for(bind, survey, engines, None, {}, tries_later=True) for bind in unmanaged}
@@ -134,7 +135,11 @@ def _prove_in_steps(
     unmanaged = _unmanaged(survey)
     accepted = _accepted_drift(adoption, unmanaged, wanted)
     engines = adoption.options.engines
-    drafts = {b.key: draft_for(b, survey, engines, wanted[b.key], accepted) for b in binds}
+    drafts = {
+        each.key: draft_for(each, survey, engines, wanted[b.key], accepted, shared=b)
+        for b in binds
+        for each in with_models(b)
+    }
     staged = stage_baseline(adoption, staging, configured, drafts, accepted)
     adoption.notify("Proving     the baseline on a scratch database")
     proof = _prove(adoption, staged.migrations, staged.id, unmanaged, wanted)
@@ -270,7 +275,7 @@ def _stored_snapshots(survey: Survey, staged: StagedRevision, proof: Proof) -> d
     (chain,) = chain_hashes([read_revision(staged.target)]).values()
     files = {}
     for family in {bind.family for bind in survey.relevant}:
-        snapshots = {b.key: proof.snapshots[b.key] for b in survey.relevant if b.family == family}
+        snapshots = {b.stored_as: proof.snapshots[b.key] for b in survey.relevant if b.family == family}
         files[stored_path(staged.id, family)] = render_stored(staged.id, chain, snapshots, {})
     return files
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextvars
 import importlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import ExecutableDDLElement
 
 from ..errors import ConfigurationError, SchemaFlowError
 from ..loading import guarded_loading, is_command_running, origin_of_error
 from ..scratch import Source
-from ..session import family_of, target_of
+from ..session import family_of, is_same_database, target_of
 from ..sqlite_file import file_of_url
 
 if TYPE_CHECKING:
@@ -26,12 +26,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Bind:
-    """A bind key with its engine and the metadata of its tables; the key None is the default database."""
+    """A bind key with its engine and the metadata of its tables; the key None is the default database.
+
+    ``others`` are further binds that lead to the same database: they share its connection, its lock, its
+    version table and its revisions.
+    """
 
     key: str | None
     engine: Engine
     metadata: MetaData
     scratch_uri: str | None = None
+    others: tuple[Bind, ...] = ()
+
+    @property
+    def members(self) -> tuple[Bind, ...]:
+        """The bind itself and those that share its database."""
+        return (self, *self.others)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables of all models in the database."""
+        return tuple(table for each in self.members for table in each.metadata.tables.values())
+
+    @property
+    def stored_as(self) -> str | None:
+        """Under which key the structure is stored: alone it is another one than together with others."""
+        return "+".join(each.key or "" for each in self.members) if self.others else self.key
 
     @property
     def source(self) -> Source:
@@ -41,11 +61,11 @@ class Bind:
     @property
     def is_plain(self) -> bool:
         """Say whether its models name no schema, and run nothing of the app's while tables are made."""
-        tables = self.metadata.tables.values()
+        tables = self.tables
         return (
             not self.translations
             and all(table.schema is None for table in tables)
-            and not any(map(_has_events, (self.metadata, *tables)))
+            and not any(map(_has_events, (*(each.metadata for each in self.members), *tables)))
         )
 
     @property
@@ -142,6 +162,20 @@ def find_binds(
         _refuse_translations(binds[-1])
     refuse_in_memory(bind for bind in binds if bind.metadata.tables)
     return tuple(binds)
+
+
+def share_databases(binds: Iterable[Bind]) -> tuple[Bind, ...]:
+    """Put binds together that lead to one database as their URLs say, under the first of them."""
+    found: list[Bind] = []
+    for bind in binds:
+        for position, first in enumerate(found):
+            same_place = is_same_database(first.engine, bind.engine)
+            if same_place and first.translations == bind.translations:
+                found[position] = replace(first, others=(*first.others, bind))
+                break
+        else:
+            found.append(bind)
+    return tuple(found)
 
 
 def _refuse_translations(bind: Bind) -> None:

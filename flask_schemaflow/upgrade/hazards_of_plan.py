@@ -85,7 +85,8 @@ def _tables_of(hazards: tuple[Hazard, ...]) -> tuple[tuple[str | None, str], ...
 def _recorded(run: Run, bind: Bind, plan: Plan) -> tuple[RecordedRevision, ...]:
     by_id = {revision.id: revision for revision in run.survey.revisions}
     revisions = [by_id[step.revision] for step in plan.steps]
-    return record_revisions(run.survey.migrations, revisions, bind.key, bind.engine.dialect, bind.metadata)
+    keys = tuple(each.key for each in bind.members)
+    return record_revisions(run.survey.migrations, revisions, keys, bind.engine.dialect, bind.metadata)
 
 
 def _note_in_plan(run: Run, bind: Bind, recorded: Iterable[RecordedRevision]) -> None:
