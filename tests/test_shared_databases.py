@@ -202,3 +202,38 @@ def test_what_is_stored_for_shared_databases_is_not_used_for_separate_ones(
     assert ended.code == 0, ended.stderr
     assert told(ended, "revision_after") == dict.fromkeys((None, "audit", "logs"), "first")
     assert look(project, separate["LOGS"]) == (["first"], {"entry": ["id"]})
+
+
+def test_binds_with_schemas_of_their_own_share_the_lock_only(project: Project, postgresql: str) -> None:
+    """Their search paths lead to different schemas of one database, each with its own version table."""
+    one, two = (f"{postgresql}?options=-csearch_path%3D{schema}" for schema in ("one", "two"))
+    project.environment |= {"DATABASE": one, "LOGS": two, "AUDIT": two}
+    execute(project, "CREATE SCHEMA one", "CREATE SCHEMA two", url=postgresql)
+    project.write("app.py", APP)
+    project.python(MAKE)
+
+    adopted = project.adopt("--rev-id", "first")
+    add(project, "second", "first", default=add_column("users", "age"), logs=add_column("entry", "text"))
+    execute(project, "DROP TABLE two.alembic_version")
+    upgraded = project.safe_upgrade("--lock-wait", "0")
+
+    assert adopted.code == 0, adopted.stderr
+    assert upgraded.code == 0, upgraded.stderr
+    assert told(upgraded, "verified") == dict.fromkeys((None, "audit", "logs"), True)
+    assert look(project, one) == (["second"], {"users": ["id", "age"]})
+    assert look(project, two) == (["second"], {"entry": ["id", "text"], "event": ["id"]})
+
+
+def test_two_ways_of_writing_one_database(project: Project, mariadb: str) -> None:
+    """Which of two URLs is meant cannot be chosen for the app: both are named, and nothing is written."""
+    other = mariadb.replace("127.0.0.1", "localhost")
+    project.environment |= {"DATABASE": mariadb, "LOGS": other, "AUDIT": other}
+    project.write("app.py", APP)
+    project.python(MAKE)
+
+    ended = project.adopt()
+
+    assert ended.code == 2, ended.stderr
+    assert "lead to one database by different URLs" in ended.verdict
+    assert "localhost" in ended.verdict
+    assert not (project.path / "migrations").exists()

@@ -7,7 +7,7 @@ connect listeners where revisions need them.
 from .connecting import KEEPS_TRANSACTION, connect_with, note_default_schema, server_connection
 from .explaining import code_of, explained
 from .holding import HeldTransaction, held_transaction, migrating_transaction
-from .identity import identity_of, identity_on, in_order, name_of
+from .identity import databases_in_order, identity_of, identity_on, in_order, name_of
 from .locking import nobody_else
 from .patience import Patience
 from .pooling import check_no_pooler
@@ -26,6 +26,7 @@ __all__ = [
     "code_of",
     "connect_with",
     "database_exists",
+    "databases_in_order",
     "engines_replaced",
     "explained",
     "family_of",

@@ -15,7 +15,7 @@ from ..interrupts import uninterrupted
 from ..migrations import run_environment
 from ..scratch import inert_database
 from ..session import HeldTransaction, migrating_transaction
-from ..stamping import keys_in_order, unchanged_databases, write_revision
+from ..stamping import hold_in_order, unchanged_databases, write_revision
 from ..survey import Look, Notify, Survey, read_look
 from ..versions import create_version_table
 from .commits import Commits
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
     from sqlalchemy.engine import Connection
 
+    from ..discovery import Bind
     from ..drift import Drift
     from ..journal import Recorder
     from ..plan import Plan
@@ -134,12 +135,13 @@ def _hold(run: Run, stack: ExitStack) -> dict[BindKey, HeldTransaction]:
 
     They are locked in the order of their identities and given, so that they commit, in the app's order.
     """
-    binds = {bind.key: bind for bind in run.survey.relevant}
-    locked = {
-        key: stack.enter_context(migrating_transaction(binds[key].engine, run.survey.patience))
-        for key in keys_in_order(binds, binds)
-    }
-    return {key: locked[key] for key in binds}
+
+    def hold(bind: Bind, locked: HeldTransaction | None) -> HeldTransaction:
+        return stack.enter_context(migrating_transaction(bind.engine, run.survey.patience, locked=locked))
+
+    keys = [bind.key for bind in run.survey.relevant]
+    locked = hold_in_order(run.survey, keys, hold)
+    return {key: locked[key] for key in keys}
 
 
 @dataclass(frozen=True)
