@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from .errors import UnadoptableState
+from .findings import Finding, Severity
+from .revisions import concerns, tables_in
 from .state import State
 
 if TYPE_CHECKING:
@@ -73,6 +76,86 @@ def _not_ours(survey: Survey, bind: Bind) -> str:
 
 def _rows(survey: Survey, bind: Bind) -> str:
     return ", ".join(survey.states[bind.key].versions or ())
+
+
+# -- databases that no revision speaks of ----------------------------------------------------------
+
+
+def check_covered(survey: Survey) -> None:
+    """Check that the revisions, or ``env.py`` where there is none yet, are for every database. Read-only.
+
+    :raises UnadoptableState: a bind has models with tables, and they are not.
+    """
+    found = not_covered(survey)
+    if found:
+        raise UnadoptableState(f"{found[0].message} {found[0].hint}", findings=found)
+
+
+def not_covered(survey: Survey) -> tuple[Finding, ...]:
+    """Tell of the binds whose tables no revision can have made, with the ways on. Read-only."""
+    found = []
+    for bind in survey.relevant:
+        for each in bind.members:
+            tables = _uncovered_tables(survey, bind, each)
+            if tables:
+                found.append(_not_covered(survey, each, tables))
+    return tuple(found)
+
+
+def _uncovered_tables(survey: Survey, bind: Bind, member: Bind) -> list[str]:
+    if not survey.revisions:
+        covered = member.key is None or not survey.migrations.is_for_one_database
+    else:
+        covered = any(concerns(revision, member.key) for revision in survey.revisions)
+    if covered:
+        return []
+    look, foreign = survey.looks[bind.key], survey.states[bind.key].never_ours
+    made = look.spelled(  # for whatever database: a revision may have its own way to tell them apart
+        (bind.translated(table.schema), table.name)
+        for every in survey.binds
+        for each in every.members
+        for table in tables_in(survey.revisions, each.key)
+    )
+    names = look.spelled((bind.translated(t.schema), t.name) for t in member.metadata.tables.values())
+    return sorted(name.name for name in foreign.without(names) - made)
+
+
+def _not_covered(survey: Survey, bind: Bind, tables: list[str]) -> Finding:
+    folder, key = survey.migrations.directory, bind.key or ""
+    shown = ", ".join(tables[:5]) + (", …" if len(tables) > 5 else "")
+    for_one = survey.migrations.is_for_one_database
+    why = f", since {folder / 'env.py'} is for one database" if for_one else ""
+    return Finding(
+        code="bind-not-covered",
+        subject=bind.label,
+        severity=Severity.ERROR,
+        message=f"The tables of the bind {bind.label} ({shown}) are in no revision{why}.",
+        hint=f"If somebody else takes care of that database: SCHEMAFLOW_FOREIGN_TABLES = ['{key}:*']. "
+        f"Else: {_ways_to_cover(survey, key, for_one=for_one)}",
+    )
+
+
+def _ways_to_cover(survey: Survey, key: str, *, for_one: bool) -> str:
+    folder, number = survey.migrations.directory, len(survey.revisions)
+    if not number:
+        return f"remove {folder}, and run this again: it is made anew for all databases."
+    steps = []
+    if for_one:
+        steps.append(
+            f"`flask db init --multidb -d {folder}-multidb`, and copy env.py, alembic.ini and script.py.mako "
+            f"from there to {folder}"
+        )
+        steps.append(
+            f"in each of the {number} revisions rename upgrade() to upgrade_(), downgrade() to downgrade_()"
+            ', and add `def upgrade(engine_name): globals()["upgrade_%s" % engine_name]()` and the same for '
+            "downgrade"
+        )
+    steps.append(
+        f"add `def upgrade_{key}(): pass` and `def downgrade_{key}(): pass` to each revision that lacks them"
+    )
+    steps.append(f"`flask db revision`, and create the tables in its upgrade_{key}()")
+    steps.append("run this again: what is there is compared with it and stamped")
+    return "; ".join(f"({position}) {step}" for position, step in enumerate(steps, 1)) + "."
 
 
 REASONS: Mapping[State, Reason] = {

@@ -12,7 +12,7 @@ from ..errors import Busy, UnadoptableState
 from ..findings import Finding, Severity
 from ..foreign import said_of
 from ..preflight import check_reachable, check_servers
-from ..refusals import REASONS
+from ..refusals import REASONS, check_covered
 from ..results import Progress, Result
 from ..revisions import TableName
 from ..state import State
@@ -81,6 +81,7 @@ def _way(survey: Survey) -> Callable[[Adoption], None]:
             bind = next(b for b in survey.relevant if survey.states[b.key].state is state)
             _check_same_revisions(survey)
             raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
+    check_covered(survey)
     if not survey.revisions:
         return write_baseline
     if State.UNMANAGED in states:

@@ -78,6 +78,11 @@ class Bind:
         return self.translations.get(schema, schema)
 
     @property
+    def setting(self) -> str:
+        """The setting of Flask-SQLAlchemy that says where it is."""
+        return "SQLALCHEMY_DATABASE_URI" if self.key is None else f"SQLALCHEMY_BINDS[{self.key!r}]"
+
+    @property
     def label(self) -> str:
         """The bind key, in a form to print."""
         return self.key or "default"
@@ -195,10 +200,9 @@ def refuse_in_memory(binds: Iterable[Bind]) -> None:
     """
     for bind in binds:
         if bind.family == "sqlite" and file_of_url(bind.engine.url) is None:
-            setting = "SQLALCHEMY_DATABASE_URI" if bind.key is None else f"SQLALCHEMY_BINDS[{bind.key!r}]"
             raise ConfigurationError(
                 f"The app's database {bind.label!r} is SQLite in memory, which is gone when the command "
-                f"ends. Set {setting} to the real database."
+                f"ends. Set {bind.setting} to the real database."
             )
 
 

@@ -177,6 +177,15 @@ class Migrations:
         source = file.read_text(encoding="utf-8", errors="replace")
         return any(each.read_text(encoding="utf-8") == source for each in templates)
 
+    @property
+    def is_for_one_database(self) -> bool:
+        """Say whether ``env.py`` is there and does not even speak of bind keys or several engines."""
+        file = self.script_location / "env.py"
+        if not file.is_file():
+            return False
+        source = file.read_text(encoding="utf-8", errors="replace")
+        return re.search(r"\bbind_|\bbinds\b|BINDS\b|\.engines\b(?!\[None\])", source) is None
+
     def drafted_in(self, script_location: Path, version_folder: Path) -> Migrations:
         """Give the same folder with a draft's revisions (and environment) in its place."""
         return replace(self, script_location=script_location, version_folder=version_folder)

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, UnadoptableState
 from ..matching import revision_of
 from ..plan import Plan, make_plan
 from ..preflight import OF_SERVERS, check_reachable, check_servers
-from ..refusals import REASONS
+from ..refusals import REASONS, check_covered
 from ..results import Progress, Result
 from ..session import database_exists, nobody_else
 from ..state import State
@@ -65,7 +65,7 @@ def safe_upgrade(
         where = Where(directory=options.directory, x_args=options.x_args)
         project = open_project(app, where, notify, options=options.settings)
         progress.note_targets(project.binds)
-        check_reachable(project, expected_name=options.expect_database)
+        check_reachable(project, expected_names=options.expect_database)
         at_head = is_at_head(project, options.revision) if project.revisions else None
         if at_head is not None:
             _end_early(progress, at_head)
@@ -99,6 +99,8 @@ def _upgrade(
 ) -> None:
     progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
+    if survey.revisions:
+        check_covered(survey)
     _check_there(survey, options)
     opened = open_journals(survey, resume=options.resume, dry_run=options.dry_run)
     close_failures(survey, but=opened)
@@ -129,8 +131,8 @@ def _check_there(survey: Survey, options: UpgradeOptions) -> None:
     for bind in survey.relevant:
         if not options.create and not database_exists(bind.engine):
             raise ConfigurationError(
-                f"There is no database at {bind.target}. Check SQLALCHEMY_DATABASE_URI, or say "
-                "--create to make a new one."
+                f"There is no database at {bind.target}. Check {bind.setting}, or say --create to make a "
+                "new one."
             )
 
 
