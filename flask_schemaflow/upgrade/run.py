@@ -268,15 +268,21 @@ class _Steps:
         self.all, self.held, self.measures, self.rows = run, held, measures, rows
         self.binds = {bind.key: bind for bind in run.survey.relevant}
         self.at: tuple[BindKey, str] = (None, "")
+        self.turn: BindKey = None
         self.titles = {step.revision: step.title for plan in run.plans.values() for step in plan.steps}
 
     def run(self, prepared: Mapping[BindKey, Connection]) -> None:
-        """Run them through ``env.py``; once more for what is left where one has to be tried again."""
-        retrying = Retrying(self.all.survey.patience, self.measures.commits)
-        while not self._ran(prepared, retrying):
-            pass
+        """Run them through ``env.py``, one database after the other, whatever order ``env.py`` has.
 
-    def _ran(self, prepared: Mapping[BindKey, Connection], retrying: Retrying) -> bool:
+        It runs once more for what is left where a revision has to be tried again.
+        """
+        retrying = Retrying(self.all.survey.patience, self.measures.commits)
+        for key, plan in self.all.plans.items():
+            while plan.steps and not self._ran(key, prepared, retrying):
+                pass
+
+    def _ran(self, turn: BindKey, prepared: Mapping[BindKey, Connection], retrying: Retrying) -> bool:
+        self.turn = turn
         try:
             run_environment(
                 self.all.survey.migrations,
@@ -284,7 +290,7 @@ class _Steps:
                 self.pending,
                 on_apply=self.applied,
                 on_start=self.started,
-                required=tuple(self.all.plans),
+                required=(turn,),
             )
         except Exception as error:
             key, revision = self.at
@@ -296,7 +302,7 @@ class _Steps:
 
     def pending(self, key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
         """Give what env.py is to run."""
-        if key not in self.all.plans:
+        if key != self.turn:
             return []
         assert context.script is not None
         return context.script._upgrade_revs(self.all.plans[key].target, heads)  # type: ignore[arg-type]
