@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .errors import UnadoptableState
 from .findings import Finding, Severity
-from .revisions import concerns, tables_in
+from .revisions import TableName, concerns, tables_in
 from .state import State
 
 if TYPE_CHECKING:
@@ -76,6 +76,30 @@ def _not_ours(survey: Survey, bind: Bind) -> str:
 
 def _rows(survey: Survey, bind: Bind) -> str:
     return ", ".join(survey.states[bind.key].versions or ())
+
+
+# -- tables that are found by the search path only -------------------------------------------------
+
+
+def check_search_path(survey: Survey) -> None:
+    """Check that names without a schema mean the tables that the app finds by them. Read-only.
+
+    PostgreSQL looks for a table in all schemas of the search path, and makes it in the first one.
+
+    :raises UnadoptableState: a table is in a further one, so that a revision would make it again.
+    """
+    for bind in survey.relevant:
+        state, look = survey.states[bind.key], survey.looks[bind.key]
+        for name in sorted(state.expected - state.ours, key=lambda each: each.name):
+            further = (each for each in look.search_path if each != look.default_schema)
+            found = next((each for each in further if TableName(each, name.name) in state.foreign), None)
+            if name.schema is None and found is not None:
+                raise UnadoptableState(
+                    f"{bind.target}: the table {name.name} is in the schema {found}, which the search path "
+                    f"({', '.join(look.search_path)}) has behind {look.default_schema}: the app finds it "
+                    f"there, and a revision would make another one in {look.default_schema}. Put {found} "
+                    f"first in the search path, or say in the model where it is: schema={found!r}."
+                )
 
 
 # -- databases that no revision speaks of ----------------------------------------------------------

@@ -19,6 +19,7 @@ from .discovery import (
     registered_db,
     share_databases,
     with_direct_engines,
+    with_scratch_uris,
 )
 from .errors import ConfigurationError
 from .foreign import foreign_names
@@ -26,7 +27,7 @@ from .history import OWN_TABLES, TABLE, History, read_history
 from .migrations import Configured, Folder, Migrations, open_migrations, run_environment
 from .revisions import Revision, TableName, concerns, tables_in
 from .scratch import NoScratch, scratch_databases
-from .session import Patience, database_exists, reading_connection
+from .session import Patience, database_exists, reading_connection, schemas_searched
 from .snapshot import Snapshot, take_snapshot
 from .state import DatabaseState, Facts, classify, partition_names, table_names
 from .versions import DEFAULT_TABLE, read_versions
@@ -65,14 +66,16 @@ class VersionTable:
 class Look:
     """What was read of one database at one moment; all None where there is no database yet.
 
-    ``default_schema`` is what the engine calls the schema that need not be named; ``history`` is what we
-    did there before.
+    ``default_schema`` is what the engine calls the schema that need not be named; ``search_path`` are all
+    schemas in which names without one are looked for, where there may be several (PostgreSQL); ``history``
+    is what we did there before.
     """
 
     versions: tuple[str, ...] | None = None
     snapshot: Snapshot | None = None
     history: History = field(default=History(), compare=False)
     default_schema: str | None = field(default=None, compare=False)
+    search_path: tuple[str, ...] = field(default=(), compare=False)
 
     def spelled(self, names: Iterable[tuple[str | None, str]]) -> frozenset[TableName]:
         """Give table names, by (schema, name), without the schema where it is the default one."""
@@ -173,7 +176,8 @@ def open_project(
     """
     settings = overridden(read_settings(app.config, os.environ), options)
     metadata = getattr(app.extensions.get("schemaflow"), "metadata", None)
-    binds = _with_scratch(find_binds(app, metadata=metadata, import_string=settings.metadata), settings)
+    binds = find_binds(app, metadata=metadata, import_string=settings.metadata)
+    binds = with_scratch_uris(binds, settings.scratch_uri or {})
     binds = share_databases(with_direct_engines(app, binds, settings.database_uri or {}))
     for bind in binds:
         notify(f"Database    {bind.target} ({', '.join(each.label for each in bind.members)})")
@@ -197,16 +201,6 @@ def open_project(
             tell=notify,
         ),
     )
-
-
-def _with_scratch(binds: tuple[Bind, ...], settings: Settings) -> tuple[Bind, ...]:
-    given = settings.scratch_uri or {}
-    for key in given:
-        if all(bind.key != key for bind in binds):
-            raise ConfigurationError(f"SCHEMAFLOW_SCRATCH_URI names the bind {key!r}, which the app has not.")
-    if len(set(given.values())) < len(given):
-        raise ConfigurationError("SCHEMAFLOW_SCRATCH_URI names one database for two binds.")
-    return tuple(replace(bind, scratch_uri=given.get(bind.key)) for bind in binds)
 
 
 def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRecord | None = None) -> Survey:
@@ -295,7 +289,12 @@ def read_look(connection: Connection, version_table: VersionTable) -> Look:
     """Read version rows, structure and history on a connection. Read-only."""
     versions = read_versions(connection, version_table.name, version_table.schema)
     snapshot = take_snapshot(connection)
-    look = Look(versions=versions, snapshot=snapshot, default_schema=connection.dialect.default_schema_name)
+    look = Look(
+        versions=versions,
+        snapshot=snapshot,
+        default_schema=connection.dialect.default_schema_name,
+        search_path=schemas_searched(connection),
+    )
     if look.spelled([(version_table.schema, TABLE)]) <= table_names(snapshot):
         history = read_history(connection, version_table.schema, revisions=versions or ())
         look = replace(look, history=history)

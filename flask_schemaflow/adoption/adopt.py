@@ -12,7 +12,7 @@ from ..errors import Busy, UnadoptableState
 from ..findings import Finding, Severity
 from ..foreign import said_of
 from ..preflight import check_reachable, check_servers
-from ..refusals import REASONS, check_covered
+from ..refusals import REASONS, check_covered, check_search_path
 from ..results import Progress, Result
 from ..revisions import TableName
 from ..state import State
@@ -73,6 +73,7 @@ def adopt(
 
 
 def _way(survey: Survey) -> Callable[[Adoption], None]:
+    check_search_path(survey)
     states = {survey.states[bind.key].state for bind in survey.relevant}
     if State.AHEAD in states:
         return _nothing_for_this_release

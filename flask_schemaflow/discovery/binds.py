@@ -169,6 +169,20 @@ def find_binds(
     return tuple(binds)
 
 
+def with_scratch_uris(binds: Iterable[Bind], given: Mapping[str | None, str]) -> tuple[Bind, ...]:
+    """Give the binds the scratch databases that were named for them.
+
+    :raises ConfigurationError: a bind is not the app's, or one database is named for two.
+    """
+    binds = tuple(binds)
+    for key in given:
+        if all(bind.key != key for bind in binds):
+            raise ConfigurationError(f"SCHEMAFLOW_SCRATCH_URI names the bind {key!r}, which the app has not.")
+    if len(set(given.values())) < len(given):
+        raise ConfigurationError("SCHEMAFLOW_SCRATCH_URI names one database for two binds.")
+    return tuple(replace(bind, scratch_uri=given.get(bind.key)) for bind in binds)
+
+
 def share_databases(binds: Iterable[Bind]) -> tuple[Bind, ...]:
     """Put binds together that lead to one database as their URLs say, under the first of them."""
     found: list[Bind] = []

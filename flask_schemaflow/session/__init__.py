@@ -4,7 +4,13 @@ They share the app's dialect, so that what its engine options say of values hold
 connect listeners where revisions need them.
 """
 
-from .connecting import KEEPS_TRANSACTION, connect_with, note_default_schema, server_connection
+from .connecting import (
+    KEEPS_TRANSACTION,
+    connect_with,
+    note_default_schema,
+    schemas_searched,
+    server_connection,
+)
 from .explaining import code_of, explained
 from .holding import HeldTransaction, held_transaction, migrating_transaction
 from .identity import databases_in_order, identity_of, identity_on, in_order, name_of
@@ -40,6 +46,7 @@ __all__ = [
     "nobody_else",
     "note_default_schema",
     "reading_connection",
+    "schemas_searched",
     "sealed",
     "server_connection",
     "sqlite_path",

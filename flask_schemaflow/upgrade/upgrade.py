@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, UnadoptableState
 from ..matching import revision_of
 from ..plan import Plan, make_plan
 from ..preflight import OF_SERVERS, check_reachable, check_servers
-from ..refusals import REASONS, check_covered
+from ..refusals import REASONS, check_covered, check_search_path
 from ..results import Progress, Result
 from ..session import database_exists, nobody_else
 from ..state import State
@@ -101,6 +101,7 @@ def _upgrade(
     progress.note_states(survey.states)
     if survey.revisions:
         check_covered(survey)
+        check_search_path(survey)
     _check_there(survey, options)
     opened = open_journals(survey, resume=options.resume, dry_run=options.dry_run)
     close_failures(survey, but=opened)
