@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from sqlalchemy import MetaData, Table
 
+BindKey = str | None
 NameFilter = Callable[[str | None, str, Mapping[str, Any]], bool]
 ObjectFilter = Callable[[Any, str | None, str, bool, Any], bool]
 
@@ -108,6 +109,7 @@ class _OnlyOurs:
 
     others: NameFilter | None
     script_location: Path
+    known: dict[frozenset[BindKey], frozenset[tuple[str | None, str]]] = field(default_factory=dict)
 
     def __call__(self, name: str | None, kind: str, parents: Mapping[str, Any]) -> bool:
         if kind == "table" and (name in OWN_TABLES or not self._has(parents.get("schema_name"), str(name))):
@@ -115,30 +117,48 @@ class _OnlyOurs:
         return self.others is None or self.others(name, kind, parents)
 
     def _has(self, schema: str | None, name: str) -> bool:
+        keys = _keys_compared()
+        if keys not in self.known:
+            self.known[keys] = self._tables_of(keys)
+        ours, lower = self.known[keys], name.lower()
         # Without case, which some engines do not keep; a default schema may be named in a model.
-        lower = name.lower()
-        return (schema, lower) in self._ours or (
-            schema is None and any(each == lower for _, each in self._ours)
-        )
+        return (schema, lower) in ours or (schema is None and any(each == lower for _, each in ours))
 
-    @cached_property
-    def _ours(self) -> frozenset[tuple[str | None, str]]:
-        """The tables of all models and of all revisions, whichever database they are in."""
+    def _tables_of(self, keys: frozenset[BindKey]) -> frozenset[tuple[str | None, str]]:
+        """Give the tables of the models and of the revisions for these binds."""
         from .migrations import open_migrations
 
-        db = current_app.extensions["migrate"].db
-        known = getattr(current_app.extensions.get("schemaflow"), "metadata", None)
-        metadatas = [*db.metadatas.values(), *([known] if known is not None else ())]
-        found = {TableName(each.schema, each.name) for each in _tables_in(metadatas)}
+        metadatas = _metadatas()
+        tables = (table for key in keys for each in metadatas[key] for table in each.tables.values())
+        found = {TableName(each.schema, each.name) for each in tables}
         with suppress(SchemaFlowError):  # Alembic says it in its own words
+            db = current_app.extensions["migrate"].db
             migrations = open_migrations(current_app, db, directory=str(self.script_location))
-            found.update(*(tables_in(migrations.read_revisions(), key) for key in db.engines))
+            found.update(*(tables_in(migrations.read_revisions(), key) for key in keys))
         return frozenset((each.schema, each.name.lower()) for each in found)
 
 
-def _tables_in(metadatas: Iterable[MetaData]) -> Iterator[Table]:
-    for metadata in metadatas:
-        yield from metadata.tables.values()
+def _metadatas() -> dict[BindKey, list[MetaData]]:
+    """Give the metadata of each bind; the default one may have another one beside it."""
+    found = {key: [each] for key, each in current_app.extensions["migrate"].db.metadatas.items()}
+    beside = getattr(current_app.extensions.get("schemaflow"), "metadata", None)
+    if beside is not None:
+        found.setdefault(None, []).append(beside)
+    return found
+
+
+def _keys_compared() -> frozenset[BindKey]:
+    """Give the binds whose models ``env.py`` compares just now; all where it does not say.
+
+    Several binds may lead to one database, where the tables of the others are there as well.
+    """
+    from alembic import context
+
+    target = context.get_context().opts.get("target_metadata")
+    compared = target if isinstance(target, list | tuple) else [target]
+    metadatas = _metadatas()
+    keys = {key for key, own in metadatas.items() if any(each is one for each in own for one in compared)}
+    return frozenset(keys or metadatas)
 
 
 @dataclass(frozen=True)
@@ -154,10 +174,13 @@ class _NotNamedForeign:
         return self.others is None or self.others(thing, name, kind, reflected, compared)
 
     def _is_named(self, table: Table) -> bool:
-        db = current_app.extensions["migrate"].db
-        key = next((key for key, metadata in db.metadatas.items() if metadata is table.metadata), None)
-        names = foreign_names(self._patterns, key, db.engines[key].dialect.default_schema_name)
-        return names.pattern_for(TableName(table.schema, table.name)) is not None
+        engines = current_app.extensions["migrate"].db.engines
+        wanted = TableName(table.schema, table.name)
+        named = (
+            foreign_names(self._patterns, key, engines[key].dialect.default_schema_name)
+            for key in _keys_compared() & engines.keys()
+        )
+        return any(each.pattern_for(wanted) is not None for each in named)
 
     @cached_property
     def _patterns(self) -> tuple[str, ...]:

@@ -111,6 +111,8 @@ def test_they_are_adopted_and_upgraded_as_one(shop: Project) -> None:
     ]
     assert shop.adopt().document["outcome"] == "already-adopted"
     assert shop.safe_upgrade().document["outcome"] == "nothing-to-do"
+    migrated = shop.flask("db", "migrate")
+    assert (migrated.code, "No changes in schema detected" in migrated.stderr) == (0, True), migrated.stderr
 
     add(shop, "second", "first", default=add_column("users", "age"), logs=add_column("entry", "text"))
     upgraded = shop.safe_upgrade()
