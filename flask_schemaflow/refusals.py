@@ -11,6 +11,8 @@ from .revisions import TableName, concerns, tables_in
 from .state import State
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from .discovery import Bind
     from .survey import Survey
 
@@ -100,6 +102,38 @@ def check_search_path(survey: Survey) -> None:
                     f"there, and a revision would make another one in {look.default_schema}. Put {found} "
                     f"first in the search path, or say in the model where it is: schema={found!r}."
                 )
+
+
+# -- keys to tables of others ----------------------------------------------------------------------
+
+
+def check_keys(survey: Survey) -> None:
+    """Check that a baseline can run where only its own tables are. Read-only.
+
+    SQLite makes a foreign key to a table that is not there; servers do not.
+
+    :raises UnadoptableState: a model refers to a table that a setting calls foreign.
+    """
+    for bind in survey.relevant:
+        keys = (
+            key
+            for table in bind.tables
+            if bind.family != "sqlite" and _pattern_for(survey, bind, table) is None
+            for key in table.foreign_keys
+        )
+        for key in keys:
+            pattern = _pattern_for(survey, bind, key.column.table)
+            if pattern is not None:
+                raise UnadoptableState(
+                    f"{key.parent} refers to {key.column.table}, which SCHEMAFLOW_FOREIGN_TABLES names "
+                    f"({pattern}): a baseline that does not make that table cannot run where nobody else has "
+                    "made it. Take it out of the setting, so that the baseline makes both."
+                )
+
+
+def _pattern_for(survey: Survey, bind: Bind, table: Table) -> str | None:
+    (name,) = survey.looks[bind.key].spelled([(bind.translated(table.schema), table.name)])
+    return survey.states[bind.key].never_ours.pattern_for(name)
 
 
 # -- databases that no revision speaks of ----------------------------------------------------------

@@ -145,6 +145,23 @@ def test_a_setting_makes_a_models_table_foreign(shop: Shop) -> None:
     assert shop.upgrade(FLASK_SCHEMAFLOW_FOREIGN_TABLES="kept_*").document["outcome"] == "nothing-to-do"
 
 
+def test_a_key_to_a_table_that_is_named_foreign(shop: Shop) -> None:
+    """A server makes no such key where that table is not: refused by name. SQLite makes it."""
+    file = shop.project.path / "app.py"
+    spot = "\n\nclass Spot(db.Model):\n    id = db.Column(db.Integer, primary_key=True)\n"
+    key = "    kept = db.Column(db.ForeignKey('kept_elsewhere.id'))\n"
+    file.write_text(f"{file.read_text()}{KEPT}{spot}{key}")
+    shop.project.python("from app import app, db\nwith app.app_context():\n    db.create_all()")
+
+    ended = shop.adopt(FLASK_SCHEMAFLOW_FOREIGN_TABLES="kept_*")
+
+    if shop.family == "sqlite":
+        assert ended.code == 0, ended.stderr
+        return
+    assert ended.code == 3, ended.stderr
+    assert "spot.kept refers to kept_elsewhere, which SCHEMAFLOW_FOREIGN_TABLES names" in ended.verdict
+
+
 @pytest.mark.parametrize(
     ("pattern", "matches"),
     [

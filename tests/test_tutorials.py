@@ -101,6 +101,8 @@ def test_a_baseline_by_hand_and_the_stock_commands(project: Project, any_databas
     shop.execute("DROP TABLE item", "DROP TABLE alembic_version", "DROP TABLE schemaflow_history")
     fresh = shop.upgrade()
     assert (fresh.code, shop.versions()) == (0, ["third"]), fresh.stderr
+    (unseen,) = fresh.findings("uninspectable-operation")
+    assert "asks what is in the database (sa.inspect); what follows was not seen" in unseen["message"]
 
 
 def line_of(*ids: str) -> tuple[Revision, ...]:

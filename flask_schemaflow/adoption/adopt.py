@@ -12,7 +12,7 @@ from ..errors import Busy, UnadoptableState
 from ..findings import Finding, Severity
 from ..foreign import said_of
 from ..preflight import check_reachable, check_servers
-from ..refusals import REASONS, check_covered, check_search_path
+from ..refusals import REASONS, check_covered, check_keys, check_search_path
 from ..results import Progress, Result
 from ..revisions import TableName
 from ..state import State
@@ -84,6 +84,7 @@ def _way(survey: Survey) -> Callable[[Adoption], None]:
             raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
     check_covered(survey)
     if not survey.revisions:
+        check_keys(survey)
         return write_baseline
     if State.UNMANAGED in states:
         return find_revision
