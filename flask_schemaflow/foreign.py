@@ -58,6 +58,12 @@ def foreign_names(settings: Iterable[str], key: str | None, default_schema: str 
     return ForeignNames(patterns=tuple(own), default_schema=default_schema)
 
 
+def databases_of_others(settings: Iterable[str]) -> frozenset[str | None]:
+    """Give the bind keys of which ``SCHEMAFLOW_FOREIGN_TABLES`` says all tables (``logs:*``)."""
+    named = (pattern.rpartition(":") for pattern in settings)
+    return frozenset(key or None for key, colon, pattern in named if colon and pattern == "*")
+
+
 def said_of(name: TableName, table: Object | None, names: ForeignNames) -> str:
     """Say what a table of others is, in words for people: why it is taken for one, and that it stays.
 

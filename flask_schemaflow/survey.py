@@ -22,7 +22,7 @@ from .discovery import (
     with_scratch_uris,
 )
 from .errors import ConfigurationError
-from .foreign import foreign_names
+from .foreign import databases_of_others, foreign_names
 from .history import OWN_TABLES, TABLE, History, read_history
 from .migrations import Configured, Folder, Migrations, open_migrations, run_environment
 from .revisions import Revision, TableName, concerns, tables_in
@@ -176,7 +176,10 @@ def open_project(
     """
     settings = overridden(read_settings(app.config, os.environ), options)
     metadata = getattr(app.extensions.get("schemaflow"), "metadata", None)
-    binds = find_binds(app, metadata=metadata, import_string=settings.metadata)
+    left_out = databases_of_others(settings.foreign_tables)
+    binds = find_binds(app, metadata=metadata, import_string=settings.metadata, left_out=left_out)
+    if not binds:
+        raise ConfigurationError("SCHEMAFLOW_FOREIGN_TABLES leaves no database of the app's.")
     binds = with_scratch_uris(binds, settings.scratch_uri or {})
     binds = share_databases(with_direct_engines(app, binds, settings.database_uri or {}))
     for bind in binds:

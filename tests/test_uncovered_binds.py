@@ -134,6 +134,33 @@ def test_it_is_refused_with_the_steps_and_they_lead_on(
     assert shop.project.adopt().document["outcome"] == "already-adopted"
 
 
+@pytest.mark.parametrize("layout", ["one database", "several databases"])
+def test_a_database_of_others_is_not_even_opened(project: Project, tmp_path: Path, layout: str) -> None:
+    """It may be of a kind that we do not know, or down: a setting leaves it out, whatever ``env.py`` does."""
+    nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
+    shop = shop_with_logs(project, f"sqlite:///{tmp_path / 'shop.db'}", f"sqlite:///{tmp_path / 'logs.db'}")
+    app = project.path / "app.py"
+    app.write_text(app.read_text().replace(f"sqlite:///{tmp_path / 'logs.db'}", nowhere))
+    if layout == "several databases":
+        shutil.rmtree(project.path / "migrations")
+        shop.execute("DROP TABLE alembic_version", "DROP TABLE schemaflow_history")
+        assert project.flask("db", "init", "--multidb").code == 0
+    project.environment["FLASK_SCHEMAFLOW_FOREIGN_TABLES"] = "logs:*"
+
+    adopted = shop.adopt()
+
+    assert adopted.code == 0, adopted.stderr
+    assert [each["bind"] for each in adopted.document["databases"]] == [None]
+    assert adopted.findings("other-metadata") == []
+    if layout == "several databases":
+        shop.project.write("migrations/versions/second.py", SECOND)
+    else:
+        shop.add("second", "first", "op.add_column('item', sa.Column('size', sa.Integer()))")
+    ended = shop.upgrade()
+    assert (ended.code, ended.document["outcome"]) == (0, "upgraded"), ended.stderr
+    assert shop.versions() == ["second"]
+
+
 def test_a_folder_without_revisions_is_made_anew(project: Project, tmp_path: Path) -> None:
     """An ``env.py`` for one database, and no revision yet: the folder can go."""
     url, logs = (f"sqlite:///{tmp_path / name}" for name in ("shop.db", "logs.db"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -140,7 +140,11 @@ def registered_db(app: Flask) -> SQLAlchemy:
 
 
 def find_binds(
-    app: Flask, *, metadata: MetaData | None = None, import_string: str | None = None
+    app: Flask,
+    *,
+    metadata: MetaData | None = None,
+    import_string: str | None = None,
+    left_out: Collection[str | None] = (),
 ) -> tuple[Bind, ...]:
     """Pair each engine of the app with its metadata, the default database first. Read-only.
 
@@ -148,6 +152,7 @@ def find_binds(
 
     :param metadata: replaces the default database's metadata.
     :param import_string: the same as ``module:attribute``, and wins.
+    :param left_out: bind keys of databases of others, of whatever kind.
     :raises ConfigurationError: there is no Flask-SQLAlchemy, an engine is asynchronous or leads to another
         database by its schemas, a database with tables is in memory, or the import string leads nowhere.
     """
@@ -159,6 +164,8 @@ def find_binds(
         metadatas[None] = metadata
     binds = []
     for key, engine in sorted(db.engines.items(), key=lambda item: item[0] or ""):
+        if key in left_out:
+            continue
         if engine.dialect.is_async:
             raise ConfigurationError(
                 f"The engine of {target_of(engine)} is asynchronous, which Flask-Migrate cannot use."

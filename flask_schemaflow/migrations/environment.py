@@ -9,7 +9,6 @@ that goes its own way would deadlock with the migration, or commit behind its ba
 from __future__ import annotations
 
 import contextlib
-import logging.config
 import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
-from sqlalchemy import String
+from sqlalchemy import StaticPool, String, create_engine
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -32,6 +31,7 @@ from ..revisions import Revision, concerns
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
 from .lent import LentConnection
+from .surroundings import logging_left_alone, shared_arguments_restored
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
@@ -97,6 +97,7 @@ class _Run:
     failure: BaseException | None = None
     ended: set[BindKey] = field(default_factory=set)
     called: dict[BindKey, Mapping[str, Any]] = field(default_factory=dict)
+    inert: dict[BindKey, Connection] = field(default_factory=dict)
 
     @cached_property
     def leaders(self) -> Mapping[BindKey, BindKey]:
@@ -105,13 +106,22 @@ class _Run:
         for key, engine in self.engines.items():
             if key not in found:
                 same = [each for each in self.prepared if is_same_database(self.engines[each], engine)]
-                found |= dict.fromkeys([key] if same else [], same[0] if same else None)
+                found[key] = same[0] if same else key
         return found
+
+    @property
+    def others(self) -> list[BindKey]:
+        """The binds of which nothing was prepared: their databases are none of ours."""
+        return [key for key, leader in self.leaders.items() if leader not in self.prepared]
+
+    def connection(self, key: BindKey) -> Connection:
+        leader = self.leaders[key]
+        return self.prepared[leader] if leader in self.prepared else self.inert[key]
 
     @property
     def is_shared(self) -> bool:
         """Say whether several binds lead to one database."""
-        return len(self.leaders) > len(self.prepared)
+        return any(key != leader for key, leader in self.leaders.items())
 
     @property
     def engines(self) -> Mapping[BindKey, Engine]:
@@ -135,7 +145,7 @@ class _Run:
                 "use op.get_bind() instead of db.session, db.engine or an engine of its own"
             )
         key = self.bind_of(engine)
-        return LentConnection(self.prepared[self.leaders[key]], key)
+        return LentConnection(self.connection(key), key)
 
     def refuse_raw(self, engine: Engine) -> None:
         self.connect(engine)
@@ -165,7 +175,7 @@ class _Run:
                 f"{self.migrations.script_location / 'env.py'} configures the database "
                 f"{key or 'default'} twice (schema per tenant?). That is not supported."
             )
-        connection = self.prepared[self.leaders[key]]
+        connection = self.connection(key)
         if connection.in_transaction() and not connection.info.get(KEEPS_TRANSACTION):
             connection.commit()  # of what was read; on SQLite ours stays open below it
         options["on_version_apply"] = (*_tuple(options.get("on_version_apply")), self.applied)
@@ -179,8 +189,8 @@ class _Run:
 
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
         key = self.leaders[self.current]
-        if key in self.ended:
-            return  # another bind of this database has run them, for all
+        if key in self.ended or key not in self.prepared:
+            return  # another bind of this database has run them for all, or it is none of ours
         self.running = "a revision, while it is imported,"
         try:
             steps = list(self.steps_for(key, heads, context))
@@ -292,8 +302,9 @@ def _run_once(run: _Run, *, dont_mutate: bool) -> None:
     context.configure = lambda *args, **options: run.configure(context, *args, **options)  # type: ignore[method-assign]
     context.run_migrations = lambda **kwargs: run.run_migrations(context, **kwargs)  # type: ignore[method-assign]
     with (
-        _logging_left_alone(),
-        _shared_arguments_restored(migrations),
+        logging_left_alone(),
+        shared_arguments_restored(migrations),
+        _inert_connections(run),
         engines_replaced(run.connect, run.may_open, run.refuse_raw),
         redirect_stdout(sys.stderr),
         context,
@@ -301,6 +312,17 @@ def _run_once(run: _Run, *, dont_mutate: bool) -> None:
         _run_env(run, script.run_env)
     if run.failure is not None:
         raise run.failure
+
+
+@contextmanager
+def _inert_connections(run: _Run) -> Iterator[None]:
+    """Have a connection to nothing for each database of others: ``env.py`` may go through all binds."""
+    with contextlib.ExitStack() as stack:
+        for key in run.others:
+            engine = create_engine("sqlite://", poolclass=StaticPool)
+            stack.callback(engine.dispose)
+            run.inert[key] = stack.enter_context(engine.connect())
+        yield
 
 
 def _check_covered(run: _Run, needed: Iterable[BindKey]) -> None:
@@ -359,30 +381,3 @@ def _tuple(value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
     return tuple(value) if isinstance(value, list | tuple | set) else (value,)
-
-
-# -- what env.py touches ---------------------------------------------------------------------------
-
-
-@contextmanager
-def _logging_left_alone() -> Iterator[None]:
-    # env.py calls fileConfig(), which disables every logger that the app has made.
-    originals = {name: getattr(logging.config, name) for name in ("fileConfig", "dictConfig")}
-    for name in originals:
-        setattr(logging.config, name, lambda *_, **__: None)
-    try:
-        yield
-    finally:
-        for name, original in originals.items():
-            setattr(logging.config, name, original)
-
-
-@contextmanager
-def _shared_arguments_restored(migrations: Migrations) -> Iterator[None]:
-    # The stock env.py stores a closure over its own config there, which a second run would meet.
-    arguments = migrations.app.extensions["migrate"].configure_args
-    before = dict(arguments)
-    with contextlib.ExitStack() as stack:
-        stack.callback(arguments.update, before)
-        stack.callback(arguments.clear)
-        yield
