@@ -13,6 +13,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .adoption import AdoptOptions, AdoptResult, adopt
+    from .difference import DatabaseDiff, DiffOptions, DiffResult, diff
     from .errors import (
         BackupFailed,
         Broken,
@@ -44,6 +45,9 @@ __all__ = [
     "Broken",
     "Busy",
     "ConfigurationError",
+    "DatabaseDiff",
+    "DiffOptions",
+    "DiffResult",
     "DriftFound",
     "ExitCode",
     "Finding",
@@ -66,6 +70,7 @@ __all__ = [
     "UpgradeResult",
     "__version__",
     "adopt",
+    "diff",
     "in_command",
     "safe_upgrade",
     "status",
@@ -74,6 +79,7 @@ __all__ = [
 
 _HOMES = {
     "adoption": ("AdoptOptions", "AdoptResult", "adopt"),
+    "difference": ("DiffOptions", "DiffResult", "DatabaseDiff", "diff"),
     "errors": (
         "BackupFailed",
         "Broken",

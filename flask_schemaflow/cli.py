@@ -25,7 +25,16 @@ from flask.cli import NoAppException, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
 from .errors import ConfigurationError, ExitCode, Interrupted, SchemaFlowError
-from .interrupts import STOPPING, forget_goal, is_goal_reached, leaving_by, note_goal_reached
+from .interrupts import (
+    STOPPING,
+    begin_to_listen,
+    forget_goal,
+    is_goal_reached,
+    leaving_by,
+    note_goal_reached,
+    note_signal,
+    stop_listening,
+)
 from .loading import (
     GUARD_LINE,
     OUTSIDE_LINE,
@@ -46,16 +55,14 @@ if TYPE_CHECKING:
 Work = Callable[["Flask", LoadingRecord | None, "Notify"], Result]
 
 
-def run_adopt(info: ScriptInfo, *, reconcile: bool, restamp: str | None, **options: Any) -> None:
+def run_adopt(info: ScriptInfo, *, restamp: str | None, **options: Any) -> None:
     """Run ``db-adopt``."""
 
     def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
         from .adoption import AdoptOptions, adopt
 
-        for name, asked in (("--reconcile", reconcile), ("--restamp", restamp)):
-            if asked:
-                raise ConfigurationError(f"{name} is not there yet in this version.")
-        return adopt(app, AdoptOptions(**options), loading=record, notify=notify)
+        asked = AdoptOptions(**options, restamp=restamp is not None, restamp_to=restamp or None)
+        return adopt(app, asked, loading=record, notify=notify)
 
     _run("db-adopt", info, work, options)
 
@@ -93,6 +100,22 @@ def run_status(info: ScriptInfo, **options: Any) -> None:
     _run("db-status", info, work, options)
 
 
+def run_diff(info: ScriptInfo, **options: Any) -> None:
+    """Run ``db-diff``; the JSON document has the SQL too, unless it is only checked."""
+    form = "json" if options["as_json"] else options["output_format"]
+    script = None if form == "json" and options["check"] else _SCRIPTS.get(form)
+
+    def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
+        from .difference import DiffOptions, diff
+
+        return diff(app, DiffOptions(script=script, **options), loading=record, notify=notify)
+
+    _run("db-diff", info, work, options)
+
+
+_SCRIPTS = {"json": "sql", "sql": "sql", "python": "python"}
+
+
 def run_backup(info: ScriptInfo, **options: Any) -> None:
     """Run ``db-backup``."""
 
@@ -124,16 +147,16 @@ def _flask_of(info: ScriptInfo) -> str:
 
 
 def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) -> None:
-    as_json = options.pop("as_json") or options.pop("output_format") == "json"
-    options.pop("output_format", None)
+    form = options.pop("output_format")
+    form = "json" if options.pop("as_json") else form
     verbose = options.pop("verbose")
     threads = set(threading.enumerate())
     with _stdout_kept() as stdout, command_running(), _Stop() as stop:
-        at_once = partial(_leave_at_once, stdout=stdout, as_json=as_json, verbose=verbose)
+        at_once = partial(_leave_at_once, stdout=stdout, form=form, verbose=verbose)
         with leaving_by(at_once):
             result = _result(command, info, work, stop)
         note_goal_reached()  # or failed: either way only the telling is left
-        _show(result, stdout, as_json=as_json, verbose=verbose)
+        _show(result, stdout, form=form, verbose=verbose)
     _leave(result.exit_code, threads)
 
 
@@ -267,9 +290,10 @@ def _stdout_kept() -> Iterator[IO[str] | None]:
             os.close(kept)
 
 
-def _show(result: Result, stdout: IO[str] | None, *, as_json: bool, verbose: bool) -> None:
+def _show(result: Result, stdout: IO[str] | None, *, form: str, verbose: bool) -> None:
+    """Write a result to stdout; where that is for a script, what else there is to say to stderr."""
     if stdout is not None:
-        text = to_json(result) if as_json else _text(result, stdout, verbose=verbose)
+        text = _text(result, stdout, form=form, verbose=verbose)
         try:
             stdout.write(text)
             stdout.flush()
@@ -281,7 +305,13 @@ def _show(result: Result, stdout: IO[str] | None, *, as_json: bool, verbose: boo
     _say(verdict(result))
 
 
-def _text(result: Result, stdout: IO[str], *, verbose: bool) -> str:
+def _text(result: Result, stdout: IO[str], *, form: str, verbose: bool) -> str:
+    if form == "json":
+        return to_json(result)
+    if form != "text":
+        for line in to_text(result, verbose=verbose, colour=sys.stderr.isatty()):
+            _say(line)
+        return result.document
     lines = to_text(result, verbose=verbose, colour=stdout.isatty() and _is_colour_welcome())
     return "".join(f"{line}\n" for line in lines)
 
@@ -315,14 +345,17 @@ class _Stop:
         if threading.current_thread() is threading.main_thread():
             numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
             self._before = [(number, signal.signal(number, self._interrupt)) for number in numbers]
+            begin_to_listen()
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before:
             signal.signal(number, handler)
+        stop_listening()
 
     def _interrupt(self, number: int, _frame: FrameType | None) -> None:
         self.arrived.append(number)
+        note_signal()
         if not is_goal_reached():
             raise KeyboardInterrupt
 
@@ -333,10 +366,10 @@ class _Stop:
         _say(line)
 
 
-def _leave_at_once(result: Result, *, stdout: IO[str] | None, as_json: bool, verbose: bool) -> None:
+def _leave_at_once(result: Result, *, stdout: IO[str] | None, form: str, verbose: bool) -> None:
     """Show what is known and exit, whatever else is going on."""
     with contextlib.suppress(Exception):
-        _show(result, stdout, as_json=as_json, verbose=verbose)
+        _show(result, stdout, form=form, verbose=verbose)
     os._exit(int(result.exit_code))
 
 

@@ -28,17 +28,23 @@ _WHERE = _options(
     click.option("-d", "--directory", help='Migrations folder (default: "migrations").'),
     click.option("-x", "--x-arg", "x_args", multiple=True, help="Argument for a custom env.py."),
 )
-_OUTPUT = _options(
-    click.option(
-        "--format",
-        "output_format",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        help="How to write the result.",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
-    click.option("-v", "--verbose", is_flag=True, help="Tell everything."),
-)
+
+
+def _output(*formats: str) -> Decorator:
+    return _options(
+        click.option(
+            "--format",
+            "output_format",
+            type=click.Choice(formats),
+            default="text",
+            help="How to write the result.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
+        click.option("-v", "--verbose", is_flag=True, help="Tell everything."),
+    )
+
+
+_OUTPUT = _output("text", "json")
 _ACCEPT = click.option(
     "--accept", multiple=True, metavar="CODE:SUBJECT", help="Let one finding pass. Repeatable."
 )
@@ -97,8 +103,18 @@ _PATIENCE = _options(
     click.option("--rev-id", "revision_id", help="Id of the baseline (default: made up)."),
     _WHERE,
     _SEARCH_TIME,
-    click.option("--reconcile", is_flag=True, help="Adopt a database that differs from the models."),
-    click.option("--restamp", metavar="REV", help="Say which revision the database is at."),
+    click.option(
+        "--reconcile",
+        is_flag=True,
+        help="Adopt a database that differs from the models, and write what takes it to them.",
+    ),
+    click.option(
+        "--restamp",
+        metavar="[REV]",
+        is_flag=False,
+        flag_value="",
+        help="Stamp the revision whose structure the database has, or REV if it has that of REV.",
+    ),
     _OUTPUT,
 )
 @click.pass_obj
@@ -187,6 +203,41 @@ def db_snapshot(info: ScriptInfo, /, **options: Any) -> None:
     run_snapshot(info, **options)
 
 
+@click.command("db-diff")
+@_options(
+    click.option(
+        "--from",
+        "before",
+        metavar="A",
+        default="database",
+        show_default=True,
+        help="What to begin with: database, models, base, head or a revision.",
+    ),
+    click.option(
+        "--to",
+        "after",
+        metavar="B",
+        default="models",
+        show_default=True,
+        help="What to compare it with: the same words.",
+    ),
+    click.option("--check", is_flag=True, help="Fail (3) if they differ."),
+    _ACCEPT,
+    _WHERE,
+    _output("text", "sql", "python", "json"),
+)
+@click.pass_obj
+def db_diff(info: ScriptInfo, /, **options: Any) -> None:
+    """Say in what databases, models and revisions differ, or write the script from one to the other.
+
+    Read-only. The script keeps what holds data, and is tried on a scratch database: as SQL, or as a revision
+    file.
+    """
+    from .cli import run_diff
+
+    run_diff(info, **options)
+
+
 _BIND = click.option("--bind", metavar="KEY", help='The database with this bind key; "" is the default one.')
 
 
@@ -250,4 +301,4 @@ def db_restore(info: ScriptInfo, /, **options: Any) -> None:
     run_restore(info, **options)
 
 
-COMMANDS = (db_adopt, db_backup, db_restore, db_safe_upgrade, db_snapshot, db_status)
+COMMANDS = (db_adopt, db_backup, db_diff, db_restore, db_safe_upgrade, db_snapshot, db_status)

@@ -55,7 +55,7 @@ class Settings:
 
 
 # Settings that this version reads and does nothing with; what honours one takes it out of here.
-NOT_YET_HONOURED = frozenset("small_table_rows create_all".split())
+NOT_YET_HONOURED = frozenset({"small_table_rows"})
 
 
 def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
@@ -74,6 +74,18 @@ def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> 
                 f"{key} is set, and this version of flask-schemaflow does not honour it yet. Remove it."
             )
     return settings
+
+
+def read_setting(name: str, config: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
+    """Read one setting of an app, whatever stands in the others.
+
+    :raises ConfigurationError: it has the wrong type.
+    """
+    key = f"{PREFIX}{name.upper()}"
+    chosen = {key: config[key]} if key in config else {}
+    wanted = f"FLASK_{key}"
+    in_environment = {wanted: environment[wanted]} if wanted in environment else {}
+    return getattr(read_every_setting(chosen, in_environment), name)
 
 
 def overridden(settings: Settings, options: Mapping[str, Any]) -> Settings:

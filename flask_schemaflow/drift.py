@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from .errors import ConfigurationError
 from .findings import Finding, Severity
 from .snapshot import MAY_BE_EXTRA, SURROUNDINGS, VIEWS, Facts, Object, Part, Snapshot, respelled
+
+DATABASE, MODELS = "the database", "the models"
+"""What :func:`find_drift` calls the structures that they have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,36 +28,61 @@ class Drift(Finding):
     actual: str | None = None
 
 
-def find_drift(expected: Snapshot, actual: Snapshot, source: str) -> tuple[Drift, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A drift together with what it is about, on both sides; None on the side where it is not.
+
+    The parts are None where the object as a whole differs. Where the engine ignores the case of names,
+    what is there has them as they are wanted.
+    """
+
+    drift: Drift
+    wanted: Object | None
+    there: Object | None
+    wanted_part: Part | None = None
+    part_there: Part | None = None
+
+
+def find_drift(expected: Snapshot, actual: Snapshot, source: str, *, of: str = DATABASE) -> tuple[Drift, ...]:
     """Say in what ``actual`` differs from ``expected``; nothing structural means that they are equal.
 
     A constraint that nobody named in ``expected`` equals one of any name. Read-only.
 
     :param source: what gave ``expected``, for the messages: "the models", "revision 1a2b".
+    :param of: what gave ``actual``.
     """
+    return tuple(each.drift for each in find_differences(expected, actual, source, of=of))
+
+
+def find_differences(
+    expected: Snapshot, actual: Snapshot, source: str, *, of: str = DATABASE
+) -> tuple[Difference, ...]:
+    """Do what :func:`find_drift` does, and give what each drift is about. Read-only."""
     wanted = {each.key: each for each in expected.objects}
     there = {each.key: each for each in respelled(actual, like=expected).objects}
-    found: list[_Difference] = []
+    found: list[_Found] = []
     for key in sorted(wanted.keys() | there.keys(), key=str):
         if key not in there:
             left = wanted[key]
-            found.append(_Difference("missing", left.kind, left, structural=not left.surrounding))
+            found.append(_Found("missing", left.kind, left, None, structural=not left.surrounding))
         elif key not in wanted:
             right = there[key]
-            found.append(_Difference("extra", right.kind, right, structural=not _may_be_extra(right)))
+            found.append(_Found("extra", right.kind, None, right, structural=not _may_be_extra(right)))
         else:
             found.extend(_compare_objects(wanted[key], there[key]))
-    return tuple(_drift(each, source) for each in found)
+    return tuple(_difference(each, source, of) for each in found)
 
 
 @dataclass(frozen=True)
-class _Difference:
+class _Found:
     """A difference before it is put into words; ``thing`` is what follows ``change`` in the code."""
 
     change: str
     thing: str
-    table: Object
-    part: Part | None = None
+    wanted: Object | None
+    there: Object | None
+    wanted_part: Part | None = None
+    part_there: Part | None = None
     expected: str | None = None
     actual: str | None = None
     structural: bool = True
@@ -91,14 +119,24 @@ def ways(number: int) -> str:
     return f"{number} way" + ("s" if number != 1 else "")
 
 
-def _compare_objects(wanted: Object, there: Object) -> Iterator[_Difference]:
+_SHOWN = 4
+
+
+def accepting(stopping: Collection[Drift]) -> str:
+    """Give the options that let these differences be, or the first few of them."""
+    options = [f"--accept {each.key}" for each in stopping]
+    return " ".join(options[:_SHOWN]) + (" …" if len(options) > _SHOWN else "")
+
+
+def _compare_objects(wanted: Object, there: Object) -> Iterator[_Found]:
     decides = not (wanted.surrounding and there.surrounding)
     for each in _differences_of(wanted, there):
         yield each if decides else replace(each, structural=False)
 
 
-def _differences_of(wanted: Object, there: Object) -> Iterator[_Difference]:
-    yield from _compare_facts(wanted.kind, wanted.facts, there.facts, wanted, None)
+def _differences_of(wanted: Object, there: Object) -> Iterator[_Found]:
+    whole = _Found("changed", "", wanted, there)
+    yield from _compare_facts(wanted.kind, wanted.facts, there.facts, whole)
     kinds = sorted({part.kind for part in (*wanted.parts, *there.parts)}, key=_rank)
     for kind in kinds:
         pairs = _pair(
@@ -106,19 +144,22 @@ def _differences_of(wanted: Object, there: Object) -> Iterator[_Difference]:
             sorted((part for part in there.parts if part.kind == kind), key=_place),
         )
         for left, right in pairs:
-            yield from _compare_parts(left, right, wanted)
+            yield from _compare_parts(replace(whole, wanted_part=left, part_there=right))
 
 
-def _compare_parts(left: Part | None, right: Part | None, table: Object) -> Iterator[_Difference]:
+def _compare_parts(pair: _Found) -> Iterator[_Found]:
+    left, right = pair.wanted_part, pair.part_there
     decides = any(part is not None and not part.surrounding for part in (left, right))
     if right is None:
         assert left is not None
-        yield _Difference("missing", left.kind, table, left, structural=decides)
+        yield replace(pair, change="missing", thing=left.kind, structural=decides)
     elif left is None:
-        yield _Difference("extra", right.kind, table, right, structural=decides)
+        yield replace(pair, change="extra", thing=right.kind, structural=decides)
     else:
-        yield from _compare_names(left, right, table, structural=decides)
-        for each in _compare_facts(left.kind, left.facts, right.facts, table, left):
+        if left.named and left.name is not None and left.name != right.name:
+            name = f"{left.kind}-name"
+            yield replace(pair, thing=name, expected=left.name, actual=right.name, structural=decides)
+        for each in _compare_facts(left.kind, left.facts, right.facts, pair):
             yield each if decides else replace(each, structural=False)
 
 
@@ -178,40 +219,44 @@ _AGREEMENTS: tuple[Callable[[Part, Part], bool], ...] = (
 )
 
 
-def _compare_names(left: Part, right: Part, table: Object, *, structural: bool) -> Iterator[_Difference]:
-    if left.named and left.name is not None and left.name != right.name:
-        yield _Difference("changed", f"{left.kind}-name", table, left, left.name, right.name, structural)
-
-
-def _compare_facts(
-    kind: str, wanted: Facts, there: Facts, table: Object, part: Part | None
-) -> Iterator[_Difference]:
+def _compare_facts(kind: str, wanted: Facts, there: Facts, pair: _Found) -> Iterator[_Found]:
     for fact in sorted(wanted.keys() | there.keys()):
         left, right = wanted.get(fact), there.get(fact)
         if left != right:
             structural = (kind, fact) not in SURROUNDINGS
-            yield _Difference("changed", f"{kind}-{fact}", table, part, left, right, structural)
+            thing = f"{kind}-{fact}"
+            yield replace(pair, thing=thing, expected=left, actual=right, structural=structural)
 
 
 # -- in words --------------------------------------------------------------------------------------
 
 
-def _drift(found: _Difference, source: str) -> Drift:
-    table, part = found.table, found.part
+def _difference(found: _Found, source: str, of: str) -> Difference:
+    return Difference(
+        drift=_drift(found, source, of),
+        wanted=found.wanted,
+        there=found.there,
+        wanted_part=found.wanted_part,
+        part_there=found.part_there,
+    )
+
+
+def _drift(found: _Found, source: str, of: str) -> Drift:
+    table, part = found.wanted or found.there, found.wanted_part or found.part_there
+    assert table is not None
     kind = part.kind if part is not None else table.kind
     subject = table.label if part is None else f"{table.label}.{_name_of(part)}"
     noun = f"{kind.replace('-', ' ')} {subject}"
     described = f"{noun} ({_describe(part)})" if part is not None and not part.name else noun
-    plural = "has" if source.startswith("revision") else "have"
     if found.change == "missing":
-        message = f"{_capital(source)} {plural} the {described}; the database does not."
+        message = f"{_capital(source)} {_has(source)} the {described}; {of} {_does(of)} not."
     elif found.change == "extra":
-        message = f"The database has the {described}; {source} {plural} not."
+        message = f"{_capital(of)} {_has(of)} the {described}; {source} {_has(source)} not."
     else:
         fact = found.thing.removeprefix(f"{kind}-")
         message = (
             f"The {_FACTS.get(fact, fact.replace('-', ' '))} of {noun} is "
-            f"{_value(fact, found.actual)} in the database, {_value(fact, found.expected)} in {source}."
+            f"{_value(fact, found.actual)} in {of}, {_value(fact, found.expected)} in {source}."
         )
     return Drift(
         code=f"{found.change}-{found.thing}",
@@ -227,6 +272,14 @@ def _drift(found: _Difference, source: str) -> Drift:
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
+
+
+def _has(source: str) -> str:
+    return "have" if source == MODELS else "has"
+
+
+def _does(source: str) -> str:
+    return "do" if source == MODELS else "does"
 
 
 _FACTS = {"nullable": "nullability", "where": "WHERE clause"}

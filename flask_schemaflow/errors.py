@@ -16,6 +16,7 @@
     │   ├── Interrupted         stopped from outside before anything was written
     │   └── LockLost            the session of the server is gone, and the lock with it
     ├── Undone               5  it failed, and everything was undone
+    │   └── LockGivenUp         a revision, or env.py, let the lock of its session go
     ├── Broken               6  it failed, and parts of it are in
     └── Unverified           7  applied, but the structure is not what the revisions say
 """
@@ -55,10 +56,15 @@ class SchemaFlowError(Exception):
     outcome: str = "error"
 
     def __init__(self, message: str, *, findings: tuple[Finding, ...] = ()) -> None:
-        self.message = without_passwords(message)
-        super().__init__(self.message)
+        self.message = ""
+        self.add(message)
         self.findings = findings
         self.result: object | None = None
+
+    def add(self, text: str) -> None:
+        """Say more in the message."""
+        self.message += without_passwords(text)
+        self.args = (self.message,)
 
 
 class ConfigurationError(SchemaFlowError):
@@ -116,7 +122,7 @@ class Blocked(Busy):
 
 
 class LockLost(Busy):
-    """The session in which revisions ran is gone, or gave up the lock."""
+    """The session in which revisions ran is gone, and the lock with it."""
 
 
 class Undone(SchemaFlowError):
@@ -124,6 +130,10 @@ class Undone(SchemaFlowError):
 
     exit_code = ExitCode.UNDONE
     outcome = "undone"
+
+
+class LockGivenUp(Undone):
+    """A revision, or ``env.py``, let the lock go of the session in which it ran."""
 
 
 class Broken(SchemaFlowError):

@@ -9,6 +9,7 @@ from flask import current_app
 from flask.cli import ScriptInfo
 
 from .commands import COMMANDS
+from .creation import guard_create_all
 from .errors import ConfigurationError
 from .guards import add_filter, hook_into_migrate
 
@@ -56,6 +57,7 @@ class SchemaFlow:
         app.extensions["schemaflow"] = self
         self.db = db or self.db
         hook_into_migrate(app)
+        guard_create_all(app, self.db)
         for command in COMMANDS:
             app.cli.add_command(command)
         if "migrate" not in app.extensions:

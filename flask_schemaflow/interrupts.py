@@ -33,6 +33,34 @@ def forget_goal() -> None:
     _goal_reached.clear()
 
 
+_listening = threading.Event()
+_signal_came = threading.Event()
+
+
+def begin_to_listen() -> None:
+    """Say that from now on every signal that stops a command is noted by :func:`note_signal`."""
+    _signal_came.clear()
+    _listening.set()
+
+
+def note_signal() -> None:
+    """Note that a signal came that stops the running command."""
+    _signal_came.set()
+
+
+def stop_listening() -> None:
+    """Say that signals are noted no more."""
+    _listening.clear()
+
+
+def is_made_up() -> bool:
+    """Say whether a KeyboardInterrupt was raised by somebody's code, since no signal came.
+
+    Where nobody notes signals, as in a program that calls us, it is taken for what it says.
+    """
+    return _listening.is_set() and not _signal_came.is_set()
+
+
 @contextmanager
 def uninterrupted(*, stop_afterwards: bool = False) -> Iterator[None]:
     """Let nothing stop the block; what arrives meanwhile is dropped, since the work is then done.

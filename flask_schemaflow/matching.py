@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from .drift import Drift, find_drift, is_equal, ways
-from .errors import DriftFound, Refused, UnadoptableState
+from .drift import Drift, accepting, find_drift, ways
+from .errors import DriftFound, ProofFailed, Refused, UnadoptableState
 from .findings import Finding, Severity
-from .proof import method_of, replay, stored_by_other_version, stored_structures
-from .revisions import Revision, does_nothing, lineage, parents_first
+from .proof import method_of, replay, stored_by_other_version, stored_structures, structure_at
+from .revisions import Revision, TableName, does_nothing, lineage, parents_first
 from .scratch import NoScratch
 from .survey import only_ours
 
@@ -21,13 +22,20 @@ if TYPE_CHECKING:
 
 BindKey = str | None
 
+Point = tuple[str, ...]
+"""Where a database can be: at one revision, or at those of several branches before they are joined."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The revision that databases are at, and where its structure was made that they were compared with."""
+    """The revision that databases are at, and where its structure was made that they were compared with.
+
+    ``drift`` are the differences that do not count, those that a person accepted among them.
+    """
 
     revision: str
     method: str
+    drift: tuple[Drift, ...]
 
 
 def revision_of(
@@ -42,133 +50,257 @@ def find_equal(
 ) -> Found:
     """Find the one revision whose structure these databases have.
 
-    Never touches the real databases.
+    What is stored is compared; where anything is missing the revisions run on scratch. Never touches the
+    real databases.
 
     :param search_time: seconds after which the search ends.
     :param accepted: differences that do not count, each ``CODE:SUBJECT``.
-    :raises UnadoptableState: several have it and change rows between them.
+    :raises UnadoptableState: several have it and may change rows between them.
     :raises DriftFound: none has it; the findings are the differences from the nearest.
+    :raises ProofFailed: a revision fails on scratch.
     """
-    match = _match(survey, tuple(keys), search_time, accepted)
-    if len(match.equal) > 1:
-        finding = _ambiguous(match.equal)
-        raise UnadoptableState(f"{finding.message} {finding.hint}", findings=(finding,))
-    if not match.equal:
-        found = tuple(each for drift in match.drift.values() for each in drift)
-        number = sum(each.structural for each in found)
-        raise DriftFound(
-            "The structure is not that of any revision. The nearest is "
-            f"{match.nearest}; it differs in {ways(number)}. "
-            f"Mend the database, or let a difference not count: --accept {_first(found)}",
-            findings=found,
+    try:
+        match = _match(survey, tuple(keys), search_time, accepted)
+    except ProofFailed as error:
+        error.message = (
+            f"{error.message} The search for the revision ended there. Say which revision the database is "
+            "at, and only that is compared: `flask db-adopt --restamp REV`."
         )
-    return Found(revision=match.equal[0], method=match.method)
+        raise
+    if not match.equal:
+        raise _none_is_equal(survey, match)
+    if len(match.equal) > 1 or len(match.equal[0]) > 1:
+        by_id = {revision.id: revision for revision in survey.revisions}
+        findings = _ambiguous(match.equal, by_id)
+        raise UnadoptableState(f"{findings[0].message} {findings[0].hint}", findings=findings)
+    drift = tuple(each for found in match.drift.values() for each in found)
+    return Found(revision=match.equal[0][0], method=match.method, drift=drift)
+
+
+def check_equal(survey: Survey, keys: Iterable[BindKey], revision: str, *, accepted: frozenset[str]) -> Found:
+    """Prove that these databases have the structure of a revision that a person names.
+
+    Never touches the real databases.
+
+    :param accepted: differences that do not count, each ``CODE:SUBJECT``.
+    :raises DriftFound: one has not; the findings are the differences.
+    :raises Refused: what the revision makes is not stored, and one up to it fails on scratch.
+    """
+    keys = tuple(keys)
+    made = structure_at(survey, keys, (revision,))
+    found: list[Drift] = []
+    for key in keys:
+        ours = survey.states[key].ours_with(made[key], *_stored(survey, key).values())
+        found.extend(_differences(survey, key, made[key], f"revision {revision}", ours))
+    stopping = _stopping(found, accepted)
+    if stopping:
+        raise DriftFound(
+            f"The structure is not that of revision {revision}; it differs in {ways(len(stopping))}. "
+            "`flask db-adopt --restamp` without a revision finds the one that it equals, or the nearest.",
+            findings=stopping,
+        )
+    return Found(revision=revision, method=method_of(made.values()), drift=tuple(found))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Match:
-    """Which revisions a structure equals, oldest first, and the nearest one.
+    """Where the revisions have a structure, oldest first, and where they are nearest to it.
 
-    ``drift`` are the differences from the nearest, where none is equal; ``method`` says where the equal
-    ones were made.
+    ``drift`` are the differences from the nearest, which is the newest of the equal ones where there is one,
+    ``stopping`` those among them that count; ``method`` says where the equal ones were made.
     """
 
-    equal: tuple[str, ...]
-    nearest: str | None
+    equal: tuple[Point, ...]
+    nearest: Point
     drift: Mapping[BindKey, tuple[Drift, ...]]
+    stopping: tuple[Drift, ...]
     method: str
 
 
 def _match(survey: Survey, keys: tuple[BindKey, ...], search_time: float, accepted: frozenset[str]) -> _Match:
     """Compare the structure after each revision with the real one."""
     by_id = {revision.id: revision for revision in survey.revisions}
-    made = _structures(survey, keys, search_time)
-    ordered = [revision.id for revision in parents_first(by_id, by_id)]
-    whole = {each: made[each] for each in ordered if made[each].keys() >= set(keys)}
-    drifts = _compare(survey, keys, whole, accepted)
-    equal = tuple(r for r, drift in drifts.items() if all(map(is_equal, drift.values())))
-    nearest = min(reversed(drifts), key=lambda r: _distance(drifts[r]), default=None)
+    points = _points(by_id)
+    made = _structures(survey, keys, points, search_time)
+    drifts = _compare(survey, keys, made)
+    stopping = {p: _stopping(chain.from_iterable(found.values()), accepted) for p, found in drifts.items()}
+    same = {point for point, found in stopping.items() if not found}
+    # What nobody could make, and a join that may only change rows leaves as it is, may be equal.
+    same |= {p for p in points if p not in made and any((r,) in same for r in _joined_by(p, by_id))}
+    equal = tuple(point for point in points if point in same)
     chosen = _choose(equal, by_id)
+    nearest = chosen or min(reversed(drifts), key=lambda point: len(stopping[point]))
     return _Match(
         equal=(chosen,) if chosen else equal,
         nearest=nearest,
-        drift=drifts[nearest] if nearest is not None and not equal else {},
-        method=method_of(each for revision in equal for each in whole[revision].values()),
+        drift=drifts[nearest],
+        stopping=stopping[nearest],
+        method=method_of(each for point in equal if point in made for each in made[point].values()),
     )
 
 
+def _points(by_id: Mapping[str, Revision]) -> tuple[Point, ...]:
+    """Give all points that are told apart, the oldest first.
+
+    Where a revision that joins branches does provably nothing, it has the structure before it, too.
+    """
+    points: dict[Point, None] = {}
+    for revision in parents_first(by_id, by_id):
+        if len(revision.parents) > 1 and not does_nothing(revision):
+            points[tuple(sorted(revision.parents))] = None
+        points[(revision.id,)] = None
+    return tuple(points)
+
+
+def _joined_by(point: Point, by_id: Mapping[str, Revision]) -> list[str]:
+    return [each.id for each in by_id.values() if tuple(sorted(each.parents)) == point]
+
+
+# -- what the revisions make -----------------------------------------------------------------------
+
+_Made = dict[Point, dict[BindKey, "Snapshot"]]
+
+
 def _structures(
-    survey: Survey, keys: tuple[BindKey, ...], search_time: float
-) -> dict[str, dict[BindKey, Snapshot]]:
-    """Give what each revision makes: what is stored, and where anything is missing the rest in one replay."""
-    by_id = {revision.id: revision for revision in survey.revisions}
-    made: dict[str, dict[BindKey, Snapshot]] = {revision: {} for revision in by_id}
-    for key in keys:
-        for revision, snapshot in stored_structures(survey, key, by_id).items():
-            made[revision][key] = snapshot
-    if all(each.keys() >= set(keys) for each in made.values()):
-        return made
-    ran: dict[BindKey, set[str]] = {}
+    survey: Survey, keys: tuple[BindKey, ...], points: tuple[Point, ...], search_time: float
+) -> _Made:
+    """Give what the revisions make: what is stored, and the rest from scratch, in one pass for each branch.
+
+    Without a scratch database what is stored has to be enough; points of several branches are missing then.
+    """
+    made: _Made = {point: {} for point in points}
     end = time.monotonic() + search_time
+    for key in keys:
+        for revision, snapshot in _stored(survey, key).items():
+            made[(revision,)][key] = snapshot
+    try:
+        while gaps := [point for point in points if len(made[point]) < len(keys)]:
+            _replay_to(gaps[-1], survey, keys, made, end)
+    except NoScratch as error:
+        by_id = {revision.id for revision in survey.revisions}
+        for key in keys:
+            for revision, snapshot in stored_by_other_version(survey, key, by_id, error).items():
+                made[(revision,)][key] = snapshot
+    return {point: snapshots for point, snapshots in made.items() if len(snapshots) == len(keys)}
+
+
+def _stored(survey: Survey, key: BindKey) -> dict[str, Snapshot]:
+    return stored_structures(survey, key, {revision.id for revision in survey.revisions})
+
+
+def _replay_to(target: Point, survey: Survey, keys: tuple[BindKey, ...], made: _Made, end: float) -> None:
+    """Run the revisions up to one point, and keep what they make on the way where it is missing.
+
+    :raises Refused: the time is over.
+    """
+    by_id = {revision.id: revision for revision in survey.revisions}
+    points = {frozenset(lineage(point, by_id)): point for point in made}
+    ran: dict[BindKey, set[str]] = {}
 
     def observe(key: BindKey, revision: str, read: Callable[[], Snapshot]) -> None:
         if time.monotonic() > end:
             raise Refused(
-                f"The search for the revision took longer than {search_time:g} seconds "
-                f"(reached {revision}). Give it more with --search-time."
+                f"The search for the revision took longer than it may (reached {revision}). Give it more "
+                "seconds with --search-time, or say which revision it is: `flask db-adopt --restamp REV`."
             )
         ran.setdefault(key, set()).add(revision)
-        # Else another branch is in it too.
-        if key not in made[revision] and ran[key] == lineage([revision], by_id):
-            made[revision][key] = read()
+        point = points.get(frozenset(ran[key]))
+        if point is not None and key in keys and key not in made[point]:
+            made[point][key] = read()
 
-    try:
-        replay(survey.migrations, survey.binds, "heads", survey.bookkeeping, required=keys, observe=observe)
-    except NoScratch as error:
-        stored = {key: stored_by_other_version(survey, key, by_id, error) for key in keys}
-        return {each: {key: stored[key][each] for key in keys} for each in by_id}
-    return made
+    after = replay(
+        survey.migrations, survey.binds, target, survey.bookkeeping, required=keys, observe=observe
+    )
+    made[target].update((key, after[key]) for key in keys)
+
+
+# -- comparing -------------------------------------------------------------------------------------
 
 
 def _compare(
-    survey: Survey,
-    keys: tuple[BindKey, ...],
-    made: Mapping[str, Mapping[BindKey, Snapshot]],
-    accepted: frozenset[str],
-) -> dict[str, dict[BindKey, tuple[Drift, ...]]]:
-    """Compare the databases with each revision; a table that any revision makes is ours."""
-    drifts: dict[str, dict[BindKey, tuple[Drift, ...]]] = {revision: {} for revision in made}
+    survey: Survey, keys: tuple[BindKey, ...], made: _Made
+) -> dict[Point, dict[BindKey, tuple[Drift, ...]]]:
+    """Compare the databases with what the revisions make; a table that any of them makes is ours."""
+    drifts: dict[Point, dict[BindKey, tuple[Drift, ...]]] = {point: {} for point in made}
     for key in keys:
-        every = [snapshots[key] for snapshots in made.values()]
-        ours, real = survey.states[key].ours_with(*every), survey.ours(key, *every)
-        for revision, snapshots in made.items():
-            found = find_drift(only_ours(snapshots[key], ours), real, f"revision {revision}")
-            drifts[revision][key] = tuple(each for each in found if each.key not in accepted)
+        ours = survey.states[key].ours_with(*(snapshots[key] for snapshots in made.values()))
+        for point, snapshots in made.items():
+            source = f"revision {_name(point)}"
+            drifts[point][key] = _differences(survey, key, snapshots[key], source, ours)
     return drifts
 
 
-def _first(found: Iterable[Drift]) -> str:
-    return next((each.key for each in found if each.structural), "CODE:SUBJECT")
+def _differences(
+    survey: Survey, key: BindKey, wanted: Snapshot, source: str, ours: frozenset[TableName]
+) -> tuple[Drift, ...]:
+    """Compare our tables in one database with one structure."""
+    real = survey.looks[key].snapshot
+    assert real is not None
+    return find_drift(only_ours(wanted, ours), only_ours(real, ours), source)
 
 
-def _distance(drift: Mapping[BindKey, tuple[Drift, ...]]) -> int:
-    return sum(each.structural for found in drift.values() for each in found)
+def _stopping(found: Iterable[Drift], accepted: frozenset[str]) -> tuple[Drift, ...]:
+    return tuple(each for each in found if each.structural and each.key not in accepted)
 
 
-def _choose(equal: tuple[str, ...], by_id: Mapping[str, Revision]) -> str | None:
-    """Choose the newest of several equal revisions if the others between do provably nothing."""
-    if not equal:
+def _choose(equal: tuple[Point, ...], by_id: Mapping[str, Revision]) -> Point | None:
+    """Choose the newest of several equal ones, if what lies between them provably does nothing."""
+    single = [point for point in equal if len(point) == 1]
+    if not single:
         return None
-    later = equal[1:]
-    return equal[-1] if all(does_nothing(by_id[revision]) for revision in later) else None
+    lines = [lineage(point, by_id) for point in equal]
+    between = set().union(*lines) - lines[0].intersection(*lines)
+    return single[-1] if all(does_nothing(by_id[revision]) for revision in between) else None
 
 
-def _ambiguous(equal: tuple[str, ...]) -> Finding:
+# -- telling ---------------------------------------------------------------------------------------
+
+
+def _name(point: Point) -> str:
+    return " and ".join(point)
+
+
+def _none_is_equal(survey: Survey, match: _Match) -> DriftFound:
+    if all(map(does_nothing, survey.revisions)):
+        way = (
+            "The revisions make nothing at all, as `flask db migrate` writes them where the tables are there "
+            f"already. If they have run nowhere else, delete them ({survey.migrations.directory}/versions) "
+            "and run `flask db-adopt --restamp`: it writes a baseline of what is there."
+        )
+    else:
+        way = f"Mend the database, or let a difference not count: {accepting(match.stopping)}"
+    return DriftFound(
+        f"The structure is not that of any revision. The nearest is {_name(match.nearest)}; it differs in "
+        f"{ways(len(match.stopping))}. {way}",
+        findings=match.stopping,
+    )
+
+
+def _ambiguous(equal: tuple[Point, ...], by_id: Mapping[str, Revision]) -> tuple[Finding, ...]:
+    """Say that a person has to decide, and name what there is to choose from."""
+    names = ", ".join(map(_name, equal))
+    if len(equal) == 1:
+        together = " ".join(equal[0])
+        message = f"The structure is that of {names} together, before they are joined."
+        hint = f"Say so with `flask db stamp {together}`."
+    else:
+        message = (
+            "These revisions leave the same structure and may change rows between them, so the structure "
+            f"cannot tell which one the database is at: {names}."
+        )
+        hint = "Look at its rows, and say which it is: `flask db-adopt --restamp REV`."
+    finding = Finding(
+        code="several-revisions-equal", subject=names, severity=Severity.ERROR, message=message, hint=hint
+    )
+    return (finding, *(_candidate(by_id[each]) for each in dict.fromkeys(r for p in equal for r in p)))
+
+
+def _candidate(revision: Revision) -> Finding:
     return Finding(
-        code="several-revisions-equal",
-        subject=", ".join(equal),
-        severity=Severity.ERROR,
-        message="These revisions leave the same structure and change rows between them, so the "
-        f"structure cannot tell which one the database is at: {', '.join(equal)}.",
-        hint="Say which it is with `flask db stamp REV`.",
+        code="candidate-revision",
+        subject=revision.id,
+        severity=Severity.INFO,
+        message=f"It leaves the structure that the database has: {revision.title or 'no title'}.",
+        revision=revision.id,
+        file=str(revision.file),
     )

@@ -42,7 +42,7 @@ def make_plan(
     """
     revisions = tuple(revisions)
     by_id = {revision.id: revision for revision in revisions}
-    goal = _resolve(target, current, by_id) if target else heads_of(revisions)[0]
+    goal = resolve(target, by_id, current=current) if target else heads_of(revisions)[0]
     done = lineage(current, by_id)
     if goal in done and goal not in current:
         raise ConfigurationError(
@@ -60,8 +60,14 @@ def make_plan(
 _RELATIVE = re.compile(r"(?P<start>.*?)(?P<sign>[+-])(?P<number>[1-9]\d*)\Z", re.DOTALL)
 
 
-def _resolve(target: str, current: tuple[str, ...], by_id: Mapping[str, Revision]) -> str:
-    if target in ("head", "heads"):
+def resolve(target: str, by_id: Mapping[str, Revision], *, current: tuple[str, ...] = ()) -> str:
+    """Give the id of the revision that a person named.
+
+    By its id, a unique beginning of it, as the head, or counted from one of them or from the current one.
+
+    :raises ConfigurationError: there is no such revision, or several.
+    """
+    if target in ("head", "heads") and by_id:
         return heads_of(by_id.values())[0]
     found = [revision for revision in by_id if revision.startswith(target)]
     if target in by_id:
@@ -82,7 +88,7 @@ def _walk(
     start, number, forward = relative["start"], int(relative["number"]), relative["sign"] == "+"
     if not (start or forward):
         raise ConfigurationError(f"{target} goes back, which only `flask db downgrade` does.")
-    at: tuple[str, ...] = (_resolve(start, current, by_id),) if start else current
+    at: tuple[str, ...] = (resolve(start, by_id),) if start else current
     for walked in range(number):
         following = _children(at, by_id) if forward else by_id[at[0]].parents
         if len(following) != 1:

@@ -12,7 +12,7 @@ from .discovery import check_direct
 from .errors import Busy, ConfigurationError, Refused
 from .findings import Finding, Severity
 from .network_files import NETWORK_FILE_SYSTEM, check_local
-from .session import check_no_pooler, name_of, server_connection
+from .session import CONNECT_TIMEOUT, check_no_pooler, name_of, server_connection
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -54,7 +54,7 @@ def check_reachable(project: Project, *, expected_names: Iterable[str] = ()) -> 
 
 def _wait_for(bind: Bind, deadline: float, project: Project) -> None:
     pause = _FIRST_PAUSE
-    while (error := _problem(bind)) is not None:
+    while (error := _problem(bind, min(CONNECT_TIMEOUT, deadline - time.monotonic()))) is not None:
         left = deadline - time.monotonic()
         if left <= 0:
             raise Busy(f"{error.message} It was waited for {project.settings.wait:g} seconds.") from error
@@ -64,10 +64,10 @@ def _wait_for(bind: Bind, deadline: float, project: Project) -> None:
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-def _problem(bind: Bind) -> Busy | None:
+def _problem(bind: Bind, timeout: float) -> Busy | None:
     """Say why a server cannot be reached now; what cannot become better by waiting is raised."""
     try:
-        with server_connection(bind.engine):
+        with server_connection(bind.engine, timeout=timeout):
             return None
     except Busy as error:
         return error

@@ -30,7 +30,8 @@ def _branched(survey: Survey, bind: Bind) -> str:
 def _torn(survey: Survey, bind: Bind) -> str:
     return (
         f"the version table has several rows ({_rows(survey, bind)}), of which one is below another or "
-        "unknown. Delete the rows that are wrong; then run this again."
+        "unknown. `flask db-adopt --restamp REV` proves that the structure is REV's, and leaves only that "
+        "row."
     )
 
 
@@ -47,7 +48,7 @@ def _orphaned(survey: Survey, bind: Bind) -> str:
     return (
         f"the version table says {_rows(survey, bind)}, and there is no revision in "
         f"{survey.migrations.directory}.{other} Restore the folder from version control. If it is "
-        "lost for good, empty the version table and run this again."
+        "lost for good, `flask db-adopt --restamp` writes a baseline of what is there and replaces the row."
     )
 
 
@@ -55,8 +56,8 @@ def _unknown(survey: Survey, bind: Bind) -> str:
     return (
         f"the version table says {_rows(survey, bind)}, which no file in {survey.migrations.directory} has: "
         "another release upgraded it, or the file is lost. Deploy the release that has it, or restore it "
-        "from version control. If it is lost for good, empty the version table and run `flask db-adopt`: the "
-        "revision that the structure equals is found then."
+        "from version control. If it is lost for good, `flask db-adopt --restamp` finds the revision that "
+        "the structure equals, and stamps that."
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import ExitCode, Interrupted, SchemaFlowError
+from .errors import Busy, ExitCode, Interrupted, SchemaFlowError
 from .interrupts import note_goal_reached
 
 if TYPE_CHECKING:
@@ -52,10 +52,19 @@ class ProofResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Section:
+    """Findings that are told together, whatever they weigh, below a line of their own."""
+
+    title: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What a command found out and did; on failure as far as it came.
 
-    ``message`` is the verdict. ``details`` are further lines for people.
+    ``message`` is the verdict. ``details`` are further lines for people; ``sections`` say which of the
+    findings belong together; ``document`` is a script that was asked for.
     """
 
     command: str
@@ -68,7 +77,9 @@ class Result:
     proof: ProofResult | None = None
     discovery: Discovery | None = None
     backups: tuple[Backup, ...] = ()
+    sections: tuple[Section, ...] = ()
     details: tuple[str, ...] = ()
+    document: str = ""
     elapsed_ms: int = 0
 
 
@@ -89,7 +100,9 @@ class Progress:
     proof: ProofResult | None = None
     discovery: Discovery | None = None
     backups: list[Backup] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
+    document: str = ""
     ending: tuple[str, str] | None = None
     baseline: Path | None = None
     started: float = field(default_factory=time.monotonic)
@@ -99,6 +112,10 @@ class Progress:
         for bind in binds:
             self.databases[bind.key] = DatabaseResult(bind=bind.key, engine=bind.family, target=bind.target)
             self.sharing[bind.key] = tuple(each.key for each in bind.others)
+
+    def note_revision(self, key: str | None, revision: str) -> None:
+        """Note at which revision a database is, of which nothing else is known yet."""
+        self.update(key, revision_before=revision, revision_after=revision)
 
     def note_states(self, states: Mapping[str | None, DatabaseState]) -> None:
         """Note what each database is now; afterwards it is the same, until somebody says otherwise."""
@@ -138,7 +155,9 @@ class Progress:
             proof=self.proof,
             discovery=self.discovery,
             backups=tuple(self.backups),
+            sections=tuple(self.sections),
             details=tuple(self.details),
+            document=self.document,
             elapsed_ms=round((time.monotonic() - self.started) * 1000),
         )
 
@@ -154,17 +173,24 @@ class Progress:
 
     def _where(self) -> str:
         """Say at which revisions the databases are, as far as they have been read."""
-        if len(self.databases) == 1:
-            return "".join(
-                f"; the database is at {each.revision_after}"
-                for each in self.databases.values()
-                if each.revision_after
-            )
-        return "".join(
-            f"; {each.bind or 'default'} is at {each.revision_after}"
+        return "".join(f"; {name} is at {revision}" for name, revision in self._read().items())
+
+    def _read(self) -> dict[str, str]:
+        """Give the revisions that were read, by what people call their databases."""
+        is_one = len(self.databases) == 1
+        return {
+            "the database" if is_one else each.bind or "default": each.revision_after
             for each in self.databases.values()
             if each.revision_after
-        )
+        }
+
+    def _was(self, message: str) -> str:
+        """Say at which revisions the databases were when they were read, unless a message says it."""
+        unsaid = {
+            name: revision for name, revision in self._read().items() if f"at {revision}" not in message
+        }
+        told = ", ".join(f"{name} was at {revision}" for name, revision in unsaid.items())
+        return f" When it was read, {told}." if told else ""
 
     @contextmanager
     def told_on_failure(self) -> Iterator[None]:
@@ -181,6 +207,8 @@ class Progress:
             error.result = self.result(error.outcome, error.message, error.exit_code)
             raise error from None
         except SchemaFlowError as error:
+            if isinstance(error, Busy):
+                error.add(self._was(error.message))
             self.findings.extend(error.findings)
             error.result = self.result(error.outcome, error.message, error.exit_code)
             raise

@@ -129,10 +129,27 @@ def write_revision(
 ) -> None:
     """Write a revision into the version table of a held database, and do not commit.
 
-    :param event: what the history is told, where one is kept.
+    :param event: what the history is told, where one is kept; what stood in the version table is told, too.
     """
     table = survey.version_tables[key]
     write_version(transaction.connection, revision, table.name, table.schema)
     if survey.keeps_history:
-        entry = Entry(event=event.value, revision=revision, app_release=survey.settings.release)
+        before = survey.looks[key].versions
+        entry = Entry(
+            event=event.value,
+            revision=revision,
+            message=f"The version table said {', '.join(before)} before." if before else "",
+            app_release=survey.settings.release,
+        )
         record(transaction.connection, entry, table.schema)
+
+
+def write_verified(survey: Survey, key: BindKey, transaction: HeldTransaction) -> None:
+    """Note that a held database is what its revision says, which closes a failure; do not commit.
+
+    Writes the history only.
+    """
+    entry = Entry(
+        event=Event.VERIFIED.value, revision=survey.states[key].revision, app_release=survey.settings.release
+    )
+    record(transaction.connection, entry, survey.version_tables[key].schema)

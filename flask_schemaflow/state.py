@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from .foreign import NOTHING_NAMED, ForeignNames
+from .findings import Finding, Severity
+from .foreign import NOTHING_NAMED, ForeignNames, said_of
 from .revisions import Revision, TableName, heads_of, lineage
 from .snapshot import folded
 
@@ -91,6 +92,20 @@ def partition_names(snapshot: Snapshot | None) -> frozenset[TableName]:
     """Give the names of the tables in a snapshot that are partitions of others."""
     objects = snapshot.tables if snapshot is not None else ()
     return frozenset(TableName(each.schema, each.name) for each in objects if each.partition_of)
+
+
+def foreign_tables(
+    names: Iterable[TableName], state: DatabaseState, snapshot: Snapshot | None
+) -> Iterator[Finding]:
+    """Tell of tables that are not ours, by name, and of what they are."""
+    read = {TableName(each.schema, each.name): each for each in snapshot.tables} if snapshot else {}
+    for name in sorted(names, key=lambda each: (each.schema or "", each.name)):
+        yield Finding(
+            code="foreign-table",
+            subject=name.name if name.schema is None else f"{name.schema}.{name.name}",
+            severity=Severity.INFO,
+            message=said_of(name, read.get(name), state.never_ours),
+        )
 
 
 def classify(facts: Facts) -> DatabaseState:

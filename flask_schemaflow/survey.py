@@ -24,7 +24,7 @@ from .discovery import (
 from .errors import ConfigurationError
 from .foreign import databases_of_others, foreign_names
 from .history import OWN_TABLES, TABLE, History, read_history
-from .migrations import Configured, Folder, Migrations, open_migrations, run_environment
+from .migrations import Configured, Folder, Migrations, ask_environment, open_migrations
 from .revisions import Revision, TableName, concerns, tables_in
 from .scratch import NoScratch, scratch_databases
 from .session import Patience, database_exists, reading_connection, schemas_searched
@@ -369,9 +369,7 @@ def _version_tables_of_environment(
     binds = tuple(binds)
     try:
         with scratch_databases({bind.key: bind.source for bind in binds}) as scratches:
-            configured = run_environment(
-                migrations, scratches, lambda *_: [], dont_mutate=True, on_scratch=True, required=()
-            )
+            configured = ask_environment(migrations, scratches, required=())
     except NoScratch:
         written = migrations.version_table_in_environment
         if written is None:

@@ -123,6 +123,7 @@ def drop_version_table(connection: Connection, table: str, schema: str | None = 
 
 
 def write_version(connection: Connection, revision: str, table: str, schema: str | None = None) -> None:
-    """Put one revision into an empty version table. Writes the version table only."""
+    """Put one revision into the version table, in place of what is there. Writes the version table only."""
     version = sa.table(table, sa.column("version_num"), schema=schema)
+    connection.execute(version.delete())
     connection.execute(version.insert().values(version_num=revision))

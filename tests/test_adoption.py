@@ -991,12 +991,6 @@ def test_several_heads_are_refused_with_the_merge_command(shop: Project) -> None
     assert "flask db merge left right" in ended.verdict
 
 
-@pytest.mark.parametrize("option", [["--reconcile"], ["--restamp", "abc"]])
-def test_what_is_not_there_yet_is_said(shop: Project, option: list[str]) -> None:
-    """Options of a later version are refused, never guessed."""
-    assert shop.adopt(*option).code == 2
-
-
 def test_a_folder_beside_the_app_is_named(shop: Project) -> None:
     """A migrations folder that lies elsewhere is not silently made a second time."""
     adopted_shop(shop)

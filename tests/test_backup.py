@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from disks import mounted
 from projects import Ended, Project, reading
 
 from flask_schemaflow import BackupFailed, Busy, Refused
@@ -333,20 +334,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of 256 KiB, in memory."""
     with mounted(tmp_path / "small", "size=256k") as folder:
         yield folder
-
-
-@contextlib.contextmanager
-def mounted(folder: Path, options: str) -> Iterator[Path]:
-    folder.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if done.returncode:
-        pytest.skip(f"A file system cannot be mounted here: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_full_disk_is_noticed_before_anything_ran(shop: Project, url: str, small_disk: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -146,6 +148,37 @@ def test_others_read_on_meanwhile(shop: Project) -> None:
     assert ended.code == 4, ended.stderr
     timeout = 0.3 if is_postgresql(shop) else 1.0  # MariaDB knows whole seconds
     assert longest < timeout + 1.0
+
+
+def test_a_signal_between_two_tries(shop: Project) -> None:
+    """Nothing of the statement is in, and nobody is left in doubt of it: 5, at the revision that is said."""
+    add(shop, "second", "first", ADD_AGE)
+    before = dump(url_of(shop))
+    with idle_in_transaction(shop, f"SELECT * FROM {quoted(shop)}"):
+        process = shop.start("db-safe-upgrade", "--json", *QUICK)
+        wait_for_a_long_pause(shop)
+        os.kill(process, signal.SIGTERM)
+        ended = shop.zygote.wait()
+
+    assert ended.code == 5, ended.stderr
+    assert ended.verdict.endswith(
+        "Interrupted while revisions ran. Everything was undone; the database is at first."
+    )
+    assert "statement-in-doubt" not in ended.stdout
+    assert dump(url_of(shop)) == before
+    assert shop.safe_upgrade().code == 0
+
+
+def wait_for_a_long_pause(shop: Project) -> None:
+    """Wait until the upgrade has said that it waits for more than a second until its next try."""
+    talk = shop.zygote.folder / "stderr"
+    for _ in range(1200):
+        lines = talk.read_text().splitlines()
+        pause = re.search(r"^Blocked .* in ([\d.]+) s$", lines[-1] if lines else "")
+        if pause and float(pause[1]) > 1:
+            return
+        time.sleep(0.05)
+    raise AssertionError(talk.read_text())
 
 
 def test_no_retry_is_asked_for(postgresql_shop: Project) -> None:
@@ -350,14 +383,14 @@ def locks_left(shop: Project) -> int:
 
 
 def test_a_revision_that_gives_the_lock_up(shop: Project) -> None:
-    """The revision is undone where that can be, and nothing runs without the lock."""
+    """That is for the revision to mend: it is undone where that can be, and nothing runs without the lock."""
     give_up = "SELECT pg_advisory_unlock_all()" if is_postgresql(shop) else "SELECT RELEASE_ALL_LOCKS()"
     add(shop, "second", "first", f"op.execute('{give_up}')")
     add(shop, "third", "second", ADD_AGE)
 
     ended = shop.safe_upgrade()
 
-    assert ended.code == 4, ended.stderr
+    assert (ended.code, ended.document["outcome"]) == (5, "undone"), ended.stderr
     assert "was given up by something that a revision or env.py did" in ended.verdict
     assert versions(shop) == ["first"]
     assert "age" not in columns(shop, "user")

@@ -9,12 +9,12 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import click
 import pytest
+from privileges import flask_without_privileges
 from projects import Project
 
 from flask_schemaflow import ExitCode, commands
@@ -346,33 +346,6 @@ def test_a_locked_file(filled: Project) -> None:
     holder.communicate()
 
 
-def unprivileged() -> Callable[[], None] | None:
-    """Give what makes a process respect file permissions: root would not."""
-    if os.geteuid() != 0:
-        return None
-
-    import ctypes
-
-    library = ctypes.CDLL(None)
-
-    def drop() -> None:
-        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH (capabilities(7))
-            library.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP (prctl(2))
-
-    return drop
-
-
-def flask_without_privileges(project: Project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "shop", *arguments],
-        cwd=project.path,
-        capture_output=True,
-        text=True,
-        preexec_fn=unprivileged(),
-        check=False,
-    )
-
-
 def test_changes_in_a_wal_that_cannot_be_read_are_not_left_out(filled: Project) -> None:
     """Where only the main file can be read, and the rest is in its -wal, nothing is said at all."""
     file = filled.path / "instance" / "shop.db"
@@ -515,11 +488,6 @@ def test_an_empty_folder_is_used(filled: Project) -> None:
     [
         ("LOKC_WAIT", "1", "Did you mean FLASK_SCHEMAFLOW_LOCK_WAIT"),
         ("RETRIES", "many", "must be a whole number"),
-        (
-            "CREATE_ALL",
-            "error",
-            "SCHEMAFLOW_CREATE_ALL is set, and this version of flask-schemaflow does not honour",
-        ),
     ],
 )
 @pytest.mark.parametrize("command", COMMANDS)

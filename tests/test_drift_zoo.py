@@ -5,42 +5,19 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 
 import pytest
 import sqlalchemy as sa
 from drifts import CANNOT, CASES, ENGINES, MARIADB, POSTGRESQL, ROWS, SQLITE, Row
+from drifts.databases import case_of, make, two_databases
 
 from flask_schemaflow.drift import find_drift
 from flask_schemaflow.snapshot import Snapshot, take_snapshot
 
 # What is told of a row: CODE:SUBJECT, and whether it is structure.
 Told = set[tuple[str, bool]]
-
-SETUP = "CREATE TABLE p (id INTEGER PRIMARY KEY)"
-
-
-@contextmanager
-def two_databases(server: sa.URL) -> Iterator[list[sa.Engine]]:
-    """Give engines of two new databases."""
-    root = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    names = [f"sf_{os.getpid()}_drift_{which}" for which in ("models", "real")]
-    force = " WITH (FORCE)" if root.dialect.name == "postgresql" else ""
-    with ExitStack() as after:
-        after.callback(root.dispose)
-        connection = after.enter_context(root.connect())
-        for name in names:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-            after.callback(connection.exec_driver_sql, f"DROP DATABASE {name}{force}")
-        engines = [
-            sa.create_engine(server.set(database=name), isolation_level="AUTOCOMMIT") for name in names
-        ]
-        for engine in engines:
-            after.callback(engine.dispose)
-        yield engines
 
 
 @pytest.fixture(scope="module")
@@ -62,22 +39,19 @@ def everything_found(engine: str, request: pytest.FixtureRequest) -> Mapping[str
     if engine == SQLITE:
         engines = [sa.create_engine("sqlite://") for _ in range(2)]
         models, real = (
-            make(rows, each, is_real) for each, is_real in zip(engines, (False, True), strict=True)
+            made(rows, each, is_real) for each, is_real in zip(engines, (False, True), strict=True)
         )
         for each in engines:
             each.dispose()
     else:
         with two_databases(request.getfixturevalue(f"{engine}_server")) as (first, second):
-            models, real = make(rows, first, False), make(rows, second, True)
+            models, real = made(rows, first, False), made(rows, second, True)
     return compare(models, real)
 
 
-def make(rows: list[Row], engine: sa.Engine, is_real: bool) -> Snapshot:
+def made(rows: list[Row], engine: sa.Engine, is_real: bool) -> Snapshot:
     with engine.connect() as connection:
-        connection.exec_driver_sql(SETUP)
-        for row in rows:
-            for statement in (*row.was, *(row.change if is_real else ())):
-                connection.exec_driver_sql(statement)
+        make(rows, connection, is_real=is_real)
         return take_snapshot(connection)
 
 
@@ -91,10 +65,6 @@ def compare(models: Snapshot, real: Snapshot) -> Mapping[str, Told]:
         if (table.schema, table.name) not in ours:
             found[case_of(table.name)].add((f"foreign-table:{table.name}", False))
     return found
-
-
-def case_of(name: str) -> str:
-    return name.removeprefix("of_").partition("__")[0].replace("_", "-")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.engine}-{row.case}")

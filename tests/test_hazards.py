@@ -332,6 +332,8 @@ def test_rows_and_classes_decide(
         (["# schemaflow: accept drop-table -- moved", "op.drop_table('orders')"], True),
         (["op.drop_table(", "    'orders',  # schemaflow: accept drop-table -- moved", ")"], True),
         (["# schemaflow: accept drop-column, drop-table -- moved", "op.drop_table('orders')"], True),
+        (["# schemaflow: accept drop-table:orders -- moved", "op.drop_table('orders')"], True),
+        (["# schemaflow: accept drop-table:users -- moved", "op.drop_table('orders')"], False),
         (["# schemaflow: accept drop-column -- moved", "op.drop_table('orders')"], False),
         (["# schemaflow: accept drop-table", "op.drop_table('orders')"], False),
         (["# schemaflow: accept drop-table -- moved", "", "op.drop_table('orders')"], False),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ import sqlalchemy as sa
 from anyshop import open_shop
 from projects import Project
 from shops import ADD_AGE, add, columns, execute, is_postgresql, shop_at, url_of, versions
+
+from flask_schemaflow.errors import Busy
+from flask_schemaflow.session import CONNECT_TIMEOUT, server_connection
 
 TAKE = {
     "postgresql": "SELECT pg_try_advisory_lock(1936090726, 0)",
@@ -103,6 +107,8 @@ def test_the_holder_is_named(shop: Project, command: str) -> None:
 
     assert ended.code == 4, ended.stderr
     assert f"held by process {process} (user " in ended.verdict
+    if command == "db-safe-upgrade":
+        assert ended.verdict.endswith("When it was read, the database was at first.")
     assert len(re.findall(rf"^Waiting .*process {process}", ended.stderr, re.MULTILINE)) == 1
     if is_postgresql(shop):
         assert "application the other" in ended.verdict
@@ -196,15 +202,38 @@ def test_another_file_than_expected(project: Project) -> None:
 def test_a_server_that_does_not_answer_is_waited_for(shop: Project) -> None:
     """As long as was asked for, and no longer; a wrong password or name is not tried again."""
     right = sa.make_url(url_of(shop))
-    for change, wait, code, says in (
-        ({"port": 1}, "1", 4, "waited for 1 seconds"),
-        ({"username": "nobody_at_all", "password": "wrong"}, "300", 2, "refuses the user"),
-    ):
-        shop.environment["DATABASE"] = right.set(**change).render_as_string(hide_password=False)
-        started = time.monotonic()
-        ended = shop.safe_upgrade("--wait", wait)
-        assert (ended.code, says in ended.verdict) == (code, True), ended.stderr
-        assert time.monotonic() - started < 200
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        for change, wait, code, says in (
+            ({"port": 1}, "1", 4, "waited for 1 seconds"),
+            ({"port": silent.getsockname()[1], "host": "127.0.0.1"}, "1", 4, "waited for 1 seconds"),
+            ({"username": "nobody_at_all", "password": "wrong"}, "300", 2, "refuses the user"),
+        ):
+            shop.environment["DATABASE"] = right.set(**change).render_as_string(hide_password=False)
+            started = time.monotonic()
+            ended = shop.safe_upgrade("--wait", wait)
+            assert (ended.code, says in ended.verdict) == (code, True), ended.stderr
+            assert time.monotonic() - started < 200
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "postgresql+psycopg2", "mysql+pymysql"])
+def test_a_server_that_takes_connections_and_is_silent(driver: str) -> None:
+    """It is given up in time, by whatever the URL says of that; what answers may be slow afterwards."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        url = f"{driver}://shop@127.0.0.1:{silent.getsockname()[1]}/shop"
+        for engine, options in (
+            (sa.create_engine(url), {"timeout": 0.5}),
+            (sa.create_engine(f"{url}?connect_timeout=2"), {}),
+        ):
+            started = time.monotonic()
+            with pytest.raises(Busy, match="does not answer"), server_connection(engine, **options):
+                pass
+            assert time.monotonic() - started < CONNECT_TIMEOUT
+
+
+def test_an_answer_may_take_longer_than_to_connect(mariadb: str) -> None:
+    """PyMySQL knows one timeout for both."""
+    with server_connection(sa.create_engine(mariadb), timeout=1) as connection:
+        assert connection.exec_driver_sql("SELECT SLEEP(2.5)").scalar() == 0
 
 
 LISTENER = """

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from cutting import Cutter
 from pgbouncers import HOW, pgbouncer, program
 from projects import Project
 from shops import ADD_AGE, APP, MAKE, add, adopted, execute, versions
 
-from flask_schemaflow.errors import ConfigurationError
+from flask_schemaflow.errors import Busy, ConfigurationError
 from flask_schemaflow.session import check_no_pooler
 
 # How often the check must say the same.
@@ -103,6 +104,17 @@ def test_a_session_for_each_client_is_taken(server: str, tmp_path: Path) -> None
         for _ in range(TIMES):
             check(server)
             check(pooled)
+
+
+@pytest.mark.parametrize("look", [3, 5])
+def test_a_connection_that_breaks_is_no_pooler(server: str, look: int) -> None:
+    """It is a reason to try again later, whether it is the first one or the second."""
+    url = sa.make_url(server).update_query_dict({"sslmode": "disable"})
+    with (
+        Cutter((url.host or "127.0.0.1", url.port or 5432), b"pg_backend_pid", at=look) as cutter,
+        pytest.raises(Busy, match="does not answer"),
+    ):
+        check(url.set(host="127.0.0.1", port=cutter.port).render_as_string(hide_password=False))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from anyshop import Shop, adopted_shop
+from disks import mounted
 from projects import Project
 
 ADD_SIZE = "op.add_column('item', sa.Column('size', sa.Integer()))"
@@ -87,6 +88,36 @@ def test_a_backup_that_cannot_be_taken_stops_before_anything_runs(shop: Shop, tm
 
     assert (ended.code, ended.document["outcome"]) == (3, "refused"), ended.stderr
     assert shop.versions() == ["first"]
+
+
+def test_a_rebuilt_table_needs_room_on_the_disk(project: Project, tmp_path: Path) -> None:
+    """Twice its size, beside the backup: else it is refused before anything runs, also by a dry run."""
+    with mounted(tmp_path / "disk", "size=4m") as disk:
+        shop = adopted_shop(project, f"sqlite:///{disk / 'shop.db'}")
+        shop.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
+            "INSERT INTO item (id, name) SELECT i, 'a name of forty letters, or nearly so many' FROM n"
+        )
+        shop.add("second", "first", ADD_SIZE)
+        shop.add(
+            "third",
+            "second",
+            "with op.batch_alter_table('item') as batch:",
+            "    batch.alter_column('name', existing_type=sa.String(50), type_=sa.String(80))",
+        )
+        assert shop.upgrade("second", "--backup", "never").code == 0  # which rebuilds nothing
+        filling = disk / "filling"
+        filling.write_bytes(b"x" * 1_500_000)
+
+        never = shop.upgrade("--dry-run", "--backup", "never")
+        beside = shop.upgrade()
+        filling.unlink()
+        ended = shop.upgrade("--backup", "never")
+
+    for refused in (never, beside):
+        assert (refused.code, refused.document["outcome"]) == (3, "refused"), refused.stderr
+    assert "The table item of 1," in never.verdict
+    assert ended.code == 0, ended.stderr
 
 
 def test_a_dry_run_takes_no_backup(file_shop: Shop, tmp_path: Path) -> None:

@@ -164,6 +164,35 @@ def test_production_follows_by_proof(shop: Project) -> None:
     assert versions(shop) == ["second"]
 
 
+ONLY_WITH_ROWS = """
+        there = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'orders' AND table_schema = "
+        there += "DATABASE()" if connection.dialect.name == "mysql" else "current_schema()"
+        if connection.exec_driver_sql(there).scalar():
+            if connection.exec_driver_sql("SELECT count(*) FROM orders").scalar():
+                raise RuntimeError("not today")
+"""
+
+
+def test_what_stops_a_run_after_its_stamp_says_that_this_is_in(shop: Project) -> None:
+    """It is no refusal that has changed nothing: 5, at the revision that was found."""
+    adopted(shop)
+    execute(shop, "DROP TABLE alembic_version")
+    add(shop, "second", "first", ADD_AGE)
+    env = shop.path / "migrations" / "env.py"
+    source, begin = env.read_text(), "        with context.begin_transaction():\n"
+    before, _, after = source.rpartition(begin)
+    env.write_text(f"{before}{ONLY_WITH_ROWS}{begin}{after}")
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (5, "undone"), ended.stderr
+    assert "not today" in ended.verdict
+    assert ended.verdict.endswith("was stamped and is at first.")
+    assert ended.document["databases"][0]["revision_after"] == "first"
+    assert versions(shop) == ["first"]
+    assert "age" not in columns(shop, "user")
+
+
 def test_a_failing_revision_leaves_those_before_it(shop: Project) -> None:
     """Servers commit revision by revision; the last line says where the database is."""
     adopted(shop)

@@ -323,6 +323,16 @@ def test_a_trigger_belongs_to_its_table_however_that_is_spelled() -> None:
     assert [each.key for each in find_drift(without, shouted, "the models")] == ["extra-trigger:t.g"]
 
 
+def test_a_trigger_of_a_view_is_seen() -> None:
+    """What an INSTEAD OF trigger does with what is written into a view is structure."""
+    made = "CREATE TABLE t (a INT)", "CREATE VIEW v AS SELECT a FROM t"
+    trigger = "CREATE TRIGGER g INSTEAD OF INSERT ON v BEGIN SELECT 1; END"
+
+    drift = find_drift(snapshot(*made, trigger), snapshot(*made), "the models")
+
+    assert [each.key for each in drift] == ["missing-trigger:v.g"]
+
+
 def test_columns_are_compared_as_they_are_spelled() -> None:
     """A column comes back in rows as it was spelled, so that its spelling counts."""
     left, right = snapshot("CREATE TABLE t (name TEXT)"), snapshot("CREATE TABLE t (Name TEXT)")

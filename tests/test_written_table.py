@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flask_schemaflow.migrations.written_table import version_table_written_in
+from flask_schemaflow.revisions import version_table_written_in
 
 
 @pytest.mark.parametrize(

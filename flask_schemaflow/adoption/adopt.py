@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..discovery import SourceCall, holder_of, registered_db
-from ..errors import Busy, UnadoptableState
+from ..errors import Busy, DriftFound, ProofFailed, UnadoptableState
 from ..findings import Finding, Severity
-from ..foreign import said_of
 from ..preflight import check_reachable, check_servers
 from ..refusals import REASONS, check_covered, check_keys, check_search_path
 from ..results import Progress, Result
-from ..revisions import TableName
-from ..state import State
+from ..revisions import tables_in
+from ..state import State, foreign_tables
 from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
 from .baseline_way import write_baseline
 from .common import Adoption
 from .options import AdoptOptions, check_options
+from .restamping import name_revision, note_lost_rows, restamp
 from .revisions_way import confirm_revision, find_revision
 
 if TYPE_CHECKING:
@@ -68,27 +69,94 @@ def adopt(
         survey = survey_project(project, with_discovery=True, loading=loading)
         _note_survey(progress, survey, notify)
         progress.details.extend(_lines_to_add(survey))
-        _way(survey)(Adoption(survey, options, progress, notify))
+        with _told_of_unmade_tables(survey):
+            _way(survey, options)(Adoption(survey, options, progress, notify))
     return AdoptResult(**vars(progress.reached()), baseline=progress.baseline)
 
 
-def _way(survey: Survey) -> Callable[[Adoption], None]:
+def _way(survey: Survey, options: AdoptOptions) -> Callable[[Adoption], None]:
     check_search_path(survey)
     states = {survey.states[bind.key].state for bind in survey.relevant}
-    if State.AHEAD in states:
+    if State.AHEAD in states and not options.restamp:
         return _nothing_for_this_release
-    for state, refusal in REASONS.items():
-        if state in states:
-            bind = next(b for b in survey.relevant if survey.states[b.key].state is state)
-            _check_same_revisions(survey)
-            raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
+    _refuse_states(survey, options)
     check_covered(survey)
     if not survey.revisions:
         check_keys(survey)
-        return write_baseline
+        return _baseline_again if State.ORPHANED in states else write_baseline
+    if options.reconcile:
+        raise UnadoptableState(
+            f"{survey.migrations.directory} has revisions already, and --reconcile writes the first ones. "
+            "Adopt without it. What the models have besides the revisions: `flask db migrate`; what the "
+            "database has besides them: `flask db-diff --format python` writes a revision."
+        )
+    if options.restamp and (options.restamp_to is not None or states - {State.EMPTY}):
+        return restamp
+    if State.UNKNOWN in states:
+        return name_revision
     if State.UNMANAGED in states:
         return find_revision
     return confirm_revision if states - {State.EMPTY} else _nothing_to_adopt
+
+
+def _refuse_states(survey: Survey, options: AdoptOptions) -> None:
+    """Check that no database is one that adoption does not take on, with what was asked for.
+
+    :raises UnadoptableState: one is.
+    """
+    for state, refusal in REASONS.items():
+        binds = [b for b in survey.relevant if survey.states[b.key].state is state]
+        for bind in binds:
+            _check_same_revisions(survey)
+            if not _is_taken_on(survey, bind, options):
+                raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
+    if options.restamp_to is not None and not survey.revisions:
+        raise UnadoptableState(
+            f"There are no revisions in {survey.migrations.directory}, so none is {options.restamp_to}. "
+            "`flask db-adopt --restamp` without one writes a baseline of what is there."
+        )
+
+
+def _is_taken_on(survey: Survey, bind: Bind, options: AdoptOptions) -> bool:
+    state = survey.states[bind.key]
+    if state.state is State.ORPHANED:
+        return options.restamp and bool(state.ours)
+    return state.state is State.UNKNOWN or (options.restamp and state.state is State.TORN)
+
+
+def _baseline_again(adoption: Adoption) -> None:
+    note_lost_rows(adoption)
+    write_baseline(adoption)
+
+
+@contextmanager
+def _told_of_unmade_tables(survey: Survey) -> Iterator[None]:
+    """Say of a refusal that it comes from tables of ours that no revision makes: ``create_all()`` did."""
+    try:
+        yield
+    except (DriftFound, ProofFailed) as error:
+        keys = [each.key for bind in survey.relevant for each in bind.members]
+        made = {name.name for key in keys for name in tables_in(survey.revisions, key)}
+        ours = {name.name for bind in survey.relevant for name in survey.states[bind.key].ours}
+        unmade = sorted(ours - made) if survey.revisions else []
+        if isinstance(error, DriftFound):
+            extra = {each.subject for each in error.findings if each.code == "extra-table"}
+            unmade = [name for name in unmade if name in extra]
+        if unmade:
+            told = _unmade(survey, unmade, only_changed=isinstance(error, ProofFailed))
+            error.message = f"{error.message.rstrip('.')}. {told}"
+        raise
+
+
+def _unmade(survey: Survey, tables: list[str], *, only_changed: bool) -> str:
+    told = f"No revision creates {', '.join(tables)} by name: create_all() did, it seems."
+    if not only_changed:
+        return f"{told} Write one that does, and `flask db-adopt --restamp` finds it."
+    return (
+        f"{told} Revisions that only change such tables cannot build a database: if these have run "
+        f"wherever they should, move them out of {survey.migrations.directory}, and `flask db-adopt "
+        "--restamp` writes a baseline of what is there."
+    )
 
 
 def _check_same_revisions(survey: Survey) -> None:
@@ -114,7 +182,10 @@ def _nothing_to_adopt(adoption: Adoption) -> None:
 def _nothing_for_this_release(adoption: Adoption) -> None:
     survey = adoption.survey
     bind = next(b for b in survey.relevant if survey.states[b.key].state is State.AHEAD)
-    adoption.end("ahead", f"Nothing to adopt: {ahead(survey, bind)}")
+    adoption.end(
+        "ahead",
+        f"Nothing to adopt: {ahead(survey, bind)} If its file is lost: `flask db-adopt --restamp`.",
+    )
 
 
 # -- what there is to tell -------------------------------------------------------------------------
@@ -124,7 +195,8 @@ def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
     progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
     for bind in survey.binds:
-        progress.findings.extend(_foreign_tables(survey, bind))
+        state = survey.states[bind.key]
+        progress.findings.extend(foreign_tables(state.foreign, state, survey.looks[bind.key].snapshot))
     if survey.discovery is None:
         return
     progress.discovery = survey.discovery
@@ -133,18 +205,6 @@ def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
     tables = sum(len(module.tables) for module in modules)
     notify(f"Models      {tables} tables in {len(modules)} modules")
     progress.findings.extend(_create_all_calls(survey.discovery.calls))
-
-
-def _foreign_tables(survey: Survey, bind: Bind) -> Iterator[Finding]:
-    state, snapshot = survey.states[bind.key], survey.looks[bind.key].snapshot
-    read = {TableName(each.schema, each.name): each for each in snapshot.tables} if snapshot else {}
-    for name in sorted(state.foreign, key=lambda each: (each.schema or "", each.name)):
-        yield Finding(
-            code="foreign-table",
-            subject=name.name if name.schema is None else f"{name.schema}.{name.name}",
-            severity=Severity.INFO,
-            message=said_of(name, read.get(name), state.never_ours),
-        )
 
 
 def _create_all_calls(calls: tuple[SourceCall, ...]) -> list[Finding]:

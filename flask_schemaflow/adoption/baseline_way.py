@@ -15,10 +15,12 @@ from ..migrations import (
     Configured,
     Migrations,
     StagedRevision,
+    ask_environment,
     remove_written,
     staging_area,
     write_staged,
 )
+from ..models import structure_of_models
 from ..proof import Proof, prove, replay_on
 from ..results import ProofResult
 from ..revisions import TableName, read_revision, source_hash
@@ -29,21 +31,21 @@ from ..survey import Survey, VersionTable, version_tables_of
 from .common import Adoption, BindKey, names_in, stamp
 from .drafting import (
     about_rows,
-    ask_environment,
     draft_for,
     families_on_paper,
     is_ours,
     scratch_for,
     stage_baseline,
-    structure_of_models,
     with_models,
 )
+from .reconciling import Reconciler, Reconciliation, told, write_scripts
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..baseline import Baseline
     from ..discovery import Bind
+    from ..mending import Script
 
 
 def write_baseline(adoption: Adoption) -> None:
@@ -55,7 +57,7 @@ def write_baseline(adoption: Adoption) -> None:
         ExitStack() as afterwards,
     ):
         with scratch_for(survey, afterwards) as scratches:
-            configured = ask_environment(staging, survey, scratches)
+            configured = ask_environment(staging, scratches, required=[bind.key for bind in survey.relevant])
             tables = version_tables_of(configured, survey.binds)
             adoption = _with_version_tables(adoption, tables)
             proved = _prove_at_once(adoption, staging, configured, scratches)
@@ -72,10 +74,13 @@ class _Proved:
     proof: Proof
     unmanaged: list[Bind]
     wanted: Mapping[BindKey, Snapshot]
+    further: Reconciliation | None = None
 
 
 def _unmanaged(survey: Survey) -> list[Bind]:
-    return [bind for bind in survey.relevant if survey.states[bind.key].state is State.UNMANAGED]
+    """Give the databases that are to be adopted; ``--restamp`` lets those be that lost their revisions."""
+    states = (State.UNMANAGED, State.ORPHANED)
+    return [bind for bind in survey.relevant if survey.states[bind.key].state in states]
 
 
 def _prove_at_once(
@@ -133,7 +138,8 @@ def _prove_in_steps(
     adoption = _with_made(adoption, wanted)
     survey = adoption.survey
     unmanaged = _unmanaged(survey)
-    accepted = _accepted_drift(adoption, unmanaged, wanted)
+    scripts = write_scripts(adoption, unmanaged, wanted) if adoption.options.reconcile else {}
+    accepted = _accepted_drift(adoption, unmanaged, wanted, scripts)
     engines = adoption.options.engines
     drafts = {
         each.key: draft_for(each, survey, engines, wanted[b.key], accepted, shared=b)
@@ -141,10 +147,30 @@ def _prove_in_steps(
         for each in with_models(b)
     }
     staged = stage_baseline(adoption, staging, configured, drafts, accepted)
-    adoption.notify("Proving     the baseline on a scratch database")
-    proof = _prove(adoption, staged.migrations, staged.id, unmanaged, wanted)
+    further = None
+    if any(script.steps for script in scripts.values()):
+        reconciler = Reconciler(
+            adoption=adoption,
+            staging=staging,
+            configured=configured,
+            baseline=staged,
+            unmanaged=unmanaged,
+            wanted=wanted,
+            scripts=scripts,
+        )
+        proof, further = reconciler.proved()
+        _check_proof(proof)
+    else:
+        adoption.notify("Proving     the baseline on a scratch database")
+        proof = _prove(adoption, staged.migrations, staged.id, unmanaged, wanted)
     return _Proved(
-        adoption=adoption, staged=staged, drafts=drafts, proof=proof, unmanaged=unmanaged, wanted=wanted
+        adoption=adoption,
+        staged=staged,
+        drafts=drafts,
+        proof=proof,
+        unmanaged=unmanaged,
+        wanted=wanted,
+        further=further,
     )
 
 
@@ -159,9 +185,9 @@ def _end(proved: _Proved) -> None:
         on_paper=families_on_paper(adoption.survey, options.engines),
     )
     if options.dry_run:
-        adoption.end("planned", _planned(staged, proved.unmanaged))
+        adoption.end("planned", _planned(proved))
     else:
-        _write_and_stamp(adoption, staged, proof, proved.unmanaged, proved.wanted)
+        _write_and_stamp(proved)
     progress.baseline = staged.target
 
 
@@ -187,23 +213,32 @@ def _with_made(adoption: Adoption, made: Mapping[BindKey, Snapshot]) -> Adoption
 
 
 def _accepted_drift(
-    adoption: Adoption, unmanaged: Iterable[Bind], wanted: Mapping[BindKey, Snapshot]
+    adoption: Adoption,
+    unmanaged: Iterable[Bind],
+    wanted: Mapping[BindKey, Snapshot],
+    scripts: Mapping[BindKey, Script],
 ) -> dict[BindKey, list[Drift]]:
     """Compare models and databases.
 
+    :param scripts: what takes databases to the models; the baseline keeps all that these mend.
     :raises DriftFound: they differ in something that was not accepted.
     """
     accepted: dict[BindKey, list[Drift]] = {}
     stopping: list[Drift] = []
     for bind in unmanaged:
         found = find_drift(wanted[bind.key], adoption.survey.ours(bind.key), "the models")
+        if bind.key in scripts:
+            adoption.progress.findings.extend(told(scripts, found))
+            accepted[bind.key] = [each for each in found if each.structural]
+            continue
         accepted[bind.key], stops = adoption.split(found)
         adoption.note_passing(found, stops)
         stopping.extend(stops)
     if stopping:
         raise DriftFound(
             f"The database differs from the models in {ways(len(stopping))}. Mend the models or the "
-            f"database, or let a difference stay: --accept {stopping[0].key}",
+            "database; or adopt it as it is, with a revision that takes it to the models: --reconcile; or "
+            f"let a difference stay: --accept {stopping[0].key}",
             findings=tuple(stopping),
         )
     return accepted
@@ -232,6 +267,11 @@ def _prove(
     real = dict(wanted) | {bind.key: survey.ours(bind.key) for bind in unmanaged}
     ours = is_ours(survey)
     proof = prove(migrations, survey.binds, revision, real, survey.bookkeeping, ours=ours)
+    _check_proof(proof)
+    return proof
+
+
+def _check_proof(proof: Proof) -> None:
     if not proof.equal:
         found = tuple(d for drift in proof.drift.values() for d in drift if d.structural)
         raise ProofFailed(
@@ -239,27 +279,23 @@ def _prove(
             f"{found[0].message} Nothing was written. Please report this.",
             findings=found,
         )
-    return proof
 
 
-def _write_and_stamp(
-    adoption: Adoption,
-    staged: StagedRevision,
-    proof: Proof,
-    unmanaged: list[Bind],
-    wanted: Mapping[BindKey, Snapshot],
-) -> None:
+def _write_and_stamp(proved: _Proved) -> None:
+    adoption, staged, further = proved.adoption, proved.staged, proved.further
     project = adoption.survey.migrations
-    with unchanged_databases(adoption.survey, [bind.key for bind in unmanaged]) as held:
-        adoption.notify(f"Writing     {staged.target}")
-        written = write_staged(staged, project, lambda: _stored_snapshots(adoption.survey, staged, proof))
+    both = (staged, *([further.staged] if further else []))
+    with unchanged_databases(adoption.survey, [bind.key for bind in proved.unmanaged]) as held:
+        for each in both:
+            adoption.notify(f"Writing     {each.target}")
+        written = write_staged(both, project, lambda: _stored_snapshots(proved))
         try:
             if _has_another_meaning(staged.target.read_text(encoding="utf-8"), staged.source):
                 # A post-write hook changed more than the layout.
-                _prove(adoption, project, staged.id, unmanaged, wanted)
+                _prove(adoption, project, staged.id, proved.unmanaged, proved.wanted)
             with uninterrupted():
-                stamp(adoption, held, staged.id, state=State.CURRENT)
-                adoption.end("adopted", _verdict(staged, unmanaged, proof))
+                stamp(adoption, held, staged.id, state=State.BEHIND if further else State.CURRENT)
+                adoption.end("adopted", _verdict(proved))
         except BaseException:
             if adoption.progress.ending is None:
                 remove_written(written)
@@ -270,28 +306,48 @@ def _has_another_meaning(source: str, other: str) -> bool:
     return source != other and source_hash(source) != source_hash(other)
 
 
-def _stored_snapshots(survey: Survey, staged: StagedRevision, proof: Proof) -> dict[Path, str]:
-    """Write the snapshots, with the hash of the revision as it is in its place."""
-    (chain,) = chain_hashes([read_revision(staged.target)]).values()
+def _stored_snapshots(proved: _Proved) -> dict[Path, str]:
+    """Write the snapshots, with the hashes of the revisions as they are in their places."""
+    survey, staged, further = proved.adoption.survey, proved.staged, proved.further
+    both = (staged, *([further.staged] if further else []))
+    chains = chain_hashes([read_revision(each.target) for each in both])
     files = {}
     for family in {bind.family for bind in survey.relevant}:
-        snapshots = {b.stored_as: proof.snapshots[b.key] for b in survey.relevant if b.family == family}
-        files[stored_path(staged.id, family)] = render_stored(staged.id, chain, snapshots, {})
+        stored_as = {bind.key: bind.stored_as for bind in survey.relevant if bind.family == family}
+        first = {name: proved.proof.snapshots[key] for key, name in stored_as.items()}
+        files[stored_path(staged.id, family)] = render_stored(staged.id, chains[staged.id], first, {})
+        if further is not None:
+            id_, then = further.staged.id, {name: further.snapshots[key] for key, name in stored_as.items()}
+            files[stored_path(id_, family)] = render_stored(id_, chains[id_], then, first)
     return files
 
 
-def _planned(staged: StagedRevision, unmanaged: list[Bind]) -> str:
-    stamped = ", ".join(bind.target for bind in unmanaged) or "nothing"
-    return f"Would write {staged.target} and stamp {stamped}; the baseline is proved."
+def _planned(proved: _Proved) -> str:
+    stamped = ", ".join(bind.target for bind in proved.unmanaged) or "nothing"
+    if proved.further is not None:
+        return (
+            f"Would write {proved.staged.target} and {proved.further.staged.target}, which leads on to the "
+            f"models, and stamp {stamped} with the first one; both are proved."
+        )
+    return f"Would write {proved.staged.target} and stamp {stamped}; the baseline is proved."
 
 
-def _verdict(staged: StagedRevision, unmanaged: list[Bind], proof: Proof) -> str:
-    if not unmanaged:
+def _verdict(proved: _Proved) -> str:
+    staged, further = proved.staged, proved.further
+    if not proved.unmanaged:
         return (
             f"Wrote the baseline {staged.id}; the database has no tables yet, so nothing was stamped. "
             "`flask db-safe-upgrade` creates the tables."
         )
-    return (
+    adopted = (
         f"Adopted at {staged.id}: the baseline rebuilds exactly what is there "
-        f"(proved on {', '.join(proof.engines)}); no table was touched."
+        f"(proved on {', '.join(proved.proof.engines)}); no table was touched."
+    )
+    if further is None:
+        return adopted
+    staying = sum(each.structural for s in further.scripts.values() for each in (*s.kept, *s.unmended))
+    but = f" but for {staying} difference{'s' if staying != 1 else ''}, which it names" if staying else ""
+    return (
+        f"{adopted} The revision {further.staged.id} takes it to the models{but}: look at it, then "
+        "`flask db-safe-upgrade` runs it."
     )

@@ -72,7 +72,8 @@ def stamp(
     :raises Busy: a database could not be committed; the message says which were before.
     """
     for key, transaction in held.items():
-        write_revision(adoption.survey, key, transaction, revision, Event.ADOPTED)
+        event = Event.STAMPED if adoption.survey.looks[key].versions else Event.ADOPTED
+        write_revision(adoption.survey, key, transaction, revision, event)
     done: list[str] = []
     for key, transaction in held.items():
         try:

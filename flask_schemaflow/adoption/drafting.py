@@ -9,53 +9,32 @@ from uuid import uuid4
 
 from sqlalchemy import make_url
 
-from ..baseline import Baseline, CannotRecord, Tables, Target, create_all_on, draft_baseline
+from ..baseline import Baseline, CannotRecord, Target, draft_baseline
 from ..findings import Finding
 from ..migrations import (
     Configured,
     Migrations,
     StagedRevision,
-    run_environment,
     stage_revision,
 )
-from ..proof import made_on
+from ..models import tables_of_models
 from ..scratch import DROPS_MEANWHILE, scratch_database, scratch_databases
 from ..session import KEEPS_TRANSACTION, sealed
-from ..snapshot import Snapshot, respelled
+from ..snapshot import respelled
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..discovery import Bind
     from ..drift import Drift
+    from ..snapshot import Snapshot
     from ..survey import Survey
     from .common import Adoption, BindKey
-
-
-def structure_of_models(bind: Bind, survey: Survey) -> Snapshot:
-    """Give what ``create_all`` makes, by running it on scratch. Never touches the real database."""
-    with scratch_database(bind.source, ours=bind.is_plain) as scratch, sealed():
-        for each in bind.members:
-            create_all_on(each.metadata, scratch, _tables_of(each, survey, bind))
-        return made_on(scratch)
 
 
 def with_models(bind: Bind) -> tuple[Bind, ...]:
     """Give the binds of one database that have tables; the first one in any case."""
     return (bind, *(each for each in bind.others if each.metadata.tables))
-
-
-def _tables_of(bind: Bind, survey: Survey, shared: Bind) -> Tables:
-    """Give the tables of the models without those that a setting calls foreign; None for all."""
-    foreign, look = survey.states[shared.key].never_ours, survey.looks[shared.key]
-    tables = bind.metadata.tables.values()
-
-    def is_foreign(schema: str | None, name: str) -> bool:
-        (spelled,) = look.spelled([(bind.translated(schema), name)])
-        return foreign.pattern_for(spelled) is not None
-
-    ours = [each for each in tables if not is_foreign(each.schema, each.name)]
-    return ours if len(ours) < len(tables) else None
 
 
 # -- drafts ----------------------------------------------------------------------------------------
@@ -87,7 +66,7 @@ def draft_for(
         return draft_baseline(
             bind.metadata,
             targets,
-            tables=_tables_of(bind, survey, shared),
+            tables=tables_of_models(bind, survey, shared),
             differing=_about(bind, shared, accepted.get(shared.key, ())),
             real=respelled(snapshot, like=wanted) if snapshot and wanted else None,
             tries_later=tries_later,
@@ -171,20 +150,6 @@ def scratch_for(survey: Survey, afterwards: ExitStack) -> Iterator[dict[BindKey,
                 connection.info[KEEPS_TRANSACTION] = True
             connection.info[DROPS_MEANWHILE] = afterwards
         yield scratches
-
-
-def ask_environment(
-    staging: Migrations, survey: Survey, scratches: Mapping[BindKey, Connection]
-) -> dict[BindKey, Configured]:
-    """Ask ``env.py`` how it names things; nothing is written on the scratch databases."""
-    return run_environment(
-        staging,
-        scratches,
-        lambda *_: [],
-        dont_mutate=True,
-        on_scratch=True,
-        required=[bind.key for bind in survey.relevant],
-    )
 
 
 def stage_baseline(

@@ -10,10 +10,16 @@ from ..drift import check_accepted
 from ..errors import ConfigurationError
 from ..preflight import OF_SERVERS
 
+DROPS = ("drop-column", "drop-table")
+"""Codes that let ``--reconcile`` drop what holds data."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdoptOptions:
-    """What ``db-adopt`` was asked for; ``search_time`` is in seconds."""
+    """What ``db-adopt`` was asked for; ``search_time`` is in seconds.
+
+    ``restamp`` lets it replace version rows; ``restamp_to`` is the revision to prove then, None to find it.
+    """
 
     directory: str | None = None
     x_args: tuple[str, ...] = ()
@@ -21,7 +27,10 @@ class AdoptOptions:
     revision_id: str | None = None
     accept: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
+    reconcile: bool = False
     dry_run: bool = False
+    restamp: bool = False
+    restamp_to: str | None = None
     search_time: float = 300.0
 
 
@@ -30,7 +39,7 @@ def check_options(options: AdoptOptions) -> None:
 
     :raises ConfigurationError: an option cannot be honoured; the message names it.
     """
-    check_accepted(options.accept, *OF_SERVERS)
+    check_accepted(options.accept, *OF_SERVERS, *(DROPS if options.reconcile else ()))
     if options.revision_id is not None:
         _check_revision_id(options.revision_id)
     _check_message(options.message)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ..drift import Drift, find_drift, ways
+from ..drift import Drift, accepting, find_drift, ways
 from ..errors import DriftFound
 from ..interrupts import uninterrupted
 from ..matching import find_equal
@@ -14,6 +14,7 @@ from ..results import ProofResult
 from ..stamping import unchanged_databases
 from ..state import State
 from ..survey import only_ours
+from ..version_column import check_ids_fit
 from .common import Adoption, BindKey, stamp
 
 if TYPE_CHECKING:
@@ -28,14 +29,16 @@ def find_revision(adoption: Adoption) -> None:
     adoption.notify(f"Searching   which of {len(survey.revisions)} revisions the structure equals")
     found = find_equal(survey, keys, search_time=options.search_time, accepted=adoption.accepted)
     revision = found.revision
-    adoption.progress.proof = ProofResult(equal=True, method=found.method, engines=_families(survey, keys))
-    head = survey.states[keys[0]].heads[0]
-    pending = "" if revision == head else " Newer revisions are pending: `flask db-safe-upgrade`."
+    check_ids_fit(survey, {key: [revision] for key in keys})
+    adoption.progress.proof = ProofResult(equal=True, method=found.method, engines=families_of(survey, keys))
+    adoption.note_passing(found.drift, ())
+    pending = pending_after(survey, keys[0], revision)
+    but = but_for(adoption, found.drift)
     if options.dry_run:
-        adoption.end("planned", f"Would stamp {revision}, whose structure it is.{pending}")
+        adoption.end("planned", f"Would stamp {revision}, whose structure it is{but}.{pending}")
         return
-    verdict = f"Adopted at revision {revision}, whose structure it has; no table was touched.{pending}"
-    state = State.CURRENT if revision == head else State.BEHIND
+    verdict = f"Adopted at revision {revision}, whose structure it has{but}; no table was touched.{pending}"
+    state = State.BEHIND if pending else State.CURRENT
     with unchanged_databases(survey, keys) as held, uninterrupted():
         stamp(adoption, held, revision, state=state)
         adoption.end("adopted", verdict)
@@ -51,40 +54,62 @@ def confirm_revision(adoption: Adoption) -> None:
     }
     stopping: list[Drift] = []
     compared: list[Snapshot] = []
-    accepted = 0
-    for key, versions in adopted.items():
-        made = structure_at(survey, [key], versions)[key]
+    every: list[Drift] = []
+    for key in adopted:
+        made, found = differences_at(adoption, key)
         compared.append(made)
-        expected = only_ours(made, survey.states[key].ours_with(made))
-        found = find_drift(expected, survey.ours(key, made), f"revision {versions[0]}")
-        passes, stops = adoption.split(found)
+        every.extend(found)
+        stops = adoption.split(found)[1]
         adoption.note_passing(found, stops)
-        accepted += len(passes)
         adoption.progress.update(key, verified=not stops)
         stopping.extend(stops)
     adoption.progress.proof = ProofResult(
-        equal=not stopping, method=method_of(compared), engines=_families(survey, adopted)
+        equal=not stopping, method=method_of(compared), engines=families_of(survey, adopted)
     )
     if stopping:
         raise DriftFound(
             f"The database says revision {_said(adopted)}, but its structure differs from it in "
-            f"{ways(len(stopping))}. Mend the database, or let a difference stay: --accept "
-            f"{stopping[0].key}",
+            f"{ways(len(stopping))}. Mend the database, or let a difference stay: "
+            f"{accepting(stopping)}. If it was restored from an older dump: `flask db-adopt --restamp` finds "
+            "the revision that it is at.",
             findings=tuple(stopping),
         )
     pending = any(survey.states[key].state is State.BEHIND for key in adopted)
     adoption.end(
         "already-adopted",
-        f"Already adopted: the structure is that of revision {_said(adopted)}"
-        + (f", but for {accepted} accepted difference{'s' if accepted != 1 else ''}." if accepted else ".")
-        + (" Newer revisions are pending: `flask db-safe-upgrade`." if pending else ""),
+        f"Already adopted: the structure is that of revision {_said(adopted)}{but_for(adoption, every)}."
+        + (_PENDING if pending else ""),
     )
+
+
+def differences_at(adoption: Adoption, key: BindKey) -> tuple[Snapshot, tuple[Drift, ...]]:
+    """Give what an adopted database should be, by its version rows, and in what it differs."""
+    survey = adoption.survey
+    versions = survey.states[key].versions or ()
+    made = structure_at(survey, [key], versions)[key]
+    expected = only_ours(made, survey.states[key].ours_with(made))
+    return made, find_drift(expected, survey.ours(key, made), f"revision {' and '.join(versions)}")
+
+
+_PENDING = " Newer revisions are pending: `flask db-safe-upgrade`."
+
+
+def pending_after(survey: Survey, key: BindKey, revision: str) -> str:
+    """Say what there is to do after a stamp; empty where there is nothing."""
+    return "" if (revision,) == survey.states[key].heads else _PENDING
+
+
+def but_for(adoption: Adoption, drift: Iterable[Drift]) -> str:
+    """Say how many differences were accepted; empty for none."""
+    accepted = len(adoption.split(drift)[0])
+    return f", but for {accepted} accepted difference{'s' if accepted != 1 else ''}" if accepted else ""
 
 
 def _said(adopted: Mapping[BindKey, tuple[str, ...]]) -> str:
     return ", ".join(sorted({version for versions in adopted.values() for version in versions}))
 
 
-def _families(survey: Survey, keys: object) -> tuple[str, ...]:
-    wanted = set(keys)  # type: ignore[call-overload]
+def families_of(survey: Survey, keys: Iterable[BindKey]) -> tuple[str, ...]:
+    """Give the kinds of engines of these databases."""
+    wanted = set(keys)
     return tuple(sorted({bind.family for bind in survey.binds if bind.key in wanted}))

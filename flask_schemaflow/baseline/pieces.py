@@ -151,6 +151,11 @@ class Renderer:
             return
 
 
+def write_statements(statements: Sequence[str], dialect: Dialect) -> str:
+    """Write statements of no unit as they are."""
+    return Renderer([dialect], sa.MetaData(), Names()).raw(statements, 0)
+
+
 def _is_simple(unit: Unit, late: Late) -> bool:
     """Say whether the first way to write a thing is all but sure to be right."""
     if isinstance(unit.about, sa.Table):

@@ -10,6 +10,7 @@ from .accepting import Acceptances
 from .effect import Rebuilds
 from .effects import effects_of
 from .hazard import Hazard
+from .narrowing import does_not_fit
 from .pending import Pending, Structures, find_table, pending_revisions
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = [
     "Acceptances",
     "Hazard",
     "Structures",
+    "does_not_fit",
     "find_hazards",
     "find_table",
     "rebuilt_tables",

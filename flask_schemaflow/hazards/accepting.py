@@ -1,4 +1,7 @@
-"""Accept a hazard where it is: ``# schemaflow: accept CODE -- reason`` at the operation."""
+"""Accept a hazard where it is: ``# schemaflow: accept CODE -- reason`` at the operation.
+
+``CODE:SUBJECT`` accepts it for that subject only.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ class Acceptances:
         around = [span for span in self._spans if span[0] <= hazard.line <= span[1]]
         first, last = min(around, key=lambda span: span[1] - span[0], default=(hazard.line, hazard.line))
         return any(
-            hazard.code in note.codes
+            bool({hazard.code, hazard.key} & {*note.codes})
             and note.reason
             and ((note.alone and note.line == first - 1) or first <= note.line <= last)
             for note in self._notes
@@ -58,7 +61,9 @@ class Acceptances:
         :param known: the codes that can be accepted.
         """
         for note in self._notes:
-            unknown = [code for code in note.codes if code not in known] or ([] if note.codes else [""])
+            unknown = [code for code in note.codes if code.partition(":")[0] not in known] or (
+                [] if note.codes else [""]
+            )
             if unknown:
                 yield self._mistake(
                     "acceptance-of-unknown-code",

@@ -4,6 +4,7 @@ from .environment import (
     Configured,
     EnvironmentFailed,
     RevisionFailed,
+    ask_environment,
     run_environment,
 )
 from .folder import Folder, Migrations, flask_db_group, open_migrations
@@ -24,6 +25,7 @@ __all__ = [
     "Migrations",
     "RevisionFailed",
     "StagedRevision",
+    "ask_environment",
     "flask_db_group",
     "gives_filter",
     "open_migrations",

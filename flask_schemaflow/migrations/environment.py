@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError, SchemaFlowError
 from ..findings import without_passwords
+from ..interrupts import is_made_up
 from ..loading import app_origin, origin_of_error
 from ..revisions import Revision, concerns
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
@@ -226,9 +227,9 @@ class _Run:
                         self.on_start(key, revision)
                 for arguments in (kwargs, *self.further_calls(step, kwargs)):
                     function(**arguments)
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if isinstance(error, KeyboardInterrupt) and not is_made_up():
+                    raise
                 self.failure = self.failure or RevisionFailed(key, revision, error)
                 raise
             finally:
@@ -342,12 +343,29 @@ def _check_covered(run: _Run, needed: Iterable[BindKey]) -> None:
         )
 
 
+def ask_environment(
+    migrations: Migrations,
+    prepared: Mapping[BindKey, Connection],
+    *,
+    required: Iterable[BindKey] | None = None,
+) -> dict[BindKey, Configured]:
+    """Ask ``env.py`` how it names things; nothing is written through the prepared connections.
+
+    :raises EnvironmentFailed: see :func:`run_environment`.
+    """
+    return run_environment(
+        migrations, prepared, lambda *_: [], dont_mutate=True, on_scratch=True, required=required
+    )
+
+
 def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
     try:
         run_env()
-    except (SchemaFlowError, KeyboardInterrupt):
+    except SchemaFlowError:
         raise
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and not is_made_up():
+            raise
         if run.failure is not None and run.failure is not error:
             raise run.failure from error
         if isinstance(error, CommandError):

@@ -18,9 +18,8 @@ from flask_migrate import Migrate
 from flask_migrate import cli as migrate_cli
 
 from ..errors import ConfigurationError
-from ..revisions import Revision, circle_in, read_revisions
+from ..revisions import Revision, circle_in, read_revisions, version_table_written_in
 from .written_filters import gives_filter
-from .written_table import version_table_written_in
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -151,6 +150,12 @@ class Migrations:
         """Give the version table that ``env.py`` names, as it is written; None where it is made up there."""
         source = (self.script_location / "env.py").read_text(encoding="utf-8", errors="replace")
         return version_table_written_in(source)
+
+    @property
+    def environment_changes_rights(self) -> bool:
+        """Say whether ``env.py`` may become another role, or look for tables elsewhere."""
+        source = (self.script_location / "env.py").read_text(encoding="utf-8", errors="replace")
+        return re.search(r"\b(?:ROLE|AUTHORIZATION|search_path|GRANT)\b", source, re.IGNORECASE) is not None
 
     @property
     def leaves_own_tables_alone(self) -> bool:

@@ -85,23 +85,33 @@ def stage_revision(
     message: str,
     template_arguments: Mapping[str, Any],
     notes: Sequence[str] = (),
+    follows: str | None = None,
 ) -> StagedRevision:
-    """Write a first revision into a staging area through the project's own ``script.py.mako``.
+    """Write a revision into a staging area through the project's own ``script.py.mako``.
 
+    :param follows: the revision of the project below it; None: it is a first one.
     :param notes: lines for the docstring, below the message.
     :raises ConfigurationError: the template or the configuration refuses.
     """
     script = staging.script_directory
     script.hooks = []  # they run on the file in its place
+    place = str(staging.version_folder)
+    if follows is not None and project.folder is not Folder.ABSENT:
+        script.version_locations = [place, *map(str, project.version_folders)]
     try:
         with redirect_stdout(StringIO()):
             made = script.generate_revision(
-                revision_id, message, head="base", splice=True, **template_arguments
+                revision_id,
+                message,
+                head=follows or "base",
+                splice=True,
+                version_path=place,
+                **template_arguments,
             )
     except Exception as error:
         cause = error.__context__ if isinstance(error, CommandError) else error
         if cause is None:
-            raise ConfigurationError(f"The baseline cannot be written: {error}.") from None
+            raise ConfigurationError(f"The revision cannot be written: {error}.") from None
         raise ConfigurationError(
             f"The template {staging.script_location / TEMPLATE} failed: {type(cause).__name__}: {cause}"
         ) from error
@@ -137,14 +147,15 @@ def _add_notes(path: Path, notes: Sequence[str]) -> None:
 
 
 def write_staged(
-    staged: StagedRevision, project: Migrations, extra_files: Callable[[], Mapping[Path, str]]
+    staged: Sequence[StagedRevision], project: Migrations, extra_files: Callable[[], Mapping[Path, str]]
 ) -> list[Path]:
-    """Put a staged revision, and files that belong to it, in their places.
+    """Put staged revisions, and files that belong to them, in their places.
 
     All of it or nothing: each file appears whole, and what was written is removed again on an error.
-    Post-write hooks of ``alembic.ini`` run on the file in its place and may change it.
+    Post-write hooks of ``alembic.ini`` run on each file in its place and may change it.
 
-    :param extra_files: called when the revision is as it stays; gives further files of the migrations
+    :param staged: all of one staging area, the lowest one first.
+    :param extra_files: called when the revisions are as they stay; gives further files of the migrations
         folder, paths relative to it.
     :return: what was written; the folder alone where it is new.
     :raises ConfigurationError: the place cannot be written, or a hook failed or spoilt the revision.
@@ -152,11 +163,14 @@ def write_staged(
     written: list[Path] = []
     try:
         with uninterrupted():
-            if staged.new_folder is not None:
-                _place_folder(staged.new_folder, project.directory, written)
+            new_folder = staged[0].new_folder
+            if new_folder is not None:
+                _place_folder(new_folder, project.directory, written)
             else:
-                _place_file(staged.target, staged.source, written)
-        _run_hooks(staged, project, written)
+                for each in staged:
+                    _place_file(each.target, each.source, written)
+        for each in staged:
+            _run_hooks(each, project, written)
         files = extra_files()
         with uninterrupted():
             for relative, text in files.items():

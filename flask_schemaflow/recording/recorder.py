@@ -23,6 +23,7 @@ from alembic.util import load_python_file
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.expression import TextClause
 
+from ..interrupts import is_made_up
 from ..revisions import TableName
 from ..session import sealed
 from .connection import CannotSee, RecordingConnection
@@ -78,7 +79,9 @@ def _recorded(
         try:
             module = load_python_file(str(revision.file.parent), revision.file.name)
             _upgrade(module.upgrade, keys)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and not is_made_up():
+                raise
             recorder.note_failure(error)
     return RecordedRevision(
         revision=revision.id,

@@ -57,13 +57,17 @@ def _lines(result: Result, *, verbose: bool) -> Iterator[str]:
     if verbose and result.discovery is not None:
         for module in result.discovery.modules:
             yield _line("module", f"{module.module}: {', '.join(module.tables)} ({module.why})")
-    if result.outcome in ("planned", "refused"):
+    if result.outcome in ("planned", "refused") and not result.document:
         yield from _plan(result.plan, verbose=verbose)
     if result.proof is not None and result.proof.on_paper:
         engines = ", ".join(result.proof.on_paper)
         yield _line("on paper", f"{engines}: compared statement by statement, run on no database")
     yield from _backups(result.backups)
-    yield from _findings(result.findings, verbose=verbose)
+    apart = {each for section in result.sections for each in section.findings}
+    yield from _findings((each for each in result.findings if each not in apart), verbose=verbose)
+    for section in result.sections:
+        yield _line("database", section.title)
+        yield from _findings(section.findings, verbose=True)
     yield from map(_near, result.details)
 
 

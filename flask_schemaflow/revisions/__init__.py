@@ -3,6 +3,7 @@
 from .files import Revision, parse_source, read_revision, read_revisions
 from .graph import below, circle_in, heads_of, lineage, parents_first
 from .sources import TableName, concerns, does_nothing, mentions_app_session, source_hash, tables_in
+from .written_table import version_table_written_in
 
 __all__ = [
     "Revision",
@@ -20,4 +21,5 @@ __all__ = [
     "read_revisions",
     "source_hash",
     "tables_in",
+    "version_table_written_in",
 ]

@@ -5,6 +5,7 @@ connect listeners where revisions need them.
 """
 
 from .connecting import (
+    CONNECT_TIMEOUT,
     KEEPS_TRANSACTION,
     connect_with,
     note_default_schema,
@@ -23,6 +24,7 @@ from .targets import database_exists, family_of, is_same_database, sqlite_path, 
 from .trying import Tries
 
 __all__ = [
+    "CONNECT_TIMEOUT",
     "KEEPS_TRANSACTION",
     "AppSessionUsed",
     "HeldTransaction",

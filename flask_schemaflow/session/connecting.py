@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import copy
@@ -64,6 +67,9 @@ KEEPS_TRANSACTION = "schemaflow_keeps_transaction"
 """What a connection's ``info`` says where its transaction is never to be committed."""
 
 
+CONNECT_TIMEOUT = 10.0  # seconds
+
+
 # -- servers ---------------------------------------------------------------------------------------
 
 
@@ -74,6 +80,7 @@ def server_connection(
     isolation_level: str | None = None,
     database: str | None = None,
     once: bool = False,
+    timeout: float = CONNECT_TIMEOUT,
 ) -> Iterator[Connection]:
     """Open a new connection to a server as the app does, with its arguments and its listeners.
 
@@ -83,13 +90,14 @@ def server_connection(
     :param database: another database of the same server; whoever asks for it has to check that it is there
         where the connection leads, since an app may make connections by a function of its own.
     :param once: when the session is gone, do not open another one in silence: what it held is gone too.
+    :param timeout: seconds until the server has to have answered, unless the app or its URL says it.
     :raises Busy: the server does not answer.
     :raises ConfigurationError: it refuses the connection.
     """
     own = Engine(engine.pool.recreate(), engine.dialect, engine.url)
     own.update_execution_options(**engine.get_execution_options())
     with explained(engine):
-        with _led_to(engine, database):
+        with _led_to(engine, database, timeout):
             # The one argument of SQLAlchemy's Connection that says so (2.0 and 2.1).
             connection = Connection(own, _allow_revalidate=not once)
         # The dialect remembers the default schema, which is another one in another database.
@@ -129,20 +137,43 @@ def _copied(dialect: Dialect) -> Dialect:
 
 
 @contextmanager
-def _led_to(engine: Engine, database: str | None) -> Iterator[None]:
-    """Change the database in the arguments that the driver gets, whatever else the app puts there."""
-    if database is None:
-        yield
-        return
-    _, arguments = engine.dialect.create_connect_args(engine.url.set(database=database))
-    (keyword,) = (key for key, value in arguments.items() if value == database)
+def _led_to(engine: Engine, database: str | None, timeout: float) -> Iterator[None]:
+    """Change database and timeout in the arguments that the driver gets, whatever else the app puts there.
 
-    def lead(dialect: Any, _record: Any, args: list[Any], options: dict[str, Any]) -> DBAPIConnection:
-        made = dialect.connect(*args, **{**options, keyword: database})
-        return cast("DBAPIConnection", made)
+    Only in this thread: an app that runs on may connect meanwhile.
+    """
+    thread = threading.get_ident()
+    changed: dict[str, Any] = {}
+    if database is not None:
+        _, arguments = engine.dialect.create_connect_args(engine.url.set(database=database))
+        (keyword,) = (key for key, value in arguments.items() if value == database)
+        changed[keyword] = database
+
+    def lead(dialect: Any, _record: Any, args: list[Any], options: dict[str, Any]) -> DBAPIConnection | None:
+        if threading.get_ident() != thread:
+            return None
+        return _connect_in_time(dialect, args, {**options, **changed}, math.ceil(max(2.0, timeout)))
 
     event.listen(engine, "do_connect", lead)
     try:
         yield
     finally:
         event.remove(engine, "do_connect", lead)
+
+
+def _connect_in_time(dialect: Any, args: list[Any], options: dict[str, Any], seconds: int) -> DBAPIConnection:
+    """Connect, and give up when the server has not answered in time.
+
+    What the user says counts, as ``connect_timeout`` or for libpq in the environment; libpq takes whole
+    seconds, two at least (https://www.postgresql.org/docs/current/libpq-connect.html). PyMySQL's is about the
+    network only, so that a server which takes the connection and is silent needs another one.
+    """
+    if dialect.name != "postgresql" or "PGCONNECT_TIMEOUT" not in os.environ:
+        options.setdefault("connect_timeout", seconds)
+    is_unlimited = dialect.driver == "pymysql" and options.get("read_timeout") is None
+    if is_unlimited:
+        options["read_timeout"] = float(options["connect_timeout"])
+    made: Any = dialect.connect(*args, **options)
+    if is_unlimited:
+        made._read_timeout = None  # statements may take their time
+    return cast("DBAPIConnection", made)

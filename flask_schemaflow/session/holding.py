@@ -44,7 +44,7 @@ class HeldTransaction:
     ``rollbacks`` counts how often somebody inside tried to roll back, which did nothing. ``commits_tables``
     says that making a table ends the transaction that it is in (MariaDB, MySQL); ``is_one`` that it is one
     transaction from the beginning to :meth:`commit`. ``undo`` rolls back what is not committed and goes on
-    holding. ``check_held`` raises :class:`LockLost` where the session no longer has the lock. ``blockers``
+    holding. ``check_held`` raises :class:`LockGivenUp` where the session no longer has the lock. ``blockers``
     are the sessions that a statement has just waited for; ``cancel`` stops the one that runs, from any
     thread.
     """

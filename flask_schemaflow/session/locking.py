@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import Busy, LockLost
+from ..errors import Busy, LockGivenUp
 from .blockers import session_of
 from .connecting import server_connection
 from .explaining import explained, pooled
@@ -106,11 +106,12 @@ def take_lock(engine: Engine, connection: Connection, patience: Patience) -> Non
 def check_held(engine: Engine, connection: Connection) -> None:
     """Check that a session still has the lock that it took. Read-only.
 
-    :raises LockLost: it has not, or is gone.
+    :raises Busy: the session is gone.
+    :raises LockGivenUp: it has not.
     """
     with explained(engine):
         if not _is_ours(connection):
-            raise LockLost(
+            raise LockGivenUp(
                 f"The lock of {target_of(engine)} was given up by something that a revision or env.py did "
                 "(DISCARD ALL, pg_advisory_unlock_all(), RELEASE_ALL_LOCKS()). Take that out."
             )

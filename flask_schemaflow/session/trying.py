@@ -92,10 +92,14 @@ def _ran(
         pause = tries.pause() if error.args[:1] == (_LOCK_WAIT_TIMEOUT,) else None
         if pause is None:
             raise
-        patience.tell(
-            f"Blocked     {' '.join(statement.split())[:60]}{blocked_by()}; try {tries.number} of "
-            f"{tries.most} in {pause:.1f} s"
-        )
-        time.sleep(pause)
+        try:
+            patience.tell(
+                f"Blocked     {' '.join(statement.split())[:60]}{blocked_by()}; try {tries.number} of "
+                f"{tries.most} in {pause:.1f} s"
+            )
+            time.sleep(pause)
+        except KeyboardInterrupt:
+            # Here SQLAlchemy would take the session for lost, though the server has given its answer.
+            raise error from None
         return False
     return True

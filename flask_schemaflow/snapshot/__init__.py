@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from .mysql import snapshot_mysql
+from .mysql_grammar import read_key, read_lines
+from .mysql_tokens import elements_of, end_of_word, names_read
 from .postgresql import snapshot_postgresql
 from .spelling import respelled
 from .sqlite import snapshot_sqlite
+from .sqlite_grammar import Clause
+from .sqlite_items import Item, TableItems, cut_table
+from .sqlite_tokens import UnreadableText, element_of
+from .sqlite_tokens import names_in as names_in_sqlite
 from .stored import (
     FOLDER,
     SnapshotPerBind,
@@ -34,16 +40,28 @@ __all__ = [
     "MAY_BE_EXTRA",
     "SURROUNDINGS",
     "VIEWS",
+    "Clause",
     "Facts",
+    "Item",
     "Object",
     "Part",
     "Snapshot",
     "SnapshotPerBind",
     "StoredFile",
+    "TableItems",
     "Text",
+    "UnreadableText",
     "chain_hashes",
+    "cut_table",
+    "element_of",
+    "elements_of",
+    "end_of_word",
     "folded",
+    "names_in_sqlite",
+    "names_read",
     "read_file",
+    "read_key",
+    "read_lines",
     "read_stored",
     "render_stored",
     "respelled",

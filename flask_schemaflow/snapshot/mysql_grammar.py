@@ -107,6 +107,18 @@ def _modern(collation: str) -> str:
     return f"utf8mb3_{collation[5:]}" if collation.startswith("utf8_") else collation
 
 
+def read_lines(text: str) -> list[str]:
+    """Give the lines of a table's text that are its columns, keys and constraints, one for each."""
+    _, *lines = lines_of(text)
+    at = next((at for at, line in enumerate(lines) if line.startswith(")")), len(lines))
+    return [without_version_comments(line.strip().removesuffix(",")) for line in lines[:at]]
+
+
+def read_key(item: str) -> Part | None:
+    """Read a line that makes an index; None where it makes something else."""
+    return _key(item, item, "") if _KEY.match(item) else None
+
+
 # -- columns ---------------------------------------------------------------------------------------
 
 

@@ -66,7 +66,8 @@ def read_columns(catalog: Catalog) -> ColumnsRead:
             facts.update(_rare_facts(rare))
         if (table, number) in catalog.comments:
             facts["comment"] = catalog.comments[table, number]
-        of_table.append(Part(kind="column", name=name, facts=facts))
+        # The default as the server writes it: it alone names the sequence of a serial column.
+        of_table.append(Part(kind="column", name=name, facts=facts, definition=default or ""))
     return ColumnsRead(parts=parts, sequences=frozenset(used))
 
 

@@ -80,6 +80,7 @@ def snapshot_sqlite(connection: Connection) -> Snapshot:
             kind="view",
             name=entry.name,
             facts={"definition": normal_text(entry.sql)},
+            parts=tuple(belonging[_folded(entry.name)]),
             definition=entry.sql,
             uses=frozenset((None, name) for name in names_in(entry.sql)),
         )

@@ -56,6 +56,37 @@ def read_table(text: str) -> TableText:
     return _Parser(tokens_of(text)).table()
 
 
+def clauses_of_column(tokens: Sequence[Token]) -> tuple[ColumnText, list[tuple[Clause, int, int]]]:
+    """Read one column, and say from which token to which each of its clauses goes.
+
+    :raises UnreadableText: it does not follow the grammar.
+    """
+    parser = _Parser(tokens)
+    column = ColumnText(parser.name(), parser.type_name())
+    found = []
+    while parser.peek() is not _END:
+        start = parser.at
+        clause = parser.next_column_clause(column)
+        if clause is not None:
+            column.clauses.append(clause)
+            found.append((clause, start, parser.at))
+    return column, found
+
+
+def clause_of_table(tokens: Sequence[Token]) -> Clause | None:
+    """Read one constraint of a table; None where the tokens are those of a column.
+
+    :raises UnreadableText: it does not follow the grammar, or there is more than one.
+    """
+    parser = _Parser(tokens)
+    if parser.said[0] not in _TABLE_CLAUSES:
+        return None
+    clause = parser.table_clause()
+    if parser.peek() is not _END:
+        raise UnreadableText(f"unexpected {parser.peek().text!r} after a constraint")
+    return clause
+
+
 _COLUMN_CLAUSES = frozenset(
     "CONSTRAINT PRIMARY NOT NULL UNIQUE CHECK DEFAULT COLLATE REFERENCES GENERATED AS DEFERRABLE".split()
 )
@@ -167,14 +198,20 @@ class _Parser:
 
     def column(self) -> ColumnText:
         column = ColumnText(self.name(), self.type_name())
-        name = None
         while self.said[self.at] not in (",", ")"):
-            if self.take("CONSTRAINT"):
-                name = self.name()
-                continue
-            column.clauses.append(self.column_clause(name, column))
-            name = None
+            clause = self.next_column_clause(column)
+            if clause is not None:
+                column.clauses.append(clause)
         return column
+
+    def next_column_clause(self, column: ColumnText) -> Clause | None:
+        """Take a clause with its name; None where there is a name only."""
+        name = None
+        while self.take("CONSTRAINT"):
+            name = self.name()
+        if self.said[self.at] in (",", ")") or self.peek() is _END:
+            return None
+        return self.column_clause(name, column)
 
     def type_name(self) -> str:
         words = []

@@ -74,6 +74,12 @@ def tokens_of(text: str) -> list[Token]:
     return [_normal(each) for each in _NEXT_TOKEN.findall(text) if each]
 
 
+def placed_tokens(text: str) -> list[tuple[Token, int, int]]:
+    """Give the tokens with where each begins and ends in the text."""
+    found = _NEXT_TOKEN.finditer(text)
+    return [(_normal(each[1]), each.start(1), each.end(1)) for each in found if each[1]]
+
+
 @lru_cache(maxsize=10_000)
 def _normal(raw: str) -> Token:
     match = _TOKEN.match(raw)

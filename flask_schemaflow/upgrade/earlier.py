@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from ..drift import find_drift
 from ..errors import Broken, Refused, SchemaFlowError, Undone, Unverified
-from ..history import Entry, Event, record
 from ..interrupts import uninterrupted
 from ..proof import structure_at
 from ..session import database_exists, reading_connection
-from ..stamping import unchanged_databases
+from ..stamping import unchanged_databases, write_verified
 from ..state import State
 from ..survey import only_ours, version_table_of_migrate
 from ..versions import newest_entry_id
 
 if TYPE_CHECKING:
     from ..drift import Drift
+    from ..history import Entry
     from ..snapshot import Snapshot
     from ..survey import Look, Project, Survey
     from .run import Run
@@ -107,12 +107,7 @@ def _differences(survey: Survey, key: BindKey, expected: Snapshot, revision: str
 def _close(survey: Survey, failures: Mapping[BindKey, Entry | None]) -> None:
     with unchanged_databases(survey, failures) as held, uninterrupted(stop_afterwards=True):
         for key, transaction in held.items():
-            entry = Entry(
-                event=Event.VERIFIED.value,
-                revision=survey.states[key].revision,
-                app_release=survey.settings.release,
-            )
-            record(transaction.connection, entry, survey.version_tables[key].schema)
+            write_verified(survey, key, transaction)
             transaction.commit()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..drift import ways
-from ..errors import Blocked, Broken, Busy, LockLost, SchemaFlowError, Undone, Unverified
+from ..errors import Blocked, Broken, Busy, LockGivenUp, LockLost, SchemaFlowError, Undone, Unverified
 from ..findings import Finding, Severity
 from ..journal import CannotResume
 from ..migrations import RevisionFailed
@@ -67,7 +67,7 @@ def told(
     """
     error = meant(error)
     cannot_resume = isinstance(error, RevisionFailed) and isinstance(error.error, CannotResume)
-    is_session_lost = isinstance(error, LockLost | KeyboardInterrupt)
+    is_session_lost = isinstance(error, LockLost | LockGivenUp | KeyboardInterrupt)
     facts = replace(facts, is_resumable=not cannot_resume, is_session_lost=is_session_lost)
     for transaction in held.values():
         transaction.undo()

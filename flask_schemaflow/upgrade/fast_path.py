@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ..history import OPEN_OUTCOMES
 from ..revisions import heads_of
@@ -14,12 +14,15 @@ from ..versions import glance_at
 BindKey = str | None
 
 
-def is_at_head(project: Project, target: str | None) -> Mapping[BindKey, str] | None:
+def is_at_head(
+    project: Project, target: str | None, note: Callable[[BindKey, str], None]
+) -> Mapping[BindKey, str] | None:
     """Give the revision of each database if all are at the single head; None if that is not sure.
 
     One query a database. A failure that nobody has mended is not sure. Read-only.
 
     :param target: what was asked for; anything but the head is looked at properly.
+    :param note: told at which revision a database is, wherever that was read.
     """
     heads = heads_of(project.revisions)
     if len(heads) != 1 or target not in (None, "head", "heads", *heads):
@@ -34,6 +37,8 @@ def is_at_head(project: Project, target: str | None) -> Mapping[BindKey, str] | 
         if database_exists(bind.engine):
             with reading_connection(bind.engine) as connection:
                 glance = glance_at(connection, table.name, table.schema, with_history=project.keeps_history)
+        if glance is not None and len(glance.versions) == 1:
+            note(bind.key, glance.versions[0])
         if glance is not None and glance.last_outcome in OPEN_OUTCOMES:
             return None
         rows = glance.versions if glance is not None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -37,8 +37,16 @@ class AtStake:
     tables: tuple[tuple[str | None, str], ...] | None
 
 
-def check_hazards(run: Run, expected: Expected) -> dict[BindKey, AtStake]:
-    """Write down what the plan does, and refuse what would lose rows and was not accepted.
+Recorded = Mapping[BindKey, tuple[RecordedRevision, ...]]
+
+
+def record_plans(run: Run) -> Recorded:
+    """Write down, by bind key, what the pending revisions do. Never touches a database."""
+    return {bind.key: _recorded(run, bind, run.plans[bind.key]) for bind in run.survey.relevant}
+
+
+def check_hazards(run: Run, expected: Expected, recorded_plans: Recorded) -> dict[BindKey, AtStake]:
+    """Put what the plan does into it, and refuse what would lose rows and was not accepted.
 
     Read-only: the rows are asked on a connection that cannot write.
 
@@ -49,8 +57,7 @@ def check_hazards(run: Run, expected: Expected) -> dict[BindKey, AtStake]:
     at_stake: dict[BindKey, AtStake] = {}
     end = time.monotonic() + ALL
     for bind in run.survey.relevant:
-        plan = run.plans[bind.key]
-        recorded = _recorded(run, bind, plan)
+        recorded = recorded_plans[bind.key]
         _note_in_plan(run, bind, recorded)
         if recorded:
             findings += _mistakes(recorded)

@@ -10,14 +10,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..errors import Busy, Undone, Unverified
-from ..history import Event
 from ..interrupts import uninterrupted
 from ..migrations import run_environment
 from ..scratch import inert_database
 from ..session import HeldTransaction, migrating_transaction
-from ..stamping import hold_in_order, unchanged_databases, write_revision
+from ..stamping import hold_in_order
 from ..survey import Look, Notify, Survey, read_look
-from ..versions import create_version_table
 from .commits import Commits
 from .dress_rehearsal import rehearse_on_copy
 from .earlier import stop_if_failed_meanwhile
@@ -28,6 +26,7 @@ from .made_files import files_made
 from .recovery import Opened, journal_kept
 from .retrying import Retrying
 from .row_loss import RowWatch
+from .stamps import stamp_inside, stamped_on_servers
 from .stopping import Stopping
 from .verdicts import done, nothing_to_do
 from .verification import Expected, drift_before, is_checked, verify
@@ -85,7 +84,11 @@ def migrate(run: Run, expected: Expected, safeguards: Mapping[BindKey, Safeguard
     :raises Unverified: a revision is in that cannot be taken back, and the structure is not what it says.
     :raises Broken: it failed, and the databases are at no revision.
     """
-    _stamp_on_servers(run)
+    with stamped_on_servers(run):
+        _migrate(run, expected, safeguards)
+
+
+def _migrate(run: Run, expected: Expected, safeguards: Mapping[BindKey, Safeguard]) -> None:
     with files_made(run) as made, ExitStack() as stack:
         held = _hold(run, stack)
         made.keep_only_empty()
@@ -178,7 +181,7 @@ def _work(run: Run, held: Held, measures: _Measures, stack: ExitStack) -> None:
                 kept = journal_kept(run, key, transaction.connection)
                 measures.journals[key] = stack.enter_context(kept)
         elif key in run.stamps:
-            _stamp_inside(run, key, transaction)
+            stamp_inside(run, key, transaction)
         stack.enter_context(rows.watching(key, transaction.connection))
         if transaction.is_one:
             rows.begin(key, transaction.connection)
@@ -201,30 +204,6 @@ def _commit(run: Run, held: Held, committed: list[BindKey]) -> None:
         committed.append(key)
         plan = run.plans[key]
         note_revision(run, key, plan.target, tuple(step.revision for step in plan.steps))
-
-
-# -- stamps ----------------------------------------------------------------------------------------
-
-
-def _stamp_on_servers(run: Run) -> None:
-    """Stamp the unmanaged databases whose revisions commit one by one.
-
-    :raises Busy: they were changed meanwhile, or are locked.
-    """
-    keys = [key for key in run.stamps if not is_sqlite(run, key)]
-    if not keys:
-        return
-    with unchanged_databases(run.survey, keys) as held, uninterrupted(stop_afterwards=True):
-        for key, transaction in held.items():
-            write_revision(run.survey, key, transaction, run.stamps[key], Event.STAMPED)
-            transaction.commit()
-            note_revision(run, key, run.stamps[key], ())
-
-
-def _stamp_inside(run: Run, key: BindKey, transaction: HeldTransaction) -> None:
-    table = run.survey.version_tables[key]
-    create_version_table(transaction.connection, table.name, table.schema, pk=table.pk)
-    write_revision(run.survey, key, transaction, run.stamps[key], Event.STAMPED)
 
 
 # -- before ----------------------------------------------------------------------------------------
@@ -310,7 +289,8 @@ class _Steps:
     def started(self, key: BindKey, revision: str) -> None:
         """Look whether we still have the lock, and note that a revision begins.
 
-        :raises LockLost: it is gone.
+        :raises Busy: the session is gone.
+        :raises LockGivenUp: something inside let the lock go.
         """
         self.at = (key, revision)
         self.measures.history.begin()

@@ -32,6 +32,16 @@ class Safeguard:
     policy: BackupPolicy
     tables: tuple[tuple[str | None, str], ...] | None = None
 
+    @property
+    def is_beside(self) -> bool:
+        """Say whether it lasts as long as the database: on the same file system as a SQLite file."""
+        if self.bind.family != "sqlite":
+            return False
+        folder = self.policy.folder_for(self.bind.engine)
+        with suppress(OSError):
+            return _existing(folder).stat().st_dev == sqlite_path(self.bind.engine).stat().st_dev
+        return False
+
     def take(self, run: Run) -> Backup:
         """Take it, and note it. Read-only for the database.
 
@@ -80,22 +90,12 @@ def _check_rehearsal(run: Run, bind: Bind, how: str) -> None:
 def _check(run: Run, safeguard: Safeguard, *, is_destructive: bool) -> None:
     accepted = {*run.options.accept, *run.survey.settings.accept}
     for finding in check_backup_possible(safeguard.bind, safeguard.policy, tables=safeguard.tables):
-        if is_destructive and finding.key not in accepted and not _is_beside(safeguard):
+        if is_destructive and finding.key not in accepted and not safeguard.is_beside:
             stopping = replace(finding, severity=Severity.ERROR)
             raise BackupFailed(
                 f"{finding.message} {finding.hint} Or accept it: --accept {finding.key}", findings=(stopping,)
             )
         run.progress.findings.append(finding)
-
-
-def _is_beside(safeguard: Safeguard) -> bool:
-    """Say whether a backup lasts as long as the database: on the same file system as a SQLite file."""
-    if safeguard.bind.family != "sqlite":
-        return False
-    folder = safeguard.policy.folder_for(safeguard.bind.engine)
-    with suppress(OSError):
-        return _existing(folder).stat().st_dev == sqlite_path(safeguard.bind.engine).stat().st_dev
-    return False
 
 
 def _existing(folder: Path) -> Path:

@@ -13,20 +13,23 @@ from ..plan import Plan, make_plan
 from ..preflight import OF_SERVERS, check_reachable, check_servers
 from ..refusals import REASONS, check_covered, check_search_path
 from ..results import Progress, Result
+from ..rights import MISSING_RIGHT
 from ..session import database_exists, nobody_else
 from ..state import State
 from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
+from ..version_column import check_ids_fit
 from .earlier import close_failures, newest_entries, stop_if_failed_meanwhile
 from .fast_path import is_at_head
-from .hazards_of_plan import ACCEPTABLE, check_hazards
+from .hazards_of_plan import ACCEPTABLE, check_hazards, record_plans
 from .options import UpgradeOptions
 from .recovery import Opened, check_resumable, open_journals, still_broken
+from .rights_of_plan import check_plan_rights
 from .row_loss import UNEXPLAINED
 from .run import Run, migrate
 from .safeguards import NOT_DURABLE, plan_backups
+from .space import check_space
 from .verdicts import nothing_to_do, would
 from .verification import REVISION_FAILS, expected_structure
-from .version_column import check_ids_fit
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -66,7 +69,9 @@ def safe_upgrade(
         project = open_project(app, where, notify, options=options.settings)
         progress.note_targets(project.binds)
         check_reachable(project, expected_names=options.expect_database)
-        at_head = is_at_head(project, options.revision) if project.revisions else None
+        at_head = None
+        if project.revisions:
+            at_head = is_at_head(project, options.revision, progress.note_revision)
         if at_head is not None:
             _end_early(progress, at_head)
         else:
@@ -119,9 +124,12 @@ def _upgrade(
         if not progress.plan and not stamps:
             progress.end("nothing-to-do", nothing_to_do(plans))
             return
-        check_ids_fit(run)
+        check_ids_fit(survey, _ids_to_note(plans, stamps))
         expected = expected_structure(run)
-        safeguards = plan_backups(run, check_hazards(run, expected))
+        recorded = record_plans(run)
+        check_plan_rights(run, recorded)
+        safeguards = plan_backups(run, check_hazards(run, expected, recorded))
+        check_space(run, recorded, safeguards)
         if options.dry_run:
             progress.end("planned", would(plans, stamps))
         else:
@@ -154,7 +162,7 @@ def _refuse_states(survey: Survey, options: UpgradeOptions, opened: Mapping[Bind
         if state.state is State.AHEAD:
             raise UnadoptableState(
                 f"{ahead(survey, bind)} Deploy that release or a newer one; --if-ahead ok lets this "
-                "one start."
+                "one start. If its file is lost: `flask db-adopt --restamp`."
             )
         if reason is not None and not accepted:
             is_right = f" If it is right, say --accept {NOT_OURS}:{bind.label}"
@@ -172,7 +180,7 @@ def _accepted(survey: Survey, options: UpgradeOptions) -> frozenset[str]:
 
 
 NOT_OURS = "not-our-database"
-_KNOWN = (NOT_OURS, REVISION_FAILS, *OF_SERVERS, UNEXPLAINED, NOT_DURABLE, *ACCEPTABLE)
+_KNOWN = (NOT_OURS, REVISION_FAILS, *OF_SERVERS, UNEXPLAINED, NOT_DURABLE, MISSING_RIGHT, *ACCEPTABLE)
 _HALF_WAY = (State.HOLLOW, State.NOT_OURS)  # as a revision may leave it that broke
 
 
@@ -187,6 +195,13 @@ def _find_revisions(
     notify("Searching   which revision the structure of the database equals")
     revision = revision_of(survey, keys, search_time=options.search_time, accepted=_accepted(survey, options))
     return dict.fromkeys(keys, revision)
+
+
+def _ids_to_note(plans: Mapping[BindKey, Plan], stamps: Mapping[BindKey, str]) -> dict[BindKey, list[str]]:
+    return {
+        key: [*filter(None, [stamps.get(key)]), *(step.revision for step in plan.steps)]
+        for key, plan in plans.items()
+    }
 
 
 def _make_plans(

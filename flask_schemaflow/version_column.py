@@ -1,43 +1,45 @@
-"""Whether the version table can hold the ids of the revisions that are to run."""
+"""Whether the version table can hold the ids of revisions that are to be noted in it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ..errors import Refused
-from ..findings import Finding, Severity
-from ..revisions import TableName
+from .errors import Refused
+from .findings import Finding, Severity
+from .revisions import TableName
 
 if TYPE_CHECKING:
-    from ..discovery import Bind
-    from .run import Run
+    from .discovery import Bind
+    from .survey import Survey
 
 _ALEMBICS = 32
 """What Alembic makes it, where there is no table yet (``DefaultImpl.version_table_impl``)."""
 _LENGTH = re.compile(r"char\w*(?: varying)?\((\d+)\)", re.IGNORECASE)
 
 
-def check_ids_fit(run: Run) -> None:
-    """Check that no pending revision has an id that is longer than the version column. Read-only.
+def check_ids_fit(survey: Survey, ids: Mapping[str | None, Iterable[str]]) -> None:
+    """Check that no revision has an id that is longer than the version column. Read-only.
 
     SQLite keeps whatever length it is given. Elsewhere the revision would run, and could not be noted.
 
+    :param ids: the revisions that are to be noted, by bind key.
     :raises Refused: one has.
     """
-    for bind in run.survey.relevant:
-        width = _width(run, bind)
+    for bind in survey.relevant:
+        width = _width(survey, bind)
         if bind.family == "sqlite" or width is None:
             continue
-        for step in run.plans[bind.key].steps:
-            if len(step.revision) > width:
-                finding = _too_long(run, bind, step.revision, width)
+        for revision in ids.get(bind.key, ()):
+            if len(revision) > width:
+                finding = _too_long(survey, bind, revision, width)
                 raise Refused(f"{bind.target}: {finding.message} {finding.hint}", findings=(finding,))
 
 
-def _width(run: Run, bind: Bind) -> int | None:
+def _width(survey: Survey, bind: Bind) -> int | None:
     """Give the length of the column; None where it has no limit."""
-    look, table = run.survey.looks[bind.key], run.survey.version_tables[bind.key]
+    look, table = survey.looks[bind.key], survey.version_tables[bind.key]
     if look.snapshot is None or look.versions is None:
         return _ALEMBICS
     (name,) = look.spelled([(table.schema, table.name)])
@@ -49,10 +51,10 @@ def _width(run: Run, bind: Bind) -> int | None:
     return _ALEMBICS
 
 
-def _too_long(run: Run, bind: Bind, revision: str, width: int) -> Finding:
-    table = run.survey.version_tables[bind.key].name
-    file = next(each.file for each in run.survey.revisions if each.id == revision)
-    if run.survey.looks[bind.key].versions is None:
+def _too_long(survey: Survey, bind: Bind, revision: str, width: int) -> Finding:
+    table = survey.version_tables[bind.key].name
+    file = next(each.file for each in survey.revisions if each.id == revision)
+    if survey.looks[bind.key].versions is None:
         wider = f"CREATE TABLE {table} (version_num VARCHAR({len(revision)}) NOT NULL PRIMARY KEY)"
     elif bind.family == "postgresql":
         wider = f"ALTER TABLE {table} ALTER COLUMN version_num TYPE VARCHAR({len(revision)})"

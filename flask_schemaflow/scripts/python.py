@@ -1,0 +1,30 @@
+"""Write a script as the body of a revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ..baseline import write_statements
+from .sql import comments
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+    from ..mending import Script
+
+
+def as_python(script: Script, dialect: Dialect) -> str:
+    """Write the statements as calls of ``op.execute``, each below the differences that it takes away."""
+    return "\n".join(_blocks(script, dialect)) or "pass"
+
+
+def _blocks(script: Script, dialect: Dialect) -> Iterator[str]:
+    for step in script.steps:
+        yield from comments((*step.mends, *step.notes), "#")
+        if step.statements:
+            yield write_statements(step.statements, dialect)
+        for statement in step.disabled:
+            yield from comments([write_statements([statement], dialect)], "#")
+    if not script.statements:
+        yield "pass"

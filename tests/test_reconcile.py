@@ -1,0 +1,208 @@
+"""A database that differs from its models is adopted as it is, and the next upgrade takes it to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from projects import Ended, Project
+
+HEAD = """
+    import os
+
+    import sqlalchemy as sa
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    from flask_schemaflow import SchemaFlow
+
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE"]
+    db = SQLAlchemy(app)
+    SchemaFlow(app, db)
+
+"""
+# What create_all made, years ago.
+OLD = """
+    class Account(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        name = db.Column(db.String(30))
+        color = db.Column(db.Enum("green", "red", name="color"))
+        is_active = db.Column(db.Boolean)
+        level = db.Column(db.String(5))
+        nickname = db.Column(db.String(20))
+
+
+    class Orders(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        account_id = db.Column(db.ForeignKey("account.id", name="orders_account"))
+        note = db.Column(db.String(20), server_default="none")
+        amount = db.Column(db.Float)
+
+
+    class Untouched(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        orders_id = db.Column(db.ForeignKey("orders.id"), index=True)
+"""
+# What the models say today.
+NEW = """
+    class Account(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        name = db.Column(db.String(50), nullable=False, unique=True)
+        color = db.Column(db.Enum("red", "blue", "green", name="color"), server_default="blue")
+        is_active = db.Column(db.Boolean, server_default=sa.true(), nullable=False)
+        level = db.Column(db.Integer)
+        nick = db.Column(db.String(20))
+
+        __table_args__ = (db.CheckConstraint("name <> ''", name="name_is_given"),)
+
+
+    class Orders(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        account_id = db.Column(
+            db.ForeignKey("account.id", ondelete="CASCADE", name="orders_account"), index=True
+        )
+        note = db.Column(db.Text)
+        amount = db.Column(db.Numeric(10, 2))
+
+
+    class Untouched(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        orders_id = db.Column(db.ForeignKey("orders.id"), index=True)
+
+
+    class Tag(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        text = db.Column(db.String(20), unique=True)
+"""
+MAKE = """
+from app import Account, Orders, Untouched, app, db
+
+with app.app_context():
+    db.create_all()
+    db.session.add_all([
+        Account(id=1, name="one", color="red", is_active=False, level="7", nickname="uno"),
+        Account(id=2, name="two", color="green", is_active=None, level=None, nickname="due"),
+    ])
+    db.session.flush()
+    db.session.add(Orders(id=1, account_id=1, note="first", amount=2.5))
+    db.session.flush()
+    db.session.add(Untouched(id=1, orders_id=1))
+    db.session.execute(db.text("CREATE INDEX by_hand ON orders (amount)"))
+    db.session.commit()
+"""
+KEPT = {"extra-column:account.nickname", "extra-index:orders.by_hand"}
+
+
+@pytest.fixture
+def shop(project: Project, any_database: str) -> Project:
+    """Give an app whose database was made by older models."""
+    return drifted(project, any_database)
+
+
+def drifted(project: Project, url: str) -> Project:
+    project.environment["DATABASE"] = url
+    project.write("app.py", HEAD + OLD)
+    project.python(MAKE)
+    project.write("app.py", HEAD + NEW)
+    return project
+
+
+def query(shop: Project, text: str) -> list[tuple[Any, ...]]:
+    engine = sa.create_engine(shop.environment["DATABASE"])
+    with engine.connect() as connection:
+        rows = [tuple(each) for each in connection.exec_driver_sql(text)]
+    engine.dispose()
+    return rows
+
+
+def structural(ended: Ended) -> set[str]:
+    """Give the differences that a db-diff told of, those of surroundings apart."""
+    found = json.loads(ended.stdout)["findings"]
+    changes = ("missing", "extra", "changed")
+    return {
+        f"{each['code']}:{each['subject']}"
+        for each in found
+        if each["severity"] == "warning" and each["code"].startswith(changes)
+    }
+
+
+def test_a_database_that_drifted_is_adopted_and_then_taken_to_its_models(shop: Project) -> None:
+    """The baseline is what is there; the second revision keeps the rows, and offers what it does not do."""
+    refused = shop.adopt()
+    assert refused.code == 3
+    assert "--reconcile" in refused.verdict
+
+    adopted = shop.adopt("--reconcile", "--rev-id", "first")
+    assert adopted.code == 0, adopted.stderr
+    assert query(shop, "SELECT version_num FROM alembic_version") == [("first",)]
+    assert query(shop, "SELECT nickname FROM account ORDER BY id") == [("uno",), ("due",)]
+    (file,) = (each for each in (shop.path / "migrations/versions").glob("*.py") if "first" not in each.name)
+    text = file.read_text()
+    assert "reconcile with the models" in text
+    assert "in 2 rows" in text
+    assert "--accept drop-column:account.nickname" in text
+    assert "renamed to nick?" in text or "nick may be account.nickname under another name" in text
+
+    upgraded = shop.safe_upgrade()
+    assert upgraded.code == 0, upgraded.stderr
+    assert query(shop, "SELECT id, name, color, level, nickname, nick FROM account ORDER BY id") == [
+        (1, "one", "red", 7, "uno", None),
+        (2, "two", "green", None, "due", None),
+    ]
+    assert [bool(each[0]) for each in query(shop, "SELECT is_active FROM account ORDER BY id")] == [
+        False,
+        True,
+    ]
+    assert [
+        (each[0], each[1], float(each[2])) for each in query(shop, "SELECT id, note, amount FROM orders")
+    ] == [(1, "first", 2.5)]
+    assert query(shop, "SELECT * FROM untouched") == [(1, 1)]
+    assert structural(shop.flask("db-diff", "--from", "database", "--to", "models", "--json")) == KEPT
+    assert shop.adopt().code == 0
+
+    back = shop.flask("db", "downgrade")
+    assert back.code == 0, back.stderr
+    assert query(shop, "SELECT id, name, color, level, nickname FROM account ORDER BY id") == [
+        (1, "one", "red", "7", "uno"),
+        (2, "two", "green", None, "due"),
+    ]
+    assert shop.adopt().code == 0
+
+
+def test_what_is_accepted_is_dropped_and_nothing_else(project: Project, tmp_path: Path) -> None:
+    """A column goes with its values if it was named, once; a dry run writes nothing; wrong names are told."""
+    shop = drifted(project, f"sqlite:///{tmp_path / 'shop.db'}")
+
+    for wrong in (
+        "drop-column:account.name",
+        "drop-column:account.nothing",
+        "changed-column-type:account.name",
+    ):
+        refused = shop.adopt("--reconcile", "--accept", wrong)
+        assert (refused.code, wrong in refused.verdict) == (2, True)
+    planned = shop.adopt("--reconcile", "--dry-run")
+    assert (planned.code, planned.document["outcome"]) == (0, "planned")
+    assert any("CREATE TABLE tag" in each for each in planned.document["plan"][0]["statements"])
+    assert not (shop.path / "migrations").exists()
+
+    assert shop.adopt("--reconcile", "--accept", "drop-column:account.nickname").code == 0
+    upgraded = shop.safe_upgrade()
+    assert upgraded.code == 0, upgraded.stderr
+    differing = shop.flask("db-diff", "--from", "database", "--to", "models", "--json")
+    assert structural(differing) == {"extra-index:orders.by_hand"}
+    again = shop.adopt("--reconcile")
+    assert (again.code, "flask db-diff" in again.verdict) == (3, True)
+
+
+def test_a_database_without_drift_needs_no_second_revision(project: Project, tmp_path: Path) -> None:
+    """Where nothing differs, the baseline is all."""
+    shop = drifted(project, f"sqlite:///{tmp_path / 'shop.db'}")
+    shop.write("app.py", HEAD + OLD)
+
+    assert shop.adopt("--reconcile", "--accept", "extra-index:orders.by_hand").code == 0
+
+    assert len(list((shop.path / "migrations/versions").glob("*.py"))) == 1
