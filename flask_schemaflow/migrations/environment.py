@@ -120,11 +120,6 @@ class _Run:
         return self.prepared[leader] if leader in self.prepared else self.inert[key]
 
     @property
-    def is_shared(self) -> bool:
-        """Say whether several binds lead to one database."""
-        return any(key != leader for key, leader in self.leaders.items())
-
-    @property
     def engines(self) -> Mapping[BindKey, Engine]:
         engines: Mapping[BindKey, Engine] = self.migrations.app.extensions["migrate"].db.engines
         return engines
@@ -284,7 +279,7 @@ def run_environment(
     :raises EnvironmentFailed: ``env.py`` itself failed, or left a database out.
     """
     run = _Run(migrations, prepared, steps_for, on_apply, on_start, on_scratch)
-    if run.is_shared:
+    if any(key != leader for key, leader in run.leaders.items()):
         look = _Run(migrations, prepared, lambda *_: (), None, None, on_scratch)
         _run_once(look, dont_mutate=True)
         run.calls = look.called
