@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         HazardsFound,
         Interrupted,
         ModelsMissing,
+        NotCurrent,
         ProofFailed,
         Refused,
         SchemaFlowError,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from .extension import SchemaFlow
     from .findings import Finding, Severity
     from .guards import in_command
+    from .health import is_current, require_current
+    from .linting import LintOptions, LintResult, lint
     from .overview import StatusOptions, StatusResult, status
     from .storage import SnapshotOptions, SnapshotResult, store_snapshots
     from .upgrade import UpgradeOptions, UpgradeResult, safe_upgrade
@@ -53,7 +56,10 @@ __all__ = [
     "Finding",
     "HazardsFound",
     "Interrupted",
+    "LintOptions",
+    "LintResult",
     "ModelsMissing",
+    "NotCurrent",
     "ProofFailed",
     "Refused",
     "SchemaFlow",
@@ -72,6 +78,9 @@ __all__ = [
     "adopt",
     "diff",
     "in_command",
+    "is_current",
+    "lint",
+    "require_current",
     "safe_upgrade",
     "status",
     "store_snapshots",
@@ -90,6 +99,7 @@ _HOMES = {
         "HazardsFound",
         "Interrupted",
         "ModelsMissing",
+        "NotCurrent",
         "ProofFailed",
         "Refused",
         "SchemaFlowError",
@@ -100,6 +110,8 @@ _HOMES = {
     "extension": ("SchemaFlow",),
     "findings": ("Finding", "Severity"),
     "guards": ("in_command",),
+    "health": ("is_current", "require_current"),
+    "linting": ("LintOptions", "LintResult", "lint"),
     "overview": ("StatusOptions", "StatusResult", "status"),
     "storage": ("SnapshotOptions", "SnapshotResult", "store_snapshots"),
     "upgrade": ("UpgradeOptions", "UpgradeResult", "safe_upgrade"),

@@ -44,7 +44,7 @@ from .loading import (
     guarded_loading,
     origin_of_error,
 )
-from .report import to_json, to_text, verdict
+from .report import to_github, to_json, to_text, verdict
 from .results import Result
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ if TYPE_CHECKING:
 
     from .survey import Notify
 
-Work = Callable[["Flask", LoadingRecord | None, "Notify"], Result]
+# What is given an app is called with one; the rest needs none.
+Work = Callable[[Any, LoadingRecord | None, "Notify"], Result]
+_WRITERS: dict[str, Callable[[Result], str]] = {"json": to_json, "github": to_github}
 
 
 def run_adopt(info: ScriptInfo, *, restamp: str | None, **options: Any) -> None:
@@ -101,9 +103,8 @@ def run_status(info: ScriptInfo, **options: Any) -> None:
 
 
 def run_diff(info: ScriptInfo, **options: Any) -> None:
-    """Run ``db-diff``; the JSON document has the SQL too, unless it is only checked."""
-    form = "json" if options["as_json"] else options["output_format"]
-    script = None if form == "json" and options["check"] else _SCRIPTS.get(form)
+    """Run ``db-diff``; of a script that was asked for the JSON document has the statements."""
+    script = options["output_format"] if options["output_format"] in ("sql", "python") else None
 
     def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
         from .difference import DiffOptions, diff
@@ -111,9 +112,6 @@ def run_diff(info: ScriptInfo, **options: Any) -> None:
         return diff(app, DiffOptions(script=script, **options), loading=record, notify=notify)
 
     _run("db-diff", info, work, options)
-
-
-_SCRIPTS = {"json": "sql", "sql": "sql", "python": "python"}
 
 
 def run_backup(info: ScriptInfo, **options: Any) -> None:
@@ -138,6 +136,17 @@ def run_restore(info: ScriptInfo, **options: Any) -> None:
     _run("db-restore", info, work, options)
 
 
+def run_lint(**options: Any) -> None:
+    """Run ``db-lint``, for which no app is loaded."""
+
+    def work(_app: Flask | None, _record: LoadingRecord | None, _notify: Notify) -> Result:
+        from .linting import LintOptions, lint
+
+        return lint(LintOptions(**options))
+
+    _run("db-lint", None, work, options)
+
+
 def _flask_of(info: ScriptInfo) -> str:
     """Say how the ``flask`` command was called, so that a command which is printed finds the same app."""
     path = info.app_import_path
@@ -146,7 +155,7 @@ def _flask_of(info: ScriptInfo) -> str:
     return f"flask --app {shlex.quote(path)}"
 
 
-def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) -> None:
+def _run(command: str, info: ScriptInfo | None, work: Work, options: dict[str, Any]) -> None:
     form = options.pop("output_format")
     form = "json" if options.pop("as_json") else form
     verbose = options.pop("verbose")
@@ -160,10 +169,10 @@ def _run(command: str, info: ScriptInfo, work: Work, options: dict[str, Any]) ->
     _leave(result.exit_code, threads)
 
 
-def _result(command: str, info: ScriptInfo, work: Work, stop: _Stop) -> Result:
+def _result(command: str, info: ScriptInfo | None, work: Work, stop: _Stop) -> Result:
     interrupted = Interrupted("Interrupted; nothing was changed.")
     try:
-        app, record = _load(info)
+        app, record = _load(info) if info is not None else (None, None)
         return work(app, record, stop.say)
     except SchemaFlowError as error:
         if stop.arrived and error.exit_code in (ExitCode.USAGE, ExitCode.REFUSED):
@@ -306,8 +315,9 @@ def _show(result: Result, stdout: IO[str] | None, *, form: str, verbose: bool) -
 
 
 def _text(result: Result, stdout: IO[str], *, form: str, verbose: bool) -> str:
-    if form == "json":
-        return to_json(result)
+    write = _WRITERS.get(form)
+    if write is not None:
+        return write(result)
     if form != "text":
         for line in to_text(result, verbose=verbose, colour=sys.stderr.isatty()):
             _say(line)

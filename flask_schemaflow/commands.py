@@ -301,4 +301,36 @@ def db_restore(info: ScriptInfo, /, **options: Any) -> None:
     run_restore(info, **options)
 
 
-COMMANDS = (db_adopt, db_backup, db_diff, db_restore, db_safe_upgrade, db_snapshot, db_status)
+@click.command("db-lint")
+@_options(
+    click.argument("revisions", nargs=-1),
+    click.option("--since", metavar="GIT-REF", help="Only files that differ from this git ref."),
+    click.option(
+        "--engine",
+        "engines",
+        multiple=True,
+        type=click.Choice(["sqlite", "postgresql", "mariadb", "mysql"]),
+        help="An engine on which the revisions will run. Repeatable (default: those with snapshots).",
+    ),
+    click.option("-d", "--directory", help='Migrations folder (default: "migrations").'),
+    click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(["text", "json", "github"]),
+        default="text",
+        help="How to write the result.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
+    click.option("-v", "--verbose", is_flag=True, help="Tell everything."),
+)
+def db_lint(**options: Any) -> None:
+    """Look for hazards in REVISIONS, by default all. Needs no database, and loads no app.
+
+    REVISIONS are ids, beginnings of ids, files, or A:B for those after A up to B.
+    """
+    from .cli import run_lint
+
+    run_lint(**options)
+
+
+COMMANDS = (db_adopt, db_backup, db_diff, db_lint, db_restore, db_safe_upgrade, db_snapshot, db_status)

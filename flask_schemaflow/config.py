@@ -54,28 +54,6 @@ class Settings:
     release: str | None = None
 
 
-# Settings that this version reads and does nothing with; what honours one takes it out of here.
-NOT_YET_HONOURED = frozenset({"small_table_rows"})
-
-
-def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Read all settings of an app.
-
-    :param config: the app's ``config``.
-    :param environment: the process environment.
-    :raises ConfigurationError: a key is unknown, a value has the wrong type, or this version does not
-        honour it; the message names the key, and where an unknown one was set also the nearest known key.
-    """
-    settings = read_every_setting(config, environment)
-    for field in fields(Settings):
-        if field.name in NOT_YET_HONOURED and getattr(settings, field.name) != field.default:
-            key = f"{PREFIX}{field.name.upper()}"
-            raise ConfigurationError(
-                f"{key} is set, and this version of flask-schemaflow does not honour it yet. Remove it."
-            )
-    return settings
-
-
 def read_setting(name: str, config: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
     """Read one setting of an app, whatever stands in the others.
 
@@ -85,7 +63,7 @@ def read_setting(name: str, config: Mapping[str, Any], environment: Mapping[str,
     chosen = {key: config[key]} if key in config else {}
     wanted = f"FLASK_{key}"
     in_environment = {wanted: environment[wanted]} if wanted in environment else {}
-    return getattr(read_every_setting(chosen, in_environment), name)
+    return getattr(read_settings(chosen, in_environment), name)
 
 
 def overridden(settings: Settings, options: Mapping[str, Any]) -> Settings:
@@ -93,10 +71,13 @@ def overridden(settings: Settings, options: Mapping[str, Any]) -> Settings:
     return replace(settings, **{name: value for name, value in options.items() if value is not None})
 
 
-def read_every_setting(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Read all settings of an app, those too that this version does not honour yet.
+def read_settings(config: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
+    """Read all settings of an app.
 
-    :raises ConfigurationError: a key is unknown or a value has the wrong type.
+    :param config: the app's ``config``.
+    :param environment: the process environment.
+    :raises ConfigurationError: a key is unknown, or a value has the wrong type; the message names the key,
+        and where an unknown one was set also the nearest known key.
     """
     values: dict[str, Any] = {}
     for source, where, is_text in (

@@ -10,7 +10,8 @@
     │   ├── DriftFound          the structure is not what it should be
     │   ├── ProofFailed         the revisions do not rebuild the structure
     │   ├── HazardsFound        a pending revision would lose rows
-    │   └── BackupFailed        a backup cannot be taken or brought back
+    │   ├── BackupFailed        a backup cannot be taken or brought back
+    │   └── NotCurrent          a database is not at the newest revision
     ├── Busy                 4  whole, try again later
     │   ├── Blocked             others held what was needed, and did not let go
     │   ├── Interrupted         stopped from outside before anything was written
@@ -102,6 +103,10 @@ class HazardsFound(Refused):
 
 class BackupFailed(Refused):
     """A backup cannot be taken or brought back; the database is as it was."""
+
+
+class NotCurrent(Refused):
+    """A database is not at the newest revision of this code."""
 
 
 class Busy(SchemaFlowError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import click
 from flask import current_app
@@ -16,7 +17,7 @@ from .guards import add_filter, hook_into_migrate
 if TYPE_CHECKING:
     from flask import Flask
     from flask_sqlalchemy import SQLAlchemy
-    from sqlalchemy import MetaData
+    from sqlalchemy import Engine, MetaData
 
 
 class SchemaFlow:
@@ -41,6 +42,7 @@ class SchemaFlow:
     ) -> None:
         self.metadata = metadata
         self.db = db
+        self.without_history: WeakSet[Engine] = WeakSet()
         if app is not None:
             self.init_app(app, db)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +19,16 @@ from .errors import SchemaFlowError
 from .foreign import foreign_names
 from .history import OWN_TABLES
 from .loading import is_command_running
-from .revisions import TableName, tables_in
+from .revisions import TableName
 
 if TYPE_CHECKING:
     from flask import Flask
-    from sqlalchemy import MetaData, Table
+    from sqlalchemy import Table
+
+    from .comparison import Comparison
 
 BindKey = str | None
+TablesPerBind = Mapping[BindKey, frozenset[str]]
 NameFilter = Callable[[str | None, str, Mapping[str, Any]], bool]
 ObjectFilter = Callable[[Any, str | None, str, bool, Any], bool]
 
@@ -62,7 +64,7 @@ def _word_after_options(root: click.Context) -> str | None:
 
 
 def hook_into_migrate(app: Flask) -> None:
-    """Have ``flask db migrate`` leave alone what is not the app's, whenever ``Migrate`` is registered.
+    """Have ``flask db migrate`` leave our own tables alone, whenever ``Migrate`` is registered.
 
     Touches no database. Flask-Migrate asks its ``configure`` callbacks before each of its commands.
     """
@@ -78,73 +80,137 @@ def hook_into_migrate(app: Flask) -> None:
 def add_filter(app: Flask) -> None:
     """Have the ``Migrate`` of an app ask us before each of its commands. Touches no database."""
     callbacks = app.extensions["migrate"].migrate.configure_callbacks
-    if _leave_others_out not in callbacks:
-        callbacks.append(_leave_others_out)
+    if _before_command not in callbacks:
+        callbacks.append(_before_command)
 
 
-def _leave_others_out(config: Any) -> Any:
-    """Add to ``Migrate``'s arguments filters beside the app's own.
+def _before_command(config: Any) -> Any:
+    """Prepare what a command of Flask-Migrate's compares, in ``Migrate``'s arguments.
 
     An ``env.py`` that gives a filter itself cannot take another one; it is left alone.
     """
     from .migrations import gives_filter
 
     arguments = current_app.extensions["migrate"].configure_args
-    script_location = Path(config.get_main_option("script_location"))
-    environment = script_location / "env.py"
-    source = environment.read_text("utf-8", "replace") if environment.is_file() else ""
-    for name, made in (("include_name", _OnlyOurs), ("include_object", _NotNamedForeign)):
+    _forget_last_run(arguments)
+    directory = Path(config.get_main_option("script_location")).absolute()
+    ours = _prepared(directory) if _compares(config) else None
+    environment = directory / "env.py"
+    source = environment.read_text("utf-8", "replace") if environment.is_file() else "configure_args"
+    for name, ours_of in (("include_name", _OurTables), ("include_object", _NotNamedForeign)):
+        known = arguments.get(name)
         if not gives_filter(source, name):
-            known = arguments.get(name)
-            arguments[name] = made(getattr(known, "others", known), script_location)
+            others: Any = known.others if isinstance(known, ours_of) else known
+            arguments[name] = ours_of(others, ours)
+    if ours is not None and (gives_filter(source, "include_name") or "configure_args" not in source):
+        click.echo(
+            f"{environment} takes no filter of names from Migrate(…), so tables of others are not left out: "
+            "look for op.drop_table in what is written.",
+            err=True,
+        )
     return config
 
 
-@dataclass(frozen=True)
-class _OnlyOurs:
-    """Alembic's ``include_name`` hook: of the tables that are there, those of models or revisions.
+def _forget_last_run(arguments: dict[str, Any]) -> None:
+    """Take back what ``env.py`` left in the arguments when it ran before in this process.
 
-    Autogenerate writes a drop for every other one.
+    Its function looks at the command of that time, and lets an empty revision through.
+    """
+    left = arguments.get("process_revision_directives")
+    if getattr(left, "__module__", None) == "env_py":  # as Alembic names the file when it runs it
+        del arguments["process_revision_directives"]
+
+
+def _compares(config: Any) -> bool:
+    """Say whether the command compares models and database."""
+    context = click.get_current_context(silent=True)
+    is_check = context is not None and context.info_name == "check" and _in_flask_db()
+    return is_check or getattr(config.cmd_opts, "autogenerate", False)
+
+
+def _prepared(directory: Path) -> TablesPerBind:
+    """Bring in all models, tell of what nothing imports, and give the names of the tables that are ours."""
+    from .comparison import prepare_comparison
+
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    context = click.get_current_context(silent=True)
+    try:
+        found = prepare_comparison(app, directory)
+    except SchemaFlowError as error:
+        if context is None:
+            raise
+        raise _Stopped(error) from error
+    for each in found.findings:
+        click.echo(f"{each.message} {each.hint}", err=True)
+    if context is not None:
+        context.call_on_close(partial(_tell_why_nothing_changed, directory, found))
+    return found.ours
+
+
+class _Stopped(click.ClickException):
+    """One of our errors, inside a command of Flask-Migrate's."""
+
+    def __init__(self, error: SchemaFlowError) -> None:
+        super().__init__(error.message)
+        self.exit_code = int(error.exit_code)  # type: ignore[misc]  # click reads it from the instance
+
+
+def _tell_why_nothing_changed(directory: Path, before: Comparison) -> None:
+    """Tell the two causes of an empty comparison apart: without any model it was refused before."""
+    from .comparison import files_of_revisions
+
+    if sys.exc_info()[0] is not None or files_of_revisions(directory) != before.revisions:
+        return
+    why = f"Nothing changed: the database has every table of the models ({before.tables}) as they are."
+    if not before.revisions:
+        why += (
+            " But there is no revision: `flask db-adopt` writes it, and proves that it makes this database."
+        )
+    click.echo(why, err=True)
+
+
+@dataclass(frozen=True)
+class _OurTables:
+    """Alembic's ``include_name`` hook: none of our tables, none of others', else what the app says.
+
+    ``ours`` are the names of models' and revisions' tables in lower case, by bind key; None where nothing is
+    compared.
     """
 
     others: NameFilter | None
-    script_location: Path
-    known: dict[frozenset[BindKey], frozenset[tuple[str | None, str]]] = field(default_factory=dict)
+    ours: TablesPerBind | None
 
     def __call__(self, name: str | None, kind: str, parents: Mapping[str, Any]) -> bool:
-        if kind == "table" and (name in OWN_TABLES or not self._has(parents.get("schema_name"), str(name))):
-            return False
+        if kind == "table" and name is not None:
+            is_foreign = self.ours is not None and not any(
+                name.lower() in self.ours.get(key, ()) for key in _keys_compared()
+            )
+            if name in OWN_TABLES or is_foreign:
+                return False
         return self.others is None or self.others(name, kind, parents)
 
-    def _has(self, schema: str | None, name: str) -> bool:
-        keys = _keys_compared()
-        if keys not in self.known:
-            self.known[keys] = self._tables_of(keys)
-        ours, lower = self.known[keys], name.lower()
-        # Without case, which some engines do not keep; a default schema may be named in a model.
-        return (schema, lower) in ours or (schema is None and any(each == lower for _, each in ours))
 
-    def _tables_of(self, keys: frozenset[BindKey]) -> frozenset[tuple[str | None, str]]:
-        """Give the tables of the models and of the revisions for these binds."""
-        from .migrations import open_migrations
+@dataclass(frozen=True)
+class _NotNamedForeign:
+    """Alembic's ``include_object`` hook: not what ``SCHEMAFLOW_FOREIGN_TABLES`` names, be it in a model."""
 
-        metadatas = _metadatas()
-        tables = (table for key in keys for each in metadatas[key] for table in each.tables.values())
-        found = {TableName(each.schema, each.name) for each in tables}
-        with suppress(SchemaFlowError):  # Alembic says it in its own words
-            db = current_app.extensions["migrate"].db
-            migrations = open_migrations(current_app, db, directory=str(self.script_location))
-            found.update(*(tables_in(migrations.read_revisions(), key) for key in keys))
-        return frozenset((each.schema, each.name.lower()) for each in found)
+    others: ObjectFilter | None
+    ours: TablesPerBind | None
 
+    def __call__(self, thing: Any, name: str | None, kind: str, reflected: bool, compared: Any) -> bool:  # noqa: FBT001 -- Alembic's signature
+        if kind == "table" and self.ours is not None and self._is_named(thing):
+            return False
+        return self.others is None or self.others(thing, name, kind, reflected, compared)
 
-def _metadatas() -> dict[BindKey, list[MetaData]]:
-    """Give the metadata of each bind; the default one may have another one beside it."""
-    found = {key: [each] for key, each in current_app.extensions["migrate"].db.metadatas.items()}
-    beside = getattr(current_app.extensions.get("schemaflow"), "metadata", None)
-    if beside is not None:
-        found.setdefault(None, []).append(beside)
-    return found
+    def _is_named(self, table: Table) -> bool:
+        patterns = read_settings(current_app.config, os.environ).foreign_tables
+        engines = current_app.extensions["migrate"].db.engines
+        wanted = TableName(table.schema, table.name)
+        named = (
+            foreign_names(patterns, key, engines[key].dialect.default_schema_name)
+            for key in _keys_compared() & engines.keys()
+        )
+        return any(each.pattern_for(wanted) is not None for each in named)
 
 
 def _keys_compared() -> frozenset[BindKey]:
@@ -156,32 +222,9 @@ def _keys_compared() -> frozenset[BindKey]:
 
     target = context.get_context().opts.get("target_metadata")
     compared = target if isinstance(target, list | tuple) else [target]
-    metadatas = _metadatas()
-    keys = {key for key, own in metadatas.items() if any(each is one for each in own for one in compared)}
-    return frozenset(keys or metadatas)
-
-
-@dataclass(frozen=True)
-class _NotNamedForeign:
-    """Alembic's ``include_object`` hook: not what ``SCHEMAFLOW_FOREIGN_TABLES`` names, be it in a model."""
-
-    others: ObjectFilter | None
-    script_location: Path
-
-    def __call__(self, thing: Any, name: str | None, kind: str, reflected: bool, compared: Any) -> bool:  # noqa: FBT001 -- Alembic's signature
-        if kind == "table" and self._is_named(thing):
-            return False
-        return self.others is None or self.others(thing, name, kind, reflected, compared)
-
-    def _is_named(self, table: Table) -> bool:
-        engines = current_app.extensions["migrate"].db.engines
-        wanted = TableName(table.schema, table.name)
-        named = (
-            foreign_names(self._patterns, key, engines[key].dialect.default_schema_name)
-            for key in _keys_compared() & engines.keys()
-        )
-        return any(each.pattern_for(wanted) is not None for each in named)
-
-    @cached_property
-    def _patterns(self) -> tuple[str, ...]:
-        return read_settings(current_app.config, os.environ).foreign_tables
+    known = dict(current_app.extensions["migrate"].db.metadatas)
+    beside = getattr(current_app.extensions.get("schemaflow"), "metadata", None)
+    keys = {key for key, metadata in known.items() if any(metadata is each for each in compared)}
+    if beside is not None and any(beside is each for each in compared):
+        keys.add(None)
+    return frozenset(keys or known)

@@ -28,27 +28,25 @@ Point = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The revision that databases are at, and where its structure was made that they were compared with.
+    """The revisions that databases are at, and where the structures were made that they were compared with.
 
     ``drift`` are the differences that do not count, those that a person accepted among them.
     """
 
-    revision: str
+    revisions: Mapping[BindKey, str]
     method: str
     drift: tuple[Drift, ...]
 
-
-def revision_of(
-    survey: Survey, keys: Iterable[BindKey], *, search_time: float, accepted: frozenset[str]
-) -> str:
-    """Find the one revision whose structure these databases have, as :func:`find_equal` does."""
-    return find_equal(survey, keys, search_time=search_time, accepted=accepted).revision
+    @property
+    def names(self) -> str:
+        """The revisions, for people; mostly it is one."""
+        return ", ".join(dict.fromkeys(self.revisions.values()))
 
 
 def find_equal(
     survey: Survey, keys: Iterable[BindKey], *, search_time: float, accepted: frozenset[str]
 ) -> Found:
-    """Find the one revision whose structure these databases have.
+    """Find the revision whose structure these databases have: one for all, else one for each.
 
     What is stored is compared; where anything is missing the revisions run on scratch. Never touches the
     real databases.
@@ -59,22 +57,28 @@ def find_equal(
     :raises DriftFound: none has it; the findings are the differences from the nearest.
     :raises ProofFailed: a revision fails on scratch.
     """
+    keys = tuple(keys)
     try:
-        match = _match(survey, tuple(keys), search_time, accepted)
+        compared = _compared(survey, keys, search_time, accepted)
     except ProofFailed as error:
         error.message = (
             f"{error.message} The search for the revision ended there. Say which revision the database is "
             "at, and only that is compared: `flask db-adopt --restamp REV`."
         )
         raise
-    if not match.equal:
-        raise _none_is_equal(survey, match)
-    if len(match.equal) > 1 or len(match.equal[0]) > 1:
-        by_id = {revision.id: revision for revision in survey.revisions}
-        findings = _ambiguous(match.equal, by_id)
-        raise UnadoptableState(f"{findings[0].message} {findings[0].hint}", findings=findings)
-    drift = tuple(each for found in match.drift.values() for each in found)
-    return Found(revision=match.equal[0][0], method=match.method, drift=drift)
+    together = _match(compared, keys)
+    matches = {key: _match(compared, (key,)) if not together.equal else together for key in keys}
+    for match in matches.values():
+        if match.equal and match.found is None:
+            findings = _ambiguous(match.equal, compared.by_id)
+            raise UnadoptableState(f"{findings[0].message} {findings[0].hint}", findings=findings)
+    if not all(match.equal for match in matches.values()):
+        raise _none_is_equal(survey, together)
+    return Found(
+        revisions={key: str(match.found) for key, match in matches.items()},
+        method=", ".join(sorted({match.method for match in matches.values()})),
+        drift=tuple(each for key, match in matches.items() for each in match.drift[key]),
+    )
 
 
 def check_equal(survey: Survey, keys: Iterable[BindKey], revision: str, *, accepted: frozenset[str]) -> Found:
@@ -99,43 +103,67 @@ def check_equal(survey: Survey, keys: Iterable[BindKey], revision: str, *, accep
             "`flask db-adopt --restamp` without a revision finds the one that it equals, or the nearest.",
             findings=stopping,
         )
-    return Found(revision=revision, method=method_of(made.values()), drift=tuple(found))
+    return Found(revisions=dict.fromkeys(keys, revision), method=method_of(made.values()), drift=tuple(found))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compared:
+    """All points with what the revisions make there, and in what each database differs from that."""
+
+    by_id: Mapping[str, Revision]
+    points: tuple[Point, ...]
+    made: _Made
+    drifts: Mapping[Point, Mapping[BindKey, tuple[Drift, ...]]]
+    accepted: frozenset[str]
+
+
+def _compared(
+    survey: Survey, keys: tuple[BindKey, ...], search_time: float, accepted: frozenset[str]
+) -> _Compared:
+    by_id = {revision.id: revision for revision in survey.revisions}
+    points = _points(by_id)
+    made = _structures(survey, keys, points, search_time)
+    drifts = _compare(survey, keys, made)
+    return _Compared(by_id=by_id, points=points, made=made, drifts=drifts, accepted=accepted)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Match:
     """Where the revisions have a structure, oldest first, and where they are nearest to it.
 
-    ``drift`` are the differences from the nearest, which is the newest of the equal ones where there is one,
-    ``stopping`` those among them that count; ``method`` says where the equal ones were made.
+    ``found`` is the one that it is, None where that cannot be told. ``drift`` are the differences from the
+    nearest, which is what was found where anything was, ``stopping`` those among them that count; ``method``
+    says where the equal ones were made.
     """
 
     equal: tuple[Point, ...]
+    found: str | None
     nearest: Point
     drift: Mapping[BindKey, tuple[Drift, ...]]
     stopping: tuple[Drift, ...]
     method: str
 
 
-def _match(survey: Survey, keys: tuple[BindKey, ...], search_time: float, accepted: frozenset[str]) -> _Match:
-    """Compare the structure after each revision with the real one."""
-    by_id = {revision.id: revision for revision in survey.revisions}
-    points = _points(by_id)
-    made = _structures(survey, keys, points, search_time)
-    drifts = _compare(survey, keys, made)
-    stopping = {p: _stopping(chain.from_iterable(found.values()), accepted) for p, found in drifts.items()}
+def _match(compared: _Compared, keys: tuple[BindKey, ...]) -> _Match:
+    """Say where these databases, together, have the structure that the revisions make."""
+    made, points, by_id = compared.made, compared.points, compared.by_id
+    stopping = {
+        point: _stopping(chain.from_iterable(found[key] for key in keys), compared.accepted)
+        for point, found in compared.drifts.items()
+    }
     same = {point for point, found in stopping.items() if not found}
     # What nobody could make, and a join that may only change rows leaves as it is, may be equal.
     same |= {p for p in points if p not in made and any((r,) in same for r in _joined_by(p, by_id))}
     equal = tuple(point for point in points if point in same)
-    chosen = _choose(equal, by_id)
-    nearest = chosen or min(reversed(drifts), key=lambda point: len(stopping[point]))
+    chosen = _choose(equal, by_id, keys)
+    nearest = chosen or min(reversed(stopping), key=lambda point: len(stopping[point]))
     return _Match(
-        equal=(chosen,) if chosen else equal,
+        equal=equal,
+        found=chosen[0] if chosen else None,
         nearest=nearest,
-        drift=drifts[nearest],
+        drift=compared.drifts[nearest],
         stopping=stopping[nearest],
-        method=method_of(each for point in equal if point in made for each in made[point].values()),
+        method=method_of(made[point][key] for point in equal if point in made for key in keys),
     )
 
 
@@ -243,14 +271,17 @@ def _stopping(found: Iterable[Drift], accepted: frozenset[str]) -> tuple[Drift, 
     return tuple(each for each in found if each.structural and each.key not in accepted)
 
 
-def _choose(equal: tuple[Point, ...], by_id: Mapping[str, Revision]) -> Point | None:
-    """Choose the newest of several equal ones, if what lies between them provably does nothing."""
+def _choose(
+    equal: tuple[Point, ...], by_id: Mapping[str, Revision], keys: tuple[BindKey, ...]
+) -> Point | None:
+    """Choose the newest of several equal ones, if what lies between them provably does nothing there."""
     single = [point for point in equal if len(point) == 1]
     if not single:
         return None
     lines = [lineage(point, by_id) for point in equal]
     between = set().union(*lines) - lines[0].intersection(*lines)
-    return single[-1] if all(does_nothing(by_id[revision]) for revision in between) else None
+    is_empty = all(does_nothing(by_id[revision], keys) for revision in between)
+    return single[-1] if is_empty else None
 
 
 # -- telling ---------------------------------------------------------------------------------------

@@ -94,7 +94,11 @@ def _end(survey: Survey, options: StatusOptions, progress: Progress) -> None:
 
 
 def _is_current(survey: Survey, key: BindKey) -> bool:
-    return survey.states[key].state is State.CURRENT and survey.looks[key].history.open is None
+    """Say whether a database is at the head, or at all of several, and no failure is open there."""
+    found = survey.states[key]
+    at_all_heads = found.state is State.BRANCHED and found.versions == found.heads
+    is_current = found.state is State.CURRENT or at_all_heads
+    return is_current and survey.looks[key].history.open is None
 
 
 def _named(survey: Survey, key: BindKey) -> str:

@@ -67,7 +67,7 @@ def resolve(target: str, by_id: Mapping[str, Revision], *, current: tuple[str, .
 
     :raises ConfigurationError: there is no such revision, or several.
     """
-    if target in ("head", "heads") and by_id:
+    if target in ("head", "heads"):
         return heads_of(by_id.values())[0]
     found = [revision for revision in by_id if revision.startswith(target)]
     if target in by_id:

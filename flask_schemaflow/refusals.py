@@ -53,6 +53,11 @@ def _orphaned(survey: Survey, bind: Bind) -> str:
 
 
 def _unknown(survey: Survey, bind: Bind) -> str:
+    if not survey.states[bind.key].ours:
+        return (
+            f"the version table says {_rows(survey, bind)}, which no file in {survey.migrations.directory} "
+            "has, and the database has none of this app's tables. Is it the right database?"
+        )
     return (
         f"the version table says {_rows(survey, bind)}, which no file in {survey.migrations.directory} has: "
         "another release upgraded it, or the file is lost. Deploy the release that has it, or restore it "

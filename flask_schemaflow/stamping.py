@@ -11,7 +11,7 @@ from .history import Entry, Event, create_history_table, drop_history_table, rec
 from .revisions import TableName
 from .session import HeldTransaction, databases_in_order, held_transaction
 from .survey import Look, Survey, VersionTable, read_look
-from .versions import create_version_table, drop_version_table, write_version
+from .versions import clear_versions, create_version_table, drop_version_table, write_version
 
 if TYPE_CHECKING:
     from .discovery import Bind
@@ -127,14 +127,15 @@ def _take_version_table_away(survey: Survey, key: BindKey, transaction: HeldTran
 def write_revision(
     survey: Survey, key: BindKey, transaction: HeldTransaction, revision: str, event: Event
 ) -> None:
-    """Write a revision into the version table of a held database, and do not commit.
+    """Write a revision into the version table of a held database, in place of what it says; do not commit.
 
     :param event: what the history is told, where one is kept; what stood in the version table is told, too.
     """
-    table = survey.version_tables[key]
+    table, before = survey.version_tables[key], survey.looks[key].versions
+    if before:
+        clear_versions(transaction.connection, table.name, table.schema)
     write_version(transaction.connection, revision, table.name, table.schema)
     if survey.keeps_history:
-        before = survey.looks[key].versions
         entry = Entry(
             event=event.value,
             revision=revision,

@@ -122,8 +122,12 @@ def drop_version_table(connection: Connection, table: str, schema: str | None = 
         sa.Table(table, sa.MetaData(), schema=schema).drop(connection)
 
 
+def clear_versions(connection: Connection, table: str, schema: str | None = None) -> None:
+    """Take all revisions out of the version table. Writes the version table only."""
+    connection.execute(sa.table(table, schema=schema).delete())
+
+
 def write_version(connection: Connection, revision: str, table: str, schema: str | None = None) -> None:
-    """Put one revision into the version table, in place of what is there. Writes the version table only."""
+    """Put one revision into an empty version table. Writes the version table only."""
     version = sa.table(table, sa.column("version_num"), schema=schema)
-    connection.execute(version.delete())
     connection.execute(version.insert().values(version_num=revision))

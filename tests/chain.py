@@ -186,7 +186,7 @@ def searched():
         except Refused as error:
             candidates = [each.subject for each in error.findings if each.code == "candidate-revision"]
             return {"outcome": "refused", "rows": rows(), "candidates": candidates}
-        return {"outcome": "adopted", "rows": [found.revision], "method": found.method}
+        return {"outcome": "adopted", "rows": [found.names], "method": found.method}
 
 
 for revision in os.environ["WALK"].split():

@@ -20,6 +20,16 @@ WIDER = {
     "numeric 8 2": ("numeric 12 2", "numeric 14 4"),
     "enum a b": ("enum a b c", "enum z a b"),
 }
+OTHER = {
+    "integer": ("string 20", "float"),
+    "bigint": ("integer", "string 60"),
+    "string 60": ("string 20",),
+    "text": ("string 60",),
+    "boolean": ("integer",),
+    "date": ("string 20",),
+    "float": ("numeric 14 4",),
+    "enum a b": ("string 20", "enum b"),
+}
 KINDS = (*WIDER, "bigint", "text", "boolean", "date", "float")
 DEFAULTS = {
     "integer": ("0", "7"),
@@ -31,23 +41,29 @@ DEFAULTS = {
 
 @dataclass
 class Col:
-    """A column; ``kind`` is one of ``KINDS`` or what is wider."""
+    """A column; ``kind`` is one of ``KINDS`` or what these become; ``computed`` the column it is one more than."""
 
     name: str
     kind: str
     nullable: bool = True
     default: str | None = None
     comment: str | None = None
+    computed: str | None = None
+    stored: bool = True
     is_new: bool = False
 
 
 @dataclass
 class Tab:
-    """A table: its columns behind ``id``, and by name its indexes, uniques, checks and keys."""
+    """A table: its columns behind ``id``, and by name its indexes, uniques, checks and keys.
+
+    ``special`` are indexes on an expression, or on some of the rows, of a column.
+    """
 
     name: str
     columns: dict[str, Col] = field(default_factory=dict)
     indexes: dict[str, tuple[list[str], bool]] = field(default_factory=dict)
+    special: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     uniques: dict[str, list[str]] = field(default_factory=dict)
     checks: dict[str, tuple[str, int]] = field(default_factory=dict)
     keys: dict[str, tuple[str, str, str | None]] = field(default_factory=dict)
@@ -61,6 +77,9 @@ class Tab:
     def used(self) -> set[str]:
         """Columns that something else of the table needs."""
         return {
+            *(each.computed for each in self.columns.values() if each.computed),
+            *(each.name for each in self.columns.values() if each.computed),
+            *(name for name, _ in self.special.values()),
             *(name for names, _ in self.indexes.values() for name in names),
             *(name for names in self.uniques.values() for name in names),
             *(name for name, _ in self.checks.values()),
@@ -68,11 +87,18 @@ class Tab:
         }
 
     def free(self, *kinds: str) -> list[Col]:
-        """Columns of these kinds (of any, where none is named) that nothing needs."""
+        """Columns of these kinds (of any, where none is named) that nothing needs, and that have values."""
         return [
-            c for c in self.columns.values() if c.name not in self.used() and (not kinds or c.kind in kinds)
+            each
+            for each in self.columns.values()
+            if each.name not in self.used()
+            and (not kinds or each.kind in kinds)
+            and (self.is_new or not each.is_new)
         ]
 
+
+ODD = ("{} ", "{}%", "Mixed{}", "{}'", "order")
+"""Beginnings of names that have to be quoted somewhere."""
 
 Schema = dict[str, Tab]
 Rows = dict[tuple[str, str], list[Any]]
@@ -82,8 +108,9 @@ Rows = dict[tuple[str, str], list[Any]]
 class Generator:
     """Makes a schema, and changes to it, out of one seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, dialect: str) -> None:
         self.random = random.Random(seed)
+        self.dialect = dialect
         self.serial = 0
         self.accepted: set[str] = set()
         self.told: list[str] = []
@@ -91,7 +118,7 @@ class Generator:
 
     def name(self, prefix: str) -> str:
         self.serial += 1
-        return f"{prefix}{self.serial}"
+        return self.random.choice((*[prefix] * 9, *ODD)).format(prefix) + str(self.serial)
 
     # -- schemas -----------------------------------------------------------------------------------
 
@@ -106,9 +133,10 @@ class Generator:
         table = Tab(self.name("t"), comment=self.random.choice((None, None, None, "a table")))
         for kind in (*KINDS, *self.random.choices(KINDS, k=4)):
             self.add_column(table, kind)
-        self.add_index(table)
-        self.add_check(table)
-        if others:
+        for add in (self.add_index, self.add_check, self.add_special, self.add_computed):
+            if self.random.random() < 0.5:
+                add(table)
+        if others and self.random.random() < 0.7:
             self.add_key(table, self.random.choice(list(others)))
         return table
 
@@ -126,6 +154,22 @@ class Generator:
                 each.name for each in self.random.sample(free, k=min(len(free), self.random.choice((1, 2))))
             ]
             table.indexes[self.name("ix")] = (names, self.random.random() < 0.3)
+        return bool(free)
+
+    def add_special(self, table: Tab) -> bool:
+        free = table.free("integer")
+        if free and self.dialect != "mysql":
+            least = self.random.choice((None, 1, 2))
+            table.special[self.name("ix")] = (self.random.choice(free).name, least)
+            return True
+        return False
+
+    def add_computed(self, table: Tab) -> bool:
+        free = table.free("integer")
+        if free:
+            column = Col(self.name("c"), "integer", computed=self.random.choice(free).name)
+            column.stored = self.dialect == "postgresql" or self.random.random() < 0.5
+            table.columns[column.name] = column
         return bool(free)
 
     def add_unique(self, table: Tab) -> bool:
@@ -199,14 +243,23 @@ def widen(make: Generator, table: Tab, _schema: Schema) -> str:
     return f"column {column.name} from {before} to {column.kind}"
 
 
+def other_type(make: Generator, table: Tab, _schema: Schema) -> str:
+    column = make.one(table.free(*OTHER))
+    if column is None:
+        return ""
+    column.kind, before = make.random.choice(OTHER[column.kind]), column.kind
+    column.default = None
+    return f"column {column.name} from {before} to {column.kind}"
+
+
 def nullability(make: Generator, table: Tab, _schema: Schema) -> str:
-    column = make.one(table.columns.values())
+    column = make.one(each for each in table.columns.values() if not each.computed)
     column.nullable = not column.nullable
     return f"column {column.name} {'NULL' if column.nullable else 'NOT NULL'}"
 
 
 def default(make: Generator, table: Tab, _schema: Schema) -> str:
-    column = make.one(c for c in table.columns.values() if c.kind in DEFAULTS)
+    column = make.one(c for c in table.columns.values() if c.kind in DEFAULTS and not c.computed)
     if column is None:
         return ""
     column.default = make.random.choice([d for d in (None, *DEFAULTS[column.kind]) if d != column.default])
@@ -243,6 +296,31 @@ def renamed_index(make: Generator, table: Tab, _schema: Schema) -> str:
         return ""
     table.indexes[make.name("ix")] = table.indexes.pop(name)
     return f"index {name} renamed"
+
+
+def new_special(make: Generator, table: Tab, _schema: Schema) -> str:
+    return "special index added" if make.add_special(table) else ""
+
+
+def other_special(make: Generator, table: Tab, _schema: Schema) -> str:
+    name = make.one(table.special)
+    if name is None:
+        return ""
+    column, least = table.special[name]
+    table.special[name] = (column, None if least else 3)
+    return f"special index {name} changed"
+
+
+def new_computed(make: Generator, table: Tab, _schema: Schema) -> str:
+    return "computed column added" if make.add_computed(table) else ""
+
+
+def no_more_computed(make: Generator, table: Tab, _schema: Schema) -> str:
+    column = make.one(each for each in table.columns.values() if each.computed and not each.is_new)
+    if column is None:
+        return ""
+    column.computed = None
+    return f"column {column.name} no more computed"
 
 
 def new_unique(make: Generator, table: Tab, _schema: Schema) -> str:
@@ -301,56 +379,68 @@ def new_table(make: Generator, _table: Tab, schema: Schema) -> str:
 # -- by hand ---------------------------------------------------------------------------------------
 
 
-def by_hand(make: Generator, before: Schema, after: Schema, dialect: str) -> Iterator[str]:
+def by_hand(make: Generator, before: Schema, after: Schema) -> Iterator[str]:
     """Give statements that change the database, in places where the models did not."""
     untouched = [each for name, each in before.items() if after.get(name) == each]
     for table in make.random.sample(untouched, k=min(len(untouched), BY_HAND)):
-        yield make.random.choice(_BY_HAND)(make, table, dialect)
+        yield make.random.choice(_BY_HAND)(make, table)
 
 
-def _extra_column(make: Generator, table: Tab, _dialect: str) -> str:
+def quoted(make: Generator, name: str) -> str:
+    mark = "`" if make.dialect == "mysql" else '"'
+    return f"{mark}{name}{mark}"
+
+
+def altered(make: Generator, table: Tab, what: str, name: str) -> str:
+    return f"ALTER TABLE {quoted(make, table.name)} {what.format(quoted(make, name))}"
+
+
+def _extra_column(make: Generator, table: Tab) -> str:
     name = make.name("hand")
     if make.random.random() < 0.5:
         make.accepted.add(f"drop-column:{table.name}.{name}")
-    return f"ALTER TABLE {table.name} ADD COLUMN {name} INTEGER"
+    return altered(make, table, "ADD COLUMN {} INTEGER", name)
 
 
-def _extra_index(make: Generator, table: Tab, _dialect: str) -> str:
-    return (
-        f"CREATE INDEX {make.name('hand')} ON {table.name} ({make.one(table.of('integer', 'bigint')).name})"
-    )
+def _extra_index(make: Generator, table: Tab) -> str:
+    column = make.one(table.of("integer", "bigint")).name
+    names = (quoted(make, each) for each in (make.name("hand"), table.name, column))
+    return "CREATE INDEX {} ON {} ({})".format(*names)
 
 
-def _missing_index(make: Generator, table: Tab, dialect: str) -> str:
+def _missing_index(make: Generator, table: Tab) -> str:
     name = make.one(table.indexes)
-    return f"DROP INDEX {name} ON {table.name}" if dialect == "mysql" else f"DROP INDEX {name}"
+    if name is None:
+        return _extra_index(make, table)
+    where = f" ON {quoted(make, table.name)}" if make.dialect == "mysql" else ""
+    return f"DROP INDEX {quoted(make, name)}{where}"
 
 
-def _missing_column(make: Generator, table: Tab, _dialect: str) -> str:
+def _missing_column(make: Generator, table: Tab) -> str:
     name = make.one(table.free("text", "float")).name
     make.gone.add(name)
-    return f"ALTER TABLE {table.name} DROP COLUMN {name}"
+    return altered(make, table, "DROP COLUMN {}", name)
 
 
-def _extra_view(make: Generator, table: Tab, _dialect: str) -> str:
-    return f"CREATE VIEW {make.name('hand')} AS SELECT id FROM {table.name}"
+def _extra_view(make: Generator, table: Tab) -> str:
+    return f"CREATE VIEW {quoted(make, make.name('hand'))} AS SELECT id FROM {quoted(make, table.name)}"
 
 
-def _other_default(make: Generator, table: Tab, dialect: str) -> str:
-    if dialect == "sqlite":
-        return _extra_index(make, table, dialect)
-    return (
-        f"ALTER TABLE {table.name} ALTER COLUMN {make.one(table.of('integer', 'bigint')).name} SET DEFAULT 9"
-    )
+def _other_default(make: Generator, table: Tab) -> str:
+    column = make.one(each for each in table.of("integer", "bigint") if not each.computed)
+    if make.dialect == "sqlite" or column is None:
+        return _extra_index(make, table)
+    return altered(make, table, "ALTER COLUMN {} SET DEFAULT 9", column.name)
 
 
-def _missing_check(make: Generator, table: Tab, dialect: str) -> str:
-    if dialect == "sqlite":
-        return _missing_column(make, table, dialect)
-    return f"ALTER TABLE {table.name} DROP CONSTRAINT {make.one(table.checks)}"
+def _missing_check(make: Generator, table: Tab) -> str:
+    name = make.one(table.checks)
+    if make.dialect == "sqlite" or name is None:
+        return _missing_column(make, table)
+    return altered(make, table, "DROP CONSTRAINT {}", name)
 
 
-_BY_HAND: tuple[Callable[[Generator, Tab, str], str], ...] = (
+_BY_HAND: tuple[Callable[[Generator, Tab], str], ...] = (
     _extra_column,
     _extra_index,
     _missing_index,
@@ -366,6 +456,11 @@ CHANGES_TO_MODELS: tuple[Change, ...] = (
     drop_column,
     widen,
     widen,
+    other_type,
+    new_special,
+    other_special,
+    new_computed,
+    no_more_computed,
     nullability,
     default,
     comment,
@@ -403,6 +498,9 @@ def metadata_of(schema: Schema) -> sa.MetaData:
 
 
 def _column(column: Col, table: Tab) -> sa.Column[Any]:
+    if column.computed is not None:
+        one_more = sa.column(column.computed) + sa.literal_column("1")
+        return sa.Column(column.name, sa.Integer, sa.Computed(one_more, persisted=column.stored))
     return sa.Column(
         column.name,
         _type(column.kind, f"{table.name}_{column.name}"),
@@ -432,10 +530,16 @@ def _type(kind: str, name: str) -> Any:
 def _constraints(table: Tab) -> Iterator[Any]:
     for name, (names, unique) in table.indexes.items():
         yield sa.Index(name, *names, unique=unique)
+    for name, (column, least) in table.special.items():
+        if least is None:
+            yield sa.Index(name, sa.column(column) + sa.literal_column("1"))
+        else:
+            where = sa.column(column) > sa.literal_column(str(least))
+            yield sa.Index(name, column, sqlite_where=where, postgresql_where=where)
     for name, names in table.uniques.items():
         yield sa.UniqueConstraint(*names, name=name)
     for name, (column, least) in table.checks.items():
-        yield sa.CheckConstraint(f"{column} > {least}", name=name)
+        yield sa.CheckConstraint(sa.column(column) > sa.literal_column(str(least)), name=name)
     for name, (column, other, ondelete) in table.keys.items():
         yield sa.ForeignKeyConstraint([column], [f"{other}.id"], name=name, ondelete=ondelete)
 
@@ -444,7 +548,8 @@ def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
     """Make the tables, with rows that meet every unique, check and key; the last has NULLs where it may."""
     metadata.create_all(connection)
     for table in metadata.sorted_tables:
-        rows = [{c.name: _value(c, number) for c in table.columns} for number in range(1, ROWS + 1)]
+        columns = [each for each in table.columns if each.computed is None]
+        rows = [{c.key: _value(c, number) for c in columns} for number in range(1, ROWS + 1)]
         connection.execute(table.insert(), rows)
 
 
@@ -479,5 +584,7 @@ def rows_of(connection: sa.Connection, schema: Schema, other: Schema, gone: set[
     return found
 
 
-def _text(value: Any) -> Any:
-    return float(value) if isinstance(value, Decimal) else value
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool | Decimal):
+        value = float(value)
+    return value if value is None else str(value).removesuffix(".0")

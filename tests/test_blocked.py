@@ -39,6 +39,12 @@ def shop(project: Project, server_database: str) -> Project:
 
 
 @pytest.fixture
+def mariadb_shop(project: Project, mariadb: str) -> Project:
+    """Give an adopted shop on MariaDB."""
+    return shop_at(project, mariadb)
+
+
+@pytest.fixture
 def postgresql_shop(project: Project, postgresql: str) -> Project:
     """Give an adopted shop on PostgreSQL."""
     return shop_at(project, postgresql)
@@ -150,8 +156,9 @@ def test_others_read_on_meanwhile(shop: Project) -> None:
     assert longest < timeout + 1.0
 
 
-def test_a_signal_between_two_tries(shop: Project) -> None:
+def test_a_signal_between_two_tries(mariadb_shop: Project) -> None:
     """Nothing of the statement is in, and nobody is left in doubt of it: 5, at the revision that is said."""
+    shop = mariadb_shop
     add(shop, "second", "first", ADD_AGE)
     before = dump(url_of(shop))
     with idle_in_transaction(shop, f"SELECT * FROM {quoted(shop)}"):

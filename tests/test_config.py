@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flask_schemaflow import ConfigurationError
-from flask_schemaflow.config import NOT_YET_HONOURED, Settings, read_every_setting, read_settings
+from flask_schemaflow.config import Settings, read_settings
 
 
 def test_nothing_set_gives_the_defaults() -> None:
@@ -18,7 +18,7 @@ def test_nothing_set_gives_the_defaults() -> None:
 
 def test_the_environment_wins_over_the_app() -> None:
     """FLASK_SCHEMAFLOW_X wins over app.config."""
-    settings = read_every_setting({"SCHEMAFLOW_LOCK_WAIT": 5}, {"FLASK_SCHEMAFLOW_LOCK_WAIT": "7.5"})
+    settings = read_settings({"SCHEMAFLOW_LOCK_WAIT": 5}, {"FLASK_SCHEMAFLOW_LOCK_WAIT": "7.5"})
 
     assert settings.lock_wait == 7.5
 
@@ -42,7 +42,7 @@ def test_the_environment_wins_over_the_app() -> None:
 )
 def test_texts_of_the_environment_are_read(key: str, value: str, expected: Any) -> None:
     """Each type of setting can be written as text."""
-    settings = read_every_setting({}, {f"FLASK_SCHEMAFLOW_{key}": value})
+    settings = read_settings({}, {f"FLASK_SCHEMAFLOW_{key}": value})
 
     assert getattr(settings, key.lower()) == expected
 
@@ -89,16 +89,3 @@ def test_a_wrong_url_is_not_repeated() -> None:
         read_settings({"SCHEMAFLOW_DATABASE_URI": ["postgresql://u:secret@h/d"]}, {})
 
     assert "secret" not in str(raised.value)
-
-
-def test_a_setting_that_is_not_honoured_yet_is_refused() -> None:
-    """What would be ignored in silence is refused by name, unless it says the default."""
-    other = {
-        "fail_on": ["destructive"], "database_uri": "sqlite://", "scratch_uri": "sqlite://", "backup": "always",
-        "backup_dir": "/backups", "backup_command": "true", "create_all": "error", "history": False,
-        "release": "1.2",
-    }  # fmt: skip
-    for name in NOT_YET_HONOURED:
-        with pytest.raises(ConfigurationError, match=f"^SCHEMAFLOW_{name.upper()} is set, and this version"):
-            read_settings({f"SCHEMAFLOW_{name.upper()}": other.get(name, 7)}, {})
-    read_settings({"SCHEMAFLOW_BACKUP": "auto"}, {"FLASK_SCHEMAFLOW_RETRIES": "10"})

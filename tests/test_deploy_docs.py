@@ -202,6 +202,35 @@ def test_the_job_tries_again_what_is_busy() -> None:
     assert job["template"]["spec"]["restartPolicy"] == "Never"
 
 
+PROBE = """
+from flask import Flask
+from app import Item, app, db
+{probe}
+print(app.test_client().get("/ready").status)
+{start}
+try:
+    create_app()
+except flask_schemaflow.NotCurrent as error:
+    print("NotCurrent")
+"""
+ANOTHER_APP = """
+def Flask(name):
+    return app
+
+db.init_app = lambda app: None
+"""
+
+
+def test_the_readiness_probe(sqlite: Shop) -> None:
+    """Not ready and refusing to start with a pending revision; ready after the upgrade."""
+    start = f"{ANOTHER_APP}\n{only('python', 'Refusing to start')}"
+    program = PROBE.format(probe=only("python", "A readiness probe"), start=start)
+
+    assert sqlite.project.python(program).stdout.splitlines() == ["503 SERVICE UNAVAILABLE", "NotCurrent"]
+    assert sqlite.project.flask("--app", "shop", "db-safe-upgrade").code == 0
+    assert sqlite.project.python(program).stdout.splitlines() == ["200 OK"]
+
+
 # -- scripts ---------------------------------------------------------------------------------------
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
+from hazard_cases import GOOD, body
 
 from flask_schemaflow import ExitCode
 from flask_schemaflow.commands import COMMANDS
-from flask_schemaflow.config import NOT_YET_HONOURED, Settings
+from flask_schemaflow.config import Settings
+from flask_schemaflow.hazards import KINDS
 from flask_schemaflow.upgrade.hazards_of_plan import ACCEPTABLE
 
 ROOT = Path(__file__).parent.parent
@@ -35,7 +38,7 @@ def test_every_option_is_documented(command: click.Command) -> None:
     """The README's table has every option of a command, and no other."""
     assert command.name is not None
     documented = set(
-        re.findall(r"--?[a-z-]+|REVISION|FILE", " ".join(first_cells(section(f"flask {command.name}"))))
+        re.findall(r"--?[a-z-]+|REVISIONS?|FILE", " ".join(first_cells(section(f"flask {command.name}"))))
     )
     real = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
 
@@ -52,17 +55,35 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    """The README's table has the settings that this version honours, and no other."""
+    """The README's table has every setting, and no other."""
     documented = set(re.findall(r"[a-z_]+", " ".join(first_cells(section("Settings"))).lower()))
 
-    assert documented == {field.name for field in fields(Settings)} - NOT_YET_HONOURED
+    assert documented == {field.name for field in fields(Settings)}
+
+
+HAZARDS = (ROOT / "docs" / "hazards.md").read_text(encoding="utf-8")
 
 
 def test_every_hazard_is_documented() -> None:
-    """The README's table has every code that can stop an upgrade, and no other."""
-    table = section("flask db-safe-upgrade").partition("### Hazards")[2]
+    """The page of hazards has every code, each with its classes, and no other."""
+    sections = dict(re.findall(r"^## `([a-z0-9-]+)`\n\n(?:Classes: ([a-z, -]+)\. )?", HAZARDS, re.MULTILINE))
 
-    assert {cell.strip("`") for cell in first_cells(table)} == set(ACCEPTABLE)
+    assert sections.keys() == set(ACCEPTABLE)
+    assert {each.code: ", ".join(each.classes) for each in KINDS} == {
+        code: classes for code, classes in sections.items() if classes
+    }
+
+
+def test_the_safe_ways_are_the_examples_that_run() -> None:
+    """The code on the page of hazards is what other tests run on the engines that it names."""
+    for code, text in re.findall(r"^## `([a-z0-9-]+)`\n(.*?)(?=^## |\Z)", HAZARDS, re.MULTILINE | re.DOTALL):
+        shown = re.findall(r"```python ([a-z ]+)\n(.*?)```", text, re.DOTALL)
+        run = [
+            (" ".join(each.families), ast.unparse(ast.parse(body(each.body))))
+            for each in GOOD
+            if each.code == code and each.doc
+        ]
+        assert [(engines, ast.unparse(ast.parse(source))) for engines, source in shown] == run
 
 
 def test_the_commands_of_the_readme_are_in_the_makefile() -> None:

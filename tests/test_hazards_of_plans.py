@@ -96,7 +96,8 @@ def execute(project: Project, *statements: str) -> None:
 def add(project: Project, *body: str) -> None:
     lines = "".join(f"    {line}\n" for line in body)
     project.write(
-        "migrations/versions/second.py", f"{HEAD}\n\ndef upgrade():\n{lines}\n\ndef downgrade():\n    pass\n"
+        "migrations/versions/second.py",
+        f"{HEAD}\n\ndef upgrade():\n{lines}\n\ndef downgrade():\n    op.execute('SELECT 1')\n",
     )
 
 

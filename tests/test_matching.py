@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chain import STEPS, WALK, equal_to, found_for, write_chain
-from projects import Ended, Project
+from projects import Ended, Project, contents_of, put_first, versions_of
 from shops import ADD_AGE, ADD_SIZE, FAIL, add, columns, execute, quoted, shop_at, versions
 
 
@@ -112,7 +114,14 @@ def last_entry(shop: Project) -> tuple[str, ...]:
     return tuple(execute(shop, f"SELECT {columns} FROM schemaflow_history ORDER BY id DESC")[0])
 
 
-def test_an_unknown_row(shop: Project) -> None:
+def test_rows_that_are_wrong(shop: Project) -> None:
+    """An unknown row, rows that exclude one another and one that is newer than the structure give way to proof."""
+    an_unknown_row(shop)
+    rows_that_exclude_one_another(shop)
+    a_dump_that_is_older_than_the_row(shop)
+
+
+def an_unknown_row(shop: Project) -> None:
     """The equal revision is named; --restamp puts it in the row's place, and only then, and only once."""
     says(shop, "lost")
     refused(shop.adopt(), "the version table says lost", "Its structure is that of revision first:")
@@ -131,7 +140,18 @@ def test_an_unknown_row(shop: Project) -> None:
     assert execute(shop, "SELECT count(*) FROM schemaflow_history") == entries
 
 
-def test_a_dump_that_is_older_than_the_row(shop: Project) -> None:
+def rows_that_exclude_one_another(shop: Project) -> None:
+    """Nobody guesses which row is right: the one is named that is proved, and stamped when a person says it."""
+    says(shop, "first", "second")
+    refused(shop.adopt(), "several rows (first, second)", "`flask db-adopt --restamp REV`")
+    refused(shop.adopt("--restamp"), "several rows (first, second)", "`flask db-adopt --restamp first`")
+
+    stamped(shop.adopt("--restamp", "first"), "Stamped first in place of first, second:")
+
+    assert versions(shop) == ["first"]
+
+
+def a_dump_that_is_older_than_the_row(shop: Project) -> None:
     """A structure that is older than its version row is refused, found again, and upgraded from there."""
     says(shop, "third")
     refused(shop.adopt(), "If it was restored from an older dump: `flask db-adopt --restamp`")
@@ -161,17 +181,6 @@ def test_what_the_structure_cannot_tell_a_person_says(shop: Project) -> None:
 
     assert versions(shop) == ["second"]
     assert shop.adopt("--restamp").document["outcome"] == "already-adopted"
-
-
-def test_rows_that_exclude_one_another(shop: Project) -> None:
-    """Nobody guesses which row is right: the one is named that is proved, and stamped when a person says it."""
-    says(shop, "first", "second")
-    refused(shop.adopt(), "several rows (first, second)", "`flask db-adopt --restamp REV`")
-    refused(shop.adopt("--restamp"), "several rows (first, second)", "`flask db-adopt --restamp first`")
-
-    stamped(shop.adopt("--restamp", "first"), "Stamped first in place of first, second:")
-
-    assert versions(shop) == ["first"]
 
 
 def test_a_lost_folder(shop: Project) -> None:
@@ -338,3 +347,134 @@ def test_parts_of_a_revision_are_not_guessed(project: Project, mariadb: str) -> 
     ended = shop.safe_upgrade()
     assert (ended.code, versions(shop)) == (0, ["third"]), ended.stderr
     assert execute(shop, "SELECT count(*) FROM orders WHERE note = 'moved'") == [(1,)]
+
+
+# -- what no revision can say ----------------------------------------------------------------------
+
+
+def test_a_table_that_no_revision_makes(small: Project) -> None:
+    """A table of the models that create_all() made is named as such, and so are revisions that need one."""
+    file = small.path / "app.py"
+    file.write_text(
+        f"{file.read_text()}\n\nclass Tag(db.Model):\n    id = db.Column(db.Integer, primary_key=True)\n"
+    )
+    execute(small, "CREATE TABLE tag (id INTEGER NOT NULL, PRIMARY KEY (id))")
+    refused(small.adopt("--restamp"), "--accept extra-table:tag. No revision creates tag by name")
+    passed = small.adopt("--restamp", "--accept", "extra-table:tag")
+    assert passed.code == 0, passed.stderr
+    assert "of revision first, but for 1 accepted difference." in passed.verdict
+
+    shutil.rmtree(small.path / "migrations" / "versions")
+    add(small, "second", "", ADD_AGE)
+    (second,) = (small.path / "migrations" / "versions").iterdir()
+    second.write_text(second.read_text().replace('down_revision = ""', "down_revision = None"))
+
+    ended = small.adopt()
+
+    refused(
+        ended, "revision second failed", "No revision creates orders, tag, user by name", "db-adopt --restamp"
+    )
+
+
+def test_a_database_of_others(small: Project) -> None:
+    """With none of our tables no row is replaced: it is the wrong database, or an empty one."""
+    execute(small, "DROP TABLE orders", "DROP TABLE user", "CREATE TABLE jobs (id INTEGER)")
+    for row, text in (("lost", "has none of this app's tables"), ("first", "none of the tables is there")):
+        says(small, row)
+        refused(small.adopt("--restamp"), text, "Is it the right database?")
+        assert versions(small) == [row]
+    execute(small, "DROP TABLE jobs", "DROP TABLE alembic_version")
+    assert small.adopt("--restamp").document["outcome"] == "nothing-to-do"
+    refused(small.adopt("--restamp", "first"), "There is no table yet.")
+
+
+def two_databases(project: Project) -> tuple[Path, Path]:
+    """Make an app with two databases, adopted, and give their files."""
+    project.copy("discovery/binds")
+    project.app = "shop"
+    project.create_all("shop.models")
+    assert project.adopt("--rev-id", "first").code == 0
+    audit, default = project.databases()
+    return audit, default
+
+
+def in_file(file: Path, *statements: str) -> None:
+    connection = sqlite3.connect(file)
+    with connection:
+        for each in statements:
+            connection.execute(each)
+    connection.close()
+
+
+def test_one_of_two_databases(project: Project) -> None:
+    """The one whose row is right keeps it."""
+    audit, default = two_databases(project)
+    in_file(audit, "UPDATE alembic_version SET version_num = 'lost'")
+    before = default.read_bytes()
+
+    stamped(project.adopt("--restamp"), "Stamped first in place of lost:")
+
+    assert versions_of(audit) == versions_of(default) == ["first"]
+    assert default.read_bytes() == before
+
+
+def test_two_databases_at_different_revisions(project: Project) -> None:
+    """Where one revision is not that of both, each is found by itself; what does nothing there is passed over."""
+    audit, default = two_databases(project)
+    (first,) = (project.path / "migrations" / "versions").glob("*.py")
+    head = first.read_text().partition("\ndef upgrade_")[0]
+    table = contents_of(default)[0][0].split()[2].strip('"')
+    added = f"op.add_column('{table}', sa.Column('size', sa.Integer()))"
+    bodies = {
+        "second": ("pass", "op.add_column('event', sa.Column('size', sa.Integer()))"),
+        "third": (added, "pass"),
+        "fourth": ("pass", f"op.execute('DELETE FROM event WHERE id = {0}')"),
+    }
+    parent = "first"
+    for name, (on_default, on_audit) in bodies.items():
+        text = re.sub(r"^down_revision.*", f"down_revision = '{parent}'", head, flags=re.MULTILINE)
+        text = re.sub(r"^revision.*", f"revision = '{name}'", text, flags=re.MULTILINE)
+        functions = f"def upgrade_():\n    {on_default}\n\n\ndef upgrade_audit():\n    {on_audit}\n"
+        project.write(f"migrations/versions/{name}.py", f"{text}\n{functions}")
+        parent = name
+    in_file(default, f'ALTER TABLE "{table}" ADD COLUMN size INTEGER', "DELETE FROM alembic_version")
+    in_file(audit, "UPDATE alembic_version SET version_num = 'lost'")
+
+    stamped(project.adopt("--restamp"), "Stamped fourth, first in place of lost:")
+
+    assert (versions_of(default), versions_of(audit)) == (["fourth"], ["first"])
+    assert project.safe_upgrade().code == 0
+    assert versions_of(audit) == versions_of(default) == ["fourth"]
+
+
+def test_an_id_that_the_version_table_cannot_hold(project: Project, postgresql: str) -> None:
+    """It is refused with the statement that makes room, before anything is written."""
+    shop = shop_at(project, postgresql)
+    name = "a_name_that_says_what_this_revision_does"
+    add(shop, name, "first", ADD_AGE)
+    execute(shop, 'ALTER TABLE "user" ADD COLUMN age INTEGER')
+    says(shop, "lost")
+
+    refused(shop.adopt("--restamp"), "ALTER COLUMN version_num TYPE VARCHAR(40)")
+
+    assert versions(shop) == ["lost"]
+
+
+def test_somebody_else_is_quicker(small: Project) -> None:
+    """What changed between the search and the stamp is seen under the lock."""
+    says(small, "lost")
+    (stored,) = (small.path / "migrations" / "snapshots").iterdir()
+    stored.unlink()
+    file = small.environment["DATABASE"].removeprefix("sqlite:///")
+    change = "UPDATE alembic_version SET version_num = 'other'"
+    program = f"import sqlite3; sqlite3.connect({file!r}).execute({change!r}).connection.commit()"
+    put_first(
+        small.path / "migrations" / "env.py",
+        f"import subprocess\nimport sys\nsubprocess.run([sys.executable, '-c', {program!r}], check=True)",
+    )
+
+    ended = small.adopt("--restamp")
+
+    assert ended.code == 4, ended.stderr
+    assert "was changed by somebody else meanwhile. Nothing was written" in ended.verdict
+    assert versions(small) == ["other"]

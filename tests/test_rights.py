@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -11,11 +12,59 @@ from anyshop import Shop, adopted_shop
 from privileges import flask_without_privileges
 from projects import Project
 
+from flask_schemaflow.recording import RecordedOperation, RecordedRevision, Sent
+from flask_schemaflow.rights import needs_of
+
 ADD_SIZE = "op.add_column('item', sa.Column('size', sa.Integer()))"
 ADD_TABLE = (
     "op.create_table('part', sa.Column('id', sa.Integer(), primary_key=True),"
     " sa.Column('item_id', sa.Integer(), sa.ForeignKey('item.id')))"
 )
+NEEDS = [
+    ("postgresql", 'ALTER TABLE "Big" ADD COLUMN serial TEXT', "own Big"),
+    ("postgresql", "ALTER TABLE item ADD n BIGSERIAL", "own item, CREATE item"),
+    ("postgresql", "ALTER TABLE Item ADD CONSTRAINT u UNIQUE (a)", "own item, CREATE item"),
+    ("postgresql", "ALTER TABLE item ADD CONSTRAINT u UNIQUE USING INDEX ix", "own item"),
+    ("postgresql", "ALTER TABLE item ADD unique_code TEXT", "own item"),
+    ("postgresql", "ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES s.b (id)", "own a, REFERENCES s.b"),
+    ("postgresql", "CREATE UNIQUE INDEX CONCURRENTLY ix ON s.item (a)", "own s.item, CREATE s.item"),
+    ("postgresql", "DROP TABLE IF EXISTS a, s.b", "DROP a, DROP s.b"),
+    ("postgresql", "/* x */ UPDATE item SET a = 'DROP TABLE b' -- c", "UPDATE item"),
+    ("postgresql", "CREATE TEMP TABLE t (a INT); INSERT INTO t VALUES (1)", ""),
+    ("postgresql", "DROP TABLE a; CREATE TABLE a (id INT); ALTER TABLE a ADD b INT", "DROP a, CREATE a"),
+    ("postgresql", "DELETE FROM a; SET ROLE other; DELETE FROM b", "DELETE a"),
+    ("postgresql", "DO $$ BEGIN EXECUTE 'DROP TABLE a'; END $$", ""),
+    ("mariadb", "ALTER TABLE `a b` ADD COLUMN c INT", "ALTER a b"),
+    ("mariadb", "ALTER TABLE a RENAME COLUMN b TO c", "ALTER a"),
+    ("mariadb", "ALTER TABLE a RENAME TO b", "ALTER a, DROP a, CREATE b, INSERT b"),
+    ("mariadb", "RENAME TABLE a TO b", "ALTER a, DROP a, CREATE b, INSERT b"),
+    ("mariadb", "DROP INDEX ix ON a; CREATE INDEX ix ON a (b(10))", "INDEX a"),
+    ("mariadb", "CREATE TABLE a (b INT, FOREIGN KEY (b) REFERENCES c (id))", "CREATE a, REFERENCES c"),
+    ("mariadb", "TRUNCATE TABLE a; INSERT INTO b SELECT * FROM c", "DROP a, INSERT b"),
+    ("sqlite", "DROP TABLE a", ""),
+]
+
+
+@pytest.mark.parametrize(("family", "sql", "expected"), NEEDS)
+def test_what_statements_need(family: str, sql: str, expected: str) -> None:
+    """By what the servers asked for when each right was taken away; what cannot be read needs nothing."""
+    engine = sa.create_engine("sqlite://")
+    operations = tuple(
+        RecordedOperation(action=Sent(each), label=each, statements=(each,), line=1)
+        for each in ([sql] if sql.startswith("DO") else sql.split("; "))
+    )
+    revision = RecordedRevision(
+        revision="second", file=Path("second.py"), dialect=engine.dialect, operations=operations, unseen=()
+    )
+
+    needs = needs_of([revision], family)
+
+    named = (
+        f"{each.table.schema}.{each.table.name}" if each.table.schema else each.table.name for each in needs
+    )
+    assert ", ".join(f"{each.right} {name}" for each, name in zip(needs, named, strict=True)) == expected
+
+
 ROLE, OTHER = f"sf_rights_{os.getpid()}", f"sf_owners_{os.getpid()}"
 
 

@@ -119,12 +119,12 @@ def _refuse_states(survey: Survey, options: AdoptOptions) -> None:
 
 def _is_taken_on(survey: Survey, bind: Bind, options: AdoptOptions) -> bool:
     state = survey.states[bind.key]
-    if state.state is State.ORPHANED:
-        return options.restamp and bool(state.ours)
-    return state.state is State.UNKNOWN or (options.restamp and state.state is State.TORN)
+    restamped = options.restamp and state.state in (State.ORPHANED, State.TORN)
+    return bool(state.ours) and (restamped or state.state is State.UNKNOWN)
 
 
 def _baseline_again(adoption: Adoption) -> None:
+    """Write a baseline where the revisions are lost: what stands in the version table is replaced."""
     note_lost_rows(adoption)
     write_baseline(adoption)
 
@@ -151,7 +151,10 @@ def _told_of_unmade_tables(survey: Survey) -> Iterator[None]:
 def _unmade(survey: Survey, tables: list[str], *, only_changed: bool) -> str:
     told = f"No revision creates {', '.join(tables)} by name: create_all() did, it seems."
     if not only_changed:
-        return f"{told} Write one that does, and `flask db-adopt --restamp` finds it."
+        return (
+            f"{told} `flask db-diff --from head --to database --format python` writes one that does; put it "
+            f"into {survey.migrations.directory}/versions, and `flask db-adopt --restamp` finds it."
+        )
     return (
         f"{told} Revisions that only change such tables cannot build a database: if these have run "
         f"wherever they should, move them out of {survey.migrations.directory}, and `flask db-adopt "

@@ -294,7 +294,8 @@ def _write_and_stamp(proved: _Proved) -> None:
                 # A post-write hook changed more than the layout.
                 _prove(adoption, project, staged.id, proved.unmanaged, proved.wanted)
             with uninterrupted():
-                stamp(adoption, held, staged.id, state=State.BEHIND if further else State.CURRENT)
+                state = State.BEHIND if further else State.CURRENT
+                stamp(adoption, held, dict.fromkeys(held, staged.id), state=state)
                 adoption.end("adopted", _verdict(proved))
         except BaseException:
             if adoption.progress.ending is None:

@@ -1,4 +1,4 @@
-"""What both ways of adopting share: the stamp, and what may differ."""
+"""What the ways of adopting share: the stamp, what may differ, and what stands in a stamp's way."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..errors import SchemaFlowError
+from ..errors import SchemaFlowError, UnadoptableState
 from ..findings import Severity
-from ..history import Event
+from ..history import JOURNAL_TABLE, Event
+from ..journal import EntryState, read_journal
 from ..revisions import TableName
 from ..stamping import write_revision
+from ..state import State, table_names
 
 if TYPE_CHECKING:
+    from ..discovery import Bind
     from ..drift import Drift
     from ..results import Progress
     from ..session import HeldTransaction
     from ..snapshot import Snapshot
-    from ..state import State
     from ..survey import Notify, Survey
     from .options import AdoptOptions
 
@@ -62,18 +64,22 @@ def names_in(snapshot: Snapshot) -> frozenset[TableName]:
 
 
 def stamp(
-    adoption: Adoption, held: Mapping[BindKey, HeldTransaction], revision: str, *, state: State
+    adoption: Adoption,
+    held: Mapping[BindKey, HeldTransaction],
+    revisions: Mapping[BindKey, str],
+    *,
+    state: State | None = None,
 ) -> None:
-    """Write the revision into each held database and commit. Writes the version table only.
+    """Write its revision into each held database and commit. Writes version table and history only.
 
     Run it inside ``uninterrupted``, together with what has to be true if and only if this is.
 
-    :param state: what the databases are afterwards.
+    :param state: what the databases are afterwards, where the revisions that were there do not say it.
     :raises Busy: a database could not be committed; the message says which were before.
     """
     for key, transaction in held.items():
         event = Event.STAMPED if adoption.survey.looks[key].versions else Event.ADOPTED
-        write_revision(adoption.survey, key, transaction, revision, event)
+        write_revision(adoption.survey, key, transaction, revisions[key], event)
     done: list[str] = []
     for key, transaction in held.items():
         try:
@@ -83,4 +89,37 @@ def stamp(
                 error.message = f"{error.message} {', '.join(done)} is stamped already; run this again."
             raise
         done.append(adoption.progress.databases[key].target)
-        adoption.progress.update(key, state_after=state.value, revision_after=revision, verified=True)
+        is_newest = adoption.survey.states[key].heads == (revisions[key],)
+        reached = state or (State.CURRENT if is_newest else State.BEHIND)
+        adoption.progress.update(key, state_after=reached.value, revision_after=revisions[key], verified=True)
+
+
+# -- parts of a revision ---------------------------------------------------------------------------
+
+
+def refuse_parts(survey: Survey, keys: Iterable[BindKey]) -> None:
+    """Check that no revision was begun and not ended: rows that it changed are in no structure.
+
+    :raises UnadoptableState: one was.
+    """
+    for bind in survey.relevant:
+        revision = _begun(survey, bind) if bind.key in keys else None
+        if revision is not None:
+            raise UnadoptableState(
+                f"{bind.target}: parts of revision {revision} are in, rows perhaps. `flask db-safe-upgrade` "
+                f"says which, and `--resume` goes on with it. If you have run what was left of it: `flask "
+                f"db-adopt --restamp {revision}`; if you have undone what was in: --restamp with the one "
+                "before it."
+            )
+
+
+def _begun(survey: Survey, bind: Bind) -> str | None:
+    if not has_journal(survey, bind.key):
+        return None
+    parts = [each for each in read_journal(bind.engine) or () if each.state is not EntryState.FAILED]
+    return parts[0].revision if parts else None
+
+
+def has_journal(survey: Survey, key: BindKey) -> bool:
+    """Say whether a revision is noted there as begun, on an engine that commits each statement."""
+    return TableName(None, JOURNAL_TABLE) in table_names(survey.looks[key].snapshot)

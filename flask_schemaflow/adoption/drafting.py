@@ -7,8 +7,6 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import make_url
-
 from ..baseline import Baseline, CannotRecord, Target, draft_baseline
 from ..findings import Finding
 from ..migrations import (
@@ -18,6 +16,7 @@ from ..migrations import (
     stage_revision,
 )
 from ..models import tables_of_models
+from ..recording import paper_dialect
 from ..scratch import DROPS_MEANWHILE, scratch_database, scratch_databases
 from ..session import KEEPS_TRANSACTION, sealed
 from ..snapshot import respelled
@@ -62,7 +61,7 @@ def draft_for(
         translated = frozenset(bind.translations)
         targets = [Target(dialect=bind.engine.dialect, scratch=scratch, translated=translated)]
         families = families_on_paper(survey, engines)
-        targets.extend(Target(dialect=make_url(_PAPER[family]).get_dialect()()) for family in families)
+        targets.extend(Target(dialect=paper_dialect(family)) for family in families)
         return draft_baseline(
             bind.metadata,
             targets,
@@ -90,15 +89,6 @@ def _about(bind: Bind, shared: Bind, accepted: Iterable[Drift]) -> list[Drift]:
         for each in accepted
         if each.table in labels[bind.key] or (bind is shared and each.table not in elsewhere)
     ]
-
-
-# The dialect alone is needed, not its driver.
-_PAPER = {
-    "sqlite": "sqlite://",
-    "postgresql": "postgresql+psycopg://",
-    "mariadb": "mariadb+pymysql://",
-    "mysql": "mysql+pymysql://",
-}
 
 
 def families_on_paper(survey: Survey, engines: tuple[str, ...]) -> tuple[str, ...]:

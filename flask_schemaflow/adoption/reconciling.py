@@ -11,14 +11,21 @@ from ..drift import find_drift, is_equal
 from ..errors import ConfigurationError, ProofFailed
 from ..findings import Severity
 from ..mending import RowsOf, Script, mend
-from ..mending import Step as MendingStep
 from ..migrations import Configured, Migrations, StagedRevision, stage_revision
 from ..plan import Step
 from ..proof import Proof, replay, replay_on
-from ..revisions import TableName
-from ..scripts import Attempt, as_python, stays, try_scripts
-from ..state import table_names
-from ..survey import only_ours
+from ..scripts import (
+    Attempt,
+    Trial,
+    WayBack,
+    as_python,
+    no_way_back,
+    only_on,
+    stays,
+    telling_what_was_accepted,
+    try_scripts,
+)
+from ..survey import others_in
 from .drafting import families_on_paper, is_ours
 from .options import DROPS
 
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 
     from ..discovery import Bind
     from ..drift import Drift
-    from ..snapshot import Object, Snapshot
+    from ..snapshot import Snapshot
     from ..survey import Survey
     from .common import Adoption, BindKey
 
@@ -60,37 +67,11 @@ def write_scripts(
                 wanted[bind.key],
                 accepted=adoption.accepted,
                 rows=RowsOf(bind.engine),
-                others=_others(survey, bind, there),
+                others=others_in(survey, bind.key, there),
             )
-            scripts[bind.key] = _telling_what_was_accepted(script, adoption.accepted)
+            scripts[bind.key] = telling_what_was_accepted(script, adoption.accepted)
     _check_accepted(adoption, scripts)
     return scripts
-
-
-def _telling_what_was_accepted(script: Script, accepted: frozenset[str]) -> Script:
-    """Have the revision accept what was accepted for it, so that no upgrade stops at it again."""
-
-    def told_in(step: MendingStep) -> MendingStep:
-        keys = [key for key in map(_drop_key, step.mends) if key in accepted]
-        if not keys or not step.statements:
-            return step
-        note = f"schemaflow: accept {', '.join(keys)} -- accepted by name when this revision was written"
-        return replace(step, notes=(*step.notes, note))
-
-    return replace(script, steps=tuple(map(told_in, script.steps)))
-
-
-def _drop_key(key: str) -> str:
-    return key.replace("extra-", "drop-", 1)
-
-
-def _others(survey: Survey, bind: Bind, ours: Snapshot) -> Iterator[Object]:
-    """Give the tables that are none of ours: one of them may be a missing one under another name."""
-    snapshot = survey.looks[bind.key].snapshot
-    not_others = table_names(ours) | survey.bookkeeping[bind.key]
-    for each in snapshot.tables if snapshot else ():
-        if TableName(each.schema, each.name) not in not_others:
-            yield each
 
 
 def _check_accepted(adoption: Adoption, scripts: Mapping[BindKey, Script]) -> None:
@@ -148,7 +129,7 @@ class Reconciler:
         revision = uuid4().hex[-12:]
         staged = self._stage(revision, {})
         proof, made = self._prove(staged)
-        backs = self._ways_back(staged, made)
+        backs = self._ways_back(proof.snapshots)
         staged.path.unlink()
         staged = self._stage(revision, backs)
         steps = tuple(
@@ -182,12 +163,8 @@ class Reconciler:
 
     def _here(self, bind: Bind, body: str) -> str:
         """Keep it to the engine in use, where the revisions run on others too, which are as the models."""
-        if not families_on_paper(self.survey, self.adoption.options.engines) or body == "pass":
-            return body
-        names = ("mariadb", "mysql") if bind.family in ("mariadb", "mysql") else (bind.family,)
-        test = f"== {names[0]!r}" if len(names) == 1 else f"in {names!r}"
-        inner = body.replace("\n", "\n    ")
-        return f"if op.get_context().dialect.name {test}:\n    {inner}"
+        engines = families_on_paper(self.survey, self.adoption.options.engines)
+        return only_on(bind.family, body) if engines else body
 
     # trying
 
@@ -242,39 +219,29 @@ class Reconciler:
 
     # the way back
 
-    def _ways_back(self, staged: StagedRevision, made: Mapping[BindKey, Snapshot]) -> dict[BindKey, str]:
-        binds = {bind.key: bind for bind in self.unmanaged}
-        backs: dict[BindKey, str] = {}
-        for key in self.scripts:
-            there = self.survey.ours(key, self.wanted[key])
-            reached = only_ours(made[key], self.survey.states[key].ours_with(made[key], there))
-            script = mend(reached, there, accepted=_all_drops(there, reached), source="the baseline")
-            attempt = Attempt(before=reached, after=there, script=script)
-            problem = self._problem(key, staged, attempt)
-            backs[key] = _no_way_back(problem) if problem else as_python(script, binds[key].engine.dialect)
-        return backs
+    def _ways_back(self, baselines: Mapping[BindKey, Snapshot]) -> dict[BindKey, str]:
+        """Write what leads back to the baseline, tried on scratch; where there is no way, say why.
 
-    def _problem(self, key: BindKey, staged: StagedRevision, attempt: Attempt) -> str:
-        stays_ = [each for each in (*attempt.script.kept, *attempt.script.unmended) if each.structural]
-        if stays_:
-            return f"{stays_[0].message} {stays_[0].hint}"
+        What only the real database has is not in the baseline, and still there then.
+        """
+        survey = self.survey
+        attempts = {
+            key: Attempt(before=baselines[key], after=self.wanted[key], script=script)
+            for key, script in self.scripts.items()
+        }
 
         def begin(scratches: Mapping[BindKey, Connection]) -> None:
-            required = [bind.key for bind in self.survey.relevant]
-            replay_on(scratches, staged.migrations, staged.id, self.survey.bookkeeping, required=required)
+            required = [bind.key for bind in survey.relevant]
+            below = self.baseline
+            replay_on(scratches, below.migrations, below.id, survey.bookkeeping, required=required)
 
-        try:
-            return try_scripts(self.survey, {key: attempt}, begin).problem
-        except ProofFailed as error:
-            return error.message
-
-
-def _all_drops(wanted: Snapshot, there: Snapshot) -> frozenset[str]:
-    """Accept to drop what the revision has added."""
-    found = find_drift(wanted, there, "the baseline")
-    return frozenset(_drop_key(each.key) for each in found if each.code.startswith("extra-"))
+        trial = try_scripts(survey, attempts, begin, and_back=True)
+        dialects = {bind.key: bind.engine.dialect for bind in self.unmanaged}
+        return {
+            key: as_python(back.script, dialects[key]) if not back.problem else no_way_back(back.problem)
+            for key, back in ((key, trial.backs.get(key) or _nobody_tried(trial)) for key in attempts)
+        }
 
 
-def _no_way_back(problem: str) -> str:
-    text = f"There is no way back by this revision, restore a backup: {problem}"
-    return f"raise RuntimeError({text!r})"
+def _nobody_tried(trial: Trial) -> WayBack:
+    return WayBack(problem=trial.problem)

@@ -6,25 +6,22 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import DriftFound, UnadoptableState
+from ..errors import Refused, UnadoptableState
 from ..findings import Finding, Severity
-from ..history import JOURNAL_TABLE
 from ..interrupts import uninterrupted
-from ..journal import EntryState, drop_journal, read_journal
+from ..journal import drop_journal
 from ..matching import Found, check_equal, find_equal
 from ..plan import resolve
 from ..refusals import REASONS
 from ..results import ProofResult
-from ..revisions import TableName
 from ..stamping import unchanged_databases, write_verified
-from ..state import State, table_names
+from ..state import State
 from ..survey import ahead
 from ..version_column import check_ids_fit
-from .common import Adoption, BindKey, stamp
+from .common import Adoption, BindKey, has_journal, refuse_parts, stamp
 from .revisions_way import but_for, differences_at, families_of, pending_after
 
 if TYPE_CHECKING:
-    from ..discovery import Bind
     from ..drift import Drift
     from ..survey import Survey
 
@@ -45,7 +42,7 @@ def restamp(adoption: Adoption) -> None:
     if not there:
         raise UnadoptableState("There is no table yet. `flask db-safe-upgrade` creates the tables.")
     if named is None:
-        _refuse_parts(survey, there)
+        refuse_parts(survey, there)
     sound = _sound(adoption, there) if named is None or there[1:] else {}
     keys = [key for key in there if key not in sound] or (there if named else [])
     found = _found(adoption, keys) if keys else None
@@ -60,10 +57,11 @@ def name_revision(adoption: Adoption) -> None:
     """
     survey = adoption.survey
     keys = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNKNOWN]
+    refuse_parts(survey, keys)
     with _explained(_why(survey, keys)):
         found = _searched(adoption, keys)
         raise UnadoptableState(
-            f"Its structure is that of revision {found.revision}: `flask db-adopt --restamp` stamps that."
+            f"Its structure is that of revision {found.names}: `flask db-adopt --restamp` stamps that."
         )
 
 
@@ -91,10 +89,10 @@ def _found(adoption: Adoption, keys: list[BindKey]) -> Found:
             found = _searched(adoption, keys)
             if doubtful:
                 raise UnadoptableState(
-                    f"Its structure is that of revision {found.revision}. If that is it: "
-                    f"`flask db-adopt --restamp {found.revision}`."
+                    f"Its structure is that of revision {found.revisions[doubtful[0]]}. If that is it: "
+                    f"`flask db-adopt --restamp {found.revisions[doubtful[0]]}`."
                 )
-    check_ids_fit(survey, {key: [found.revision] for key in keys})
+    check_ids_fit(survey, {key: [found.revisions[key]] for key in keys})
     return found
 
 
@@ -109,7 +107,7 @@ def _explained(why: str) -> Iterator[None]:
     """Say first what stands in the version table."""
     try:
         yield
-    except (DriftFound, UnadoptableState) as error:
+    except Refused as error:
         error.message = f"{why} {error.message}".lstrip()
         raise
 
@@ -127,7 +125,10 @@ def _why(survey: Survey, keys: Iterable[BindKey]) -> str:
 def note_lost_rows(adoption: Adoption) -> None:
     """Tell of version rows that a new baseline replaces, where another app may own them."""
     survey = adoption.survey
-    _note_rows_of_others(adoption, [b.key for b in survey.relevant if survey.states[b.key].versions])
+    keys = [bind.key for bind in survey.relevant if survey.states[bind.key].versions]
+    rows = sorted({row for key in keys for row in survey.states[key].versions or ()})
+    adoption.notify(f"Replacing   what the version table says ({', '.join(rows)}) by a new baseline")
+    _note_rows_of_others(adoption, keys)
 
 
 def _note_rows_of_others(adoption: Adoption, keys: Iterable[BindKey]) -> None:
@@ -154,36 +155,6 @@ def _row_of_others(survey: Survey, key: BindKey, rows: str) -> Finding:
     )
 
 
-# -- parts of a revision ---------------------------------------------------------------------------
-
-
-def _refuse_parts(survey: Survey, keys: Iterable[BindKey]) -> None:
-    """Check that no revision was begun and not ended: rows that it changed are in no structure.
-
-    :raises UnadoptableState: one was.
-    """
-    for bind in survey.relevant:
-        revision = _begun(survey, bind) if bind.key in keys else None
-        if revision is not None:
-            raise UnadoptableState(
-                f"{bind.target}: parts of revision {revision} are in, rows perhaps. `flask db-safe-upgrade` "
-                f"says which, and `--resume` goes on with it. If you have run what was left of it: `flask "
-                f"db-adopt --restamp {revision}`; if you have undone what was in: --restamp with the one "
-                "before it."
-            )
-
-
-def _begun(survey: Survey, bind: Bind) -> str | None:
-    if not _has_journal(survey, bind.key):
-        return None
-    parts = [each for each in read_journal(bind.engine) or () if each.state is not EntryState.FAILED]
-    return parts[0].revision if parts else None
-
-
-def _has_journal(survey: Survey, key: BindKey) -> bool:
-    return TableName(None, JOURNAL_TABLE) in table_names(survey.looks[key].snapshot)
-
-
 # -- writing ---------------------------------------------------------------------------------------
 
 
@@ -197,9 +168,9 @@ def _end(
     :param drift: in what they differ all the same.
     """
     survey = adoption.survey
-    to_stamp = [key for key in keys if found and survey.states[key].versions != (found.revision,)]
+    to_stamp = [key for key in keys if found and survey.states[key].versions != (found.revisions[key],)]
     to_close = [key for key in proved if key not in to_stamp and survey.looks[key].history.open]
-    journals = [key for key in keys if adoption.options.restamp_to and _has_journal(survey, key)]
+    journals = [key for key in keys if adoption.options.restamp_to and has_journal(survey, key)]
     if found:
         adoption.progress.proof = ProofResult(
             equal=True, method=found.method, engines=families_of(survey, keys)
@@ -216,8 +187,7 @@ def _end(
             write_verified(survey, key, held[key])
             held[key].commit()
         if found:
-            state = State.CURRENT if (found.revision,) == survey.states[keys[0]].heads else State.BEHIND
-            stamp(adoption, {key: held[key] for key in to_stamp}, found.revision, state=state)
+            stamp(adoption, {key: held[key] for key in to_stamp}, found.revisions)
         for key in journals:
             drop_journal(held[key].connection)
         outcome = "adopted" if to_stamp else "already-adopted"
@@ -236,8 +206,8 @@ def _verdict(
         return f"changed no version row: the structure is that of revision {', '.join(said)}{but}.{ended}"
     before = sorted({row for key in to_stamp for row in survey.states[key].versions or ()})
     replaced = f" in place of {', '.join(before)}" if before else ""
-    pending = pending_after(survey, to_stamp[0], found.revision)
+    pending = pending_after(survey, found.revisions)
     return (
-        f"stamped {found.revision}{replaced}: the structure is that of this revision{but}; no table was "
+        f"stamped {found.names}{replaced}: the structure is that of this revision{but}; no table was "
         f"touched.{ended}{pending}"
     )

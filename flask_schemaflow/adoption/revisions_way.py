@@ -15,7 +15,7 @@ from ..stamping import unchanged_databases
 from ..state import State
 from ..survey import only_ours
 from ..version_column import check_ids_fit
-from .common import Adoption, BindKey, stamp
+from .common import Adoption, BindKey, refuse_parts, stamp
 
 if TYPE_CHECKING:
     from ..snapshot import Snapshot
@@ -26,21 +26,22 @@ def find_revision(adoption: Adoption) -> None:
     """Find the revision that the structure of the unmanaged databases equals, and stamp it."""
     survey, options = adoption.survey, adoption.options
     keys = [b.key for b in survey.relevant if survey.states[b.key].state is State.UNMANAGED]
+    refuse_parts(survey, keys)
     adoption.notify(f"Searching   which of {len(survey.revisions)} revisions the structure equals")
     found = find_equal(survey, keys, search_time=options.search_time, accepted=adoption.accepted)
-    revision = found.revision
-    check_ids_fit(survey, {key: [revision] for key in keys})
+    check_ids_fit(survey, {key: [found.revisions[key]] for key in keys})
     adoption.progress.proof = ProofResult(equal=True, method=found.method, engines=families_of(survey, keys))
     adoption.note_passing(found.drift, ())
-    pending = pending_after(survey, keys[0], revision)
+    pending = pending_after(survey, found.revisions)
     but = but_for(adoption, found.drift)
     if options.dry_run:
-        adoption.end("planned", f"Would stamp {revision}, whose structure it is{but}.{pending}")
+        adoption.end("planned", f"Would stamp {found.names}, whose structure it is{but}.{pending}")
         return
-    verdict = f"Adopted at revision {revision}, whose structure it has{but}; no table was touched.{pending}"
-    state = State.BEHIND if pending else State.CURRENT
+    verdict = (
+        f"Adopted at revision {found.names}, whose structure it has{but}; no table was touched.{pending}"
+    )
     with unchanged_databases(survey, keys) as held, uninterrupted():
-        stamp(adoption, held, revision, state=state)
+        stamp(adoption, held, found.revisions)
         adoption.end("adopted", verdict)
 
 
@@ -94,9 +95,10 @@ def differences_at(adoption: Adoption, key: BindKey) -> tuple[Snapshot, tuple[Dr
 _PENDING = " Newer revisions are pending: `flask db-safe-upgrade`."
 
 
-def pending_after(survey: Survey, key: BindKey, revision: str) -> str:
+def pending_after(survey: Survey, revisions: Mapping[BindKey, str]) -> str:
     """Say what there is to do after a stamp; empty where there is nothing."""
-    return "" if (revision,) == survey.states[key].heads else _PENDING
+    newest = all((revision,) == survey.states[key].heads for key, revision in revisions.items())
+    return "" if newest else _PENDING
 
 
 def but_for(adoption: Adoption, drift: Iterable[Drift]) -> str:

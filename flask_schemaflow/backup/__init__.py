@@ -6,6 +6,7 @@ from .on_scratch import restored_on_scratch
 from .policy import Backup, BackupPolicy, policy_of
 from .restore import Restored, families_of, restore_backup
 from .take import check_backup_possible, tables_of, take_backup
+from .whole import dump_mysql, fill_mysql
 
 __all__ = [
     "Backup",
@@ -13,9 +14,11 @@ __all__ = [
     "Manifest",
     "Restored",
     "check_backup_possible",
+    "dump_mysql",
     "durability_findings",
     "families_of",
     "file_system_of",
+    "fill_mysql",
     "policy_of",
     "read_manifest",
     "restore_backup",

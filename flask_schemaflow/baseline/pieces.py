@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -194,4 +195,27 @@ def _thing(unit: Unit) -> tuple[str, str, str]:
         name = made.name.strip('"`')
         is_trigger = made.kind == "TRIGGER" and made.table
         return (made.kind.lower(), made.table.strip('"`') if is_trigger else name, name)
+    if (index := _INDEX.match(unit.first)) is not None:
+        return ("index", _bare(index["table"]), _bare(index["name"]))
+    if (other := _OF_TABLE.match(unit.first)) is not None:
+        return ("key", _bare(other["table"] or other["of_column"]), "")
     return ("", "", "")
+
+
+def _bare(name: str) -> str:
+    """Take the quotes away that stand around a name."""
+    return name.strip('"`')
+
+
+# What events of the app send about a table; a name may have its schema before it.
+_NAME = r"(?:\"[^\"]+\"|`[^`]+`|[\w.$]+)"
+_INDEX = re.compile(
+    rf"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?P<name>{_NAME})"
+    rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME})",
+    re.IGNORECASE,
+)
+_OF_TABLE = re.compile(
+    rf"\s*(?:ALTER\s+TABLE|COMMENT\s+ON\s+TABLE|CREATE\s+POLICY\s+\w+\s+ON)\s+(?P<table>{_NAME})"
+    rf"|\s*COMMENT\s+ON\s+COLUMN\s+(?P<of_column>\w+)\.",
+    re.IGNORECASE,
+)

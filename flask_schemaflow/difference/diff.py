@@ -13,6 +13,7 @@ from ..plan import Step
 from ..preflight import check_reachable
 from ..results import Progress, ProofResult, Result, Section
 from ..revisions import TableName
+from ..scripts import staying
 from ..state import foreign_tables
 from ..survey import Notify, Survey, Where, open_project, survey_project, tell_nobody
 from .scripting import write_scripts
@@ -118,10 +119,13 @@ class _Comparison:
         :raises ProofFailed: on scratch one does not lead where it should.
         """
         notify("Proving     the script on a scratch database")
-        written = write_scripts(self.survey, self.before, self.after, differences, self._accepted)
+        as_python = self.options.script == "python"
+        written = write_scripts(
+            self.survey, self.before, self.after, differences, self._accepted, and_back=as_python
+        )
         progress, trial = self.progress, written.trial
         progress.proof = ProofResult(
-            equal=trial.proved and not any(each.stays for each in written.scripts.values()),
+            equal=trial.proved and not any(staying(each) for each in written.scripts.values()),
             method=trial.method or f"not proved: {trial.problem}",
             engines=tuple(sorted({bind.family for bind in self.survey.relevant})) if trial.proved else (),
         )
@@ -129,7 +133,7 @@ class _Comparison:
             progress.findings.append(_not_proved(trial))
         progress.plan = tuple(_step(key, each, written.title) for key, each in written.scripts.items())
         if not written.is_empty:
-            progress.document = written.python() if self.options.script == "python" else written.sql()
+            progress.document = written.python() if as_python else written.sql()
         return written.scripts
 
     def tell(self, differences: Iterable[DatabaseDiff], scripts: Mapping[str | None, Script]) -> None:
@@ -178,15 +182,16 @@ class _Comparison:
         """
         counting = [each for difference in differences for each in self.counting(difference)]
         others = sum(len(difference.drift) for difference in differences) - len(counting)
-        besides = f" ({others} more that decide nothing)" if others else ""
+        besides = f" ({others} more do{'es' if others == 1 else ''} not count)" if others else ""
         which = f"{self.before.name} and {self.after.name}"
+        differ = f"{which[0].upper()}{which[1:]} differ"
         if not counting:
             self.progress.end("nothing-to-do", f"No difference between {which}{besides}.")
         elif self.options.check:
-            raise DriftFound(f"{which[0].upper()}{which[1:]} differ in {ways(len(counting))}{besides}.")
+            errors = tuple(each for each in self.progress.findings if each.severity is Severity.ERROR)
+            raise DriftFound(f"{differ} in {ways(len(counting))}{besides}.", findings=errors)
         else:
-            verdict = f"{which[0].upper()}{which[1:]} differ in {ways(len(counting))}{besides}."
-            self.progress.end("planned", verdict)
+            self.progress.end("planned", f"{differ} in {ways(len(counting))}{besides}.")
 
 
 def _hints(script: Script | None) -> dict[str, str]:

@@ -12,17 +12,27 @@ from ..mending import NO_ROWS, RowsOf, Script, mend
 from ..migrations import ask_environment, stage_revision, staging_area
 from ..models import create_models_on
 from ..proof import replay_on
-from ..revisions import TableName
 from ..scratch import inert_database
-from ..scripts import Attempt, Trial, as_python, as_sql, comments, stays, try_scripts
+from ..scripts import (
+    Attempt,
+    Trial,
+    as_python,
+    as_sql,
+    comments,
+    no_way_back,
+    only_on,
+    staying,
+    stays,
+    telling_what_was_accepted,
+    try_scripts,
+)
 from ..session import sealed
-from ..state import table_names
+from ..survey import others_in
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..discovery import Bind
-    from ..snapshot import Object
     from ..survey import Survey
     from .sides import DatabaseDiff, Side
 
@@ -39,6 +49,7 @@ class Scripting:
     after: Side
     scripts: Mapping[BindKey, Script]
     trial: Trial
+    accepted: frozenset[str]
 
     @property
     def title(self) -> str:
@@ -48,22 +59,22 @@ class Scripting:
     @property
     def is_empty(self) -> bool:
         """Say whether there is nothing to be said: neither statements nor what stays."""
-        return not any(each.steps or each.stays for each in self.scripts.values())
+        return not any(each.steps or staying(each) for each in self.scripts.values())
 
-    def told(self, bind: Bind) -> tuple[str, ...]:
-        """Say of one database's script what it is, and whether it was tried."""
-        title = f"{bind.target} ({bind.label}): {self.title}"
+    def told(self, bind: Bind) -> str:
+        """Say of one database's script whether it was tried."""
         if not self.trial.proved:
-            return (title, f"NOT PROVED: {self.trial.problem}")
-        but = ", but for what stays" if self.scripts[bind.key].stays else ""
-        return (title, f"Proved on a {self.trial.method}: it leads there{but}.")
+            return f"NOT PROVED: {self.trial.problem}"
+        but = ", but for what stays" if staying(self.scripts[bind.key]) else ""
+        return f"Proved on a {self.trial.method}: it leads there{but}."
 
     def sql(self) -> str:
         """Write all scripts as SQL, each database by itself."""
         return "\n".join(self._sql(bind) for bind in self.survey.relevant)
 
     def _sql(self, bind: Bind) -> str:
-        head = "".join(f"{line}\n" for line in comments(self.told(bind)))
+        title = f"{bind.target} ({bind.label}): {self.title}"
+        head = "".join(f"{line}\n" for line in comments((title, self.told(bind))))
         return head + as_sql(self.scripts[bind.key], bind.family)
 
     def python(self) -> str:
@@ -75,9 +86,12 @@ class Scripting:
             configured = ask_environment(staging, inert, required=[bind.key for bind in survey.relevant])
             arguments = {"imports": ""}
             for bind in survey.relevant:
-                body = as_python(self.scripts[bind.key], bind.engine.dialect)
-                arguments[configured[bind.key].upgrade_token] = body.replace("\n", "\n    ")
-                arguments[configured[bind.key].downgrade_token] = _NO_WAY_BACK
+                script = telling_what_was_accepted(self.scripts[bind.key], self.accepted)
+                up, down = as_python(script, bind.engine.dialect), self._back(bind)
+                if {*survey.settings.engines} - {each.family for each in survey.relevant}:
+                    up, down = only_on(bind.family, up), only_on(bind.family, down)
+                arguments[configured[bind.key].upgrade_token] = up.replace("\n", "\n    ")
+                arguments[configured[bind.key].downgrade_token] = down.replace("\n", "\n    ")
             return stage_revision(
                 staging,
                 survey.migrations,
@@ -88,8 +102,15 @@ class Scripting:
                 follows=self._follows(),
             ).source
 
+    def _back(self, bind: Bind) -> str:
+        back = self.trial.backs.get(bind.key)
+        if back is None or back.problem:
+            return no_way_back(back.problem if back else "nobody could try one on a scratch database.")
+        return as_python(back.script, bind.engine.dialect)
+
     def _notes(self, bind: Bind) -> Iterable[str]:
-        return (*self.told(bind), *stays(self.scripts[bind.key]))
+        whose = "" if len(self.survey.relevant) == 1 else f"{bind.label}: "
+        return (f"{whose}{line}" for line in (self.told(bind), *stays(self.scripts[bind.key])))
 
     def _follows(self) -> str | None:
         """Say which revision is below: the one that it begins with, else the newest."""
@@ -100,19 +121,19 @@ class Scripting:
         return next((each for each in (state.revision, *state.heads) if each in known), None)
 
 
-_NO_WAY_BACK = 'raise RuntimeError("There is no way back by this revision: restore a backup.")'
-
-
 def write_scripts(
     survey: Survey,
     before: Side,
     after: Side,
     differences: Iterable[DatabaseDiff],
     accepted: frozenset[str],
+    *,
+    and_back: bool,
 ) -> Scripting:
     """Write the scripts and try them. Never touches the real databases but to read them.
 
     :param accepted: ``drop-column:TABLE.COLUMN`` and ``drop-table:TABLE``, which may be dropped.
+    :param and_back: write and try ways back too.
     :raises ProofFailed: on scratch a script does not lead to the other side.
     """
     attempts: dict[BindKey, Attempt] = {}
@@ -122,21 +143,14 @@ def write_scripts(
             each.after,
             accepted=accepted,
             rows=RowsOf(bind.engine) if before.is_database else NO_ROWS,
-            others=_others(survey, each) if before.is_database else (),
+            others=others_in(survey, bind.key, each.before, each.after) if before.is_database else (),
             source=after.name,
         )
         attempts[bind.key] = Attempt(before=each.before, after=each.after, script=script)
-    trial = try_scripts(survey, attempts, None if before.is_database else _Beginning(survey, before))
+    begin = None if before.is_database else _Beginning(survey, before)
+    trial = try_scripts(survey, attempts, begin, and_back=and_back)
     scripts = {key: attempt.script for key, attempt in attempts.items()}
-    return Scripting(survey, before, after, scripts, trial)
-
-
-def _others(survey: Survey, each: DatabaseDiff) -> tuple[Object, ...]:
-    """Give the tables that are none of ours, and keep no books."""
-    snapshot = survey.looks[each.bind].snapshot
-    ours = table_names(each.before) | table_names(each.after)
-    foreign = survey.states[each.bind].foreign - ours
-    return tuple(t for t in snapshot.tables if TableName(t.schema, t.name) in foreign) if snapshot else ()
+    return Scripting(survey, before, after, scripts, trial, accepted)
 
 
 @dataclass(frozen=True)

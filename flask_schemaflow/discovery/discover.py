@@ -67,6 +67,7 @@ def discover(
     in_revisions: frozenset[TableName],
     record: LoadingRecord | None = None,
     every_thread: bool = False,
+    keeps_new: bool = False,
 ) -> Discovery:
     """Find the modules that declare tables, import those that the app does not, and judge their tables.
 
@@ -75,6 +76,7 @@ def discover(
     :param in_database: the tables that each database has.
     :param in_revisions: the tables in the revisions' history.
     :param record: what was seen while the app loaded, where it loaded under our eyes.
+    :param keeps_new: a table that neither a database nor a revision has is ours too: it is to be made.
     :raises ModelsMissing: there is no table at all, or a module whose table the database has cannot be
         brought in.
     :raises ConfigurationError: ``SCHEMAFLOW_MODELS`` names a module that does not exist.
@@ -91,7 +93,7 @@ def discover(
         with no_folders_left(candidates):
             imported = import_candidates(candidates, binds, seen)
     named = {candidate.file for candidate in candidates if candidate.named}
-    kept, left = judge(imported, binds, judges, named)
+    kept, left = (list(imported.tables), []) if keeps_new else judge(imported, binds, judges, named)
     for table in left:
         table.metadata.remove(table)
     findings = [

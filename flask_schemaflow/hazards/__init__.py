@@ -5,33 +5,71 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from . import dropping, narrowing, rebuilding, rows, unseen
+from . import (
+    adding,
+    dropping,
+    indexes,
+    keys,
+    narrowing,
+    rebuilding,
+    renaming,
+    requiring,
+    rows,
+    sources,
+    sqlite_alter,
+    statements,
+    transactions,
+    types,
+    unseen,
+)
 from .accepting import Acceptances
 from .effect import Rebuilds
 from .effects import effects_of
-from .hazard import Hazard
+from .hazard import Hazard, Kind
 from .narrowing import does_not_fit
-from .pending import Pending, Structures, find_table, pending_revisions
+from .pending import Pending, Structures, find_table, pending_revisions, structure_after
 
 if TYPE_CHECKING:
     from ..recording import RecordedRevision
 
 __all__ = [
     "CODES",
+    "DUPLICATE",
+    "KINDS",
     "RULES",
     "Acceptances",
     "Hazard",
+    "Kind",
     "Structures",
     "does_not_fit",
     "find_hazards",
     "find_table",
     "rebuilt_tables",
+    "structure_after",
 ]
 
 Rule = Callable[[Pending], Iterator[Hazard]]
-_FAMILIES = (dropping, rows, narrowing, rebuilding, unseen)
+_FAMILIES = (
+    dropping,
+    rows,
+    narrowing,
+    requiring,
+    adding,
+    keys,
+    types,
+    indexes,
+    statements,
+    transactions,
+    sqlite_alter,
+    rebuilding,
+    renaming,
+    sources,
+    unseen,
+)
 RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in family.RULES)
-CODES: tuple[str, ...] = tuple(code for family in _FAMILIES for code in family.CODES)
+KINDS: tuple[Kind, ...] = tuple(kind for family in _FAMILIES for kind in family.KINDS)
+DUPLICATE = adding.DUPLICATE.code
+CODES: tuple[str, ...] = tuple(kind.code for kind in KINDS)
 
 
 def find_hazards(recorded: Iterable[RecordedRevision], structures: Structures) -> tuple[Hazard, ...]:

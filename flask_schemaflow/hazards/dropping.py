@@ -7,18 +7,32 @@ from collections.abc import Iterator
 from ..probes import Question, named
 from ..revisions import TableName
 from .effect import DropsColumn, DropsTable, Rebuilds, RenamesColumn, RenamesTable
-from .hazard import ROWS, Hazard
+from .hazard import ROWS, Hazard, Kind
 from .pending import Pending, label
+from .statements import is_made_again
 
 _CLASSES = ("destructive", "incompatible", "irreversible")
+_TABLE = Kind(
+    "drop-table",
+    _CLASSES,
+    "Stop using it and deploy; rename it in the next release, and drop it in a later one. To drop it now, "
+    "accept it.",
+)
+_COLUMN = Kind(
+    "drop-column",
+    _CLASSES,
+    "Stop mapping it and deploy; drop it in the next release. To drop it now, accept it.",
+)
 
 
 def drop_table(pending: Pending) -> Iterator[Hazard]:
     """Find tables that are dropped, and that the plan has not made."""
     seen = set()
     for effect, met in pending.of(DropsTable):
-        if met.table is not None:
-            seen.add(met.table)
+        if met.table is None:
+            continue
+        seen.add(met.table)
+        if not (effect.if_exists and is_made_again(pending, met)):  # recreate-table-force says it
             yield _table_goes(pending, effect.table, met.table, met.line)
     for name in _tables_gone(pending):
         if name not in seen:
@@ -39,12 +53,11 @@ def drop_column(pending: Pending) -> Iterator[Hazard]:
 
 def _table_goes(pending: Pending, name: TableName, real: TableName, line: int | None) -> Hazard:
     return Hazard(
-        code="drop-table",
+        code=_TABLE.code,
         subject=label(name),
         classes=_CLASSES,
         message=f"Drops the table {label(name)} with {ROWS}.",
-        hint="Stop using it and deploy; rename it in the next release, and drop it in a later one. To drop "
-        "it now, accept it.",
+        hint=_TABLE.hint,
         revision=pending.recorded.revision,
         file=str(pending.recorded.file),
         line=line,
@@ -56,11 +69,11 @@ def _column_goes(
     pending: Pending, table: TableName, column: str, real: TableName, real_column: str, line: int | None
 ) -> Hazard:
     return Hazard(
-        code="drop-column",
+        code=_COLUMN.code,
         subject=label(table, column),
         classes=_CLASSES,
         message=f"Drops the column {label(table, column)}, which has a value in {ROWS}.",
-        hint="Stop mapping it and deploy; drop it in the next release. To drop it now, accept it.",
+        hint=_COLUMN.hint,
         revision=pending.recorded.revision,
         file=str(pending.recorded.file),
         line=line,
@@ -110,4 +123,4 @@ def _columns_gone(pending: Pending) -> Iterator[tuple[TableName, str]]:
 
 
 RULES = (drop_table, drop_column)
-CODES = ("drop-table", "drop-column")
+KINDS = (_TABLE, _COLUMN)

@@ -14,16 +14,54 @@ class Effect:
     table: TableName
 
 
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A constraint as a revision says it.
+
+    ``kind`` is primary-key, unique, foreign-key, check or exclude; ``refers`` the table that a foreign key
+    names, ``expression`` the text of a check, ``using`` the index that becomes the constraint.
+    """
+
+    kind: str
+    name: str | None = None
+    columns: tuple[str, ...] = ()
+    expression: str = ""
+    refers: TableName | None = None
+    refers_columns: tuple[str, ...] = ()
+    not_valid: bool = False
+    using: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column as a revision says it; ``type`` and ``default`` in the engine's words.
+
+    ``generated`` is STORED or VIRTUAL, ``counts`` says that it numbers rows by itself.
+    """
+
+    name: str
+    type: str | None = None
+    nullable: bool = True
+    default: str | None = None
+    generated: str | None = None
+    counts: bool = False
+    keys: tuple[Key, ...] = ()
+
+
 @dataclass(frozen=True)
 class CreatesTable(Effect):
     """A table is made."""
 
     if_not_exists: bool = field(default=False, kw_only=True)
+    columns_said: tuple[Column, ...] = field(default=(), kw_only=True)
+    keys: tuple[Key, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
 class DropsTable(Effect):
     """A table goes, with its rows."""
+
+    if_exists: bool = field(default=False, kw_only=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -50,6 +88,8 @@ class AddsColumn(Effect):
     """A column is made."""
 
     column: str
+    said: Column = field(kw_only=True)
+    if_not_exists: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -84,6 +124,36 @@ class AltersColumn(Effect):
 
 
 @dataclass(frozen=True)
+class SetsNullable(Effect):
+    """A column takes NULL from now on, or takes none."""
+
+    column: str
+    nullable: bool = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class SetsDefault(Effect):
+    """A column gets another default, or loses it."""
+
+    column: str
+    default: str | None = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class AddsKey(Effect):
+    """A constraint is made."""
+
+    key: Key
+
+
+@dataclass(frozen=True)
+class Validates(Effect):
+    """A constraint that was made NOT VALID is held against the rows."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class EmptiesTable(Effect):
     """All rows go at once: TRUNCATE."""
 
@@ -96,6 +166,13 @@ class ChangesEveryRow(Effect):
     columns: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class ChangesRows(Effect):
+    """An UPDATE, a DELETE or an INSERT, of whichever rows."""
+
+    inserts: bool = False
+
+
 NOWHERE = TableName(None, "")
 """The table of what is no matter of one table."""
 
@@ -106,6 +183,7 @@ class DropsPart(Effect):
 
     kind: str
     name: str
+    concurrently: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -114,6 +192,33 @@ class MakesPart(Effect):
 
     kind: str
     name: str
+
+
+@dataclass(frozen=True)
+class MakesIndex(MakesPart):
+    """An index is made; ``columns`` are None where it is on expressions, ``elements`` as they are written."""
+
+    columns: tuple[str, ...] | None = field(default=None, kw_only=True)
+    elements: tuple[str, ...] = field(default=(), kw_only=True)
+    unique: bool = field(default=False, kw_only=True)
+    where: str | None = field(default=None, kw_only=True)
+    concurrently: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Does(Effect):
+    """A statement of which a rule knows by its kind alone, and the name or value in it."""
+
+    what: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class MakesEnum(Effect):
+    """An enum type is made."""
+
+    name: str
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from alembic.operations import ops
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import True_
 from sqlalchemy.sql.expression import Delete, Insert, Update
-from sqlalchemy.types import to_instance
 
 from ..recording import Rebuild, Sent
 from ..revisions import TableName
 from .effect import (
     AddsColumn,
+    AddsKey,
     AltersColumn,
     ChangesEveryRow,
+    ChangesRows,
     ChangesType,
     CopiesRows,
     CreatesTable,
@@ -25,13 +24,19 @@ from .effect import (
     DropsPart,
     DropsTable,
     Effect,
-    MakesPart,
+    Key,
+    MakesIndex,
     Rebuilds,
     RenamesColumn,
     RenamesTable,
+    SetsDefault,
+    SetsNullable,
 )
+from .written import column_said, constraints_said, default_text, sql_text, type_text
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from alembic.operations import ops
     from sqlalchemy.engine import Dialect
 
     from ..recording import RecordedOperation
@@ -39,16 +44,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Placed:
-    """An effect, and the line of the revision that it comes from."""
+    """An effect, and the operation of the revision that it comes from."""
 
     effect: Effect
-    line: int | None
+    operation: RecordedOperation
 
 
 def effects_of(operations: Iterable[RecordedOperation], dialect: Dialect) -> tuple[Placed, ...]:
     """Say what operations do, in order; tables that are copied by hand count as rebuilt."""
     found = [
-        Placed(effect, operation.line)
+        Placed(effect, operation)
         for operation in operations
         for effect in _effects(operation.action, operation.statements, dialect)
     ]
@@ -65,6 +70,10 @@ def _effects(action: Any, statements: tuple[str, ...], dialect: Dialect) -> Iter
 
 
 def _sent(element: Any, statements: tuple[str, ...], dialect: Dialect) -> Iterator[Effect]:
+    if isinstance(element, Insert | Update | Delete):
+        table: Any = element.table
+        name = TableName(getattr(table, "schema", None), str(table.name))
+        yield ChangesRows(name, inserts=isinstance(element, Insert))
     if isinstance(element, Update | Delete):
         if all(isinstance(each, True_) for each in element._where_criteria):
             yield _every_row(element)
@@ -87,50 +96,109 @@ def _every_row(element: Update | Delete) -> Effect:
 
 
 def _of_operation(action: ops.MigrateOperation, dialect: Dialect) -> Iterator[Effect]:
-    values = vars(action)
-    table = TableName(values.get("schema"), str(values.get("table_name", "")))
-    match action:
-        case ops.CreateTableOp():
-            yield CreatesTable(table, if_not_exists=bool(action.if_not_exists))
-        case ops.DropTableOp():
-            yield DropsTable(table)
-        case ops.RenameTableOp():
-            yield RenamesTable(table, TableName(action.schema, action.new_table_name))
-        case ops.AddColumnOp():
-            yield AddsColumn(table, str(action.column.name))
-        case ops.DropColumnOp():
-            yield DropsColumn(table, action.column_name)
-        case ops.AlterColumnOp():
-            yield from _altered(action, table, dialect)
-        case ops.DropIndexOp():
-            yield DropsPart(table, "index", str(action.index_name))
-        case ops.DropConstraintOp():
-            yield DropsPart(table, "constraint", str(action.constraint_name))
-        case ops.CreateIndexOp():
-            yield MakesPart(table, "index", str(action.index_name))
+    way = _OPERATIONS.get(type(action).__name__)
+    if way is not None:
+        values = vars(action)
+        table = TableName(values.get("schema"), str(values.get("table_name", "")))
+        yield from way(action, table, dialect)
+
+
+def _created(action: ops.CreateTableOp, table: TableName, dialect: Dialect) -> Iterator[Effect]:
+    # The table that the operation was recorded with: foreign keys are not copied a second time.
+    attached = (getattr(each, "table", None) for each in action.columns)
+    made: Any = next((each for each in attached if each is not None), None)
+    made = action.to_table() if made is None else made
+    columns = (column_said(each, dialect) for each in made.columns)
+    yield CreatesTable(
+        table,
+        if_not_exists=bool(action.if_not_exists),
+        columns_said=tuple(replace(each, keys=()) for each in columns),
+        keys=tuple(constraints_said(made.constraints, dialect)),
+    )
+    for index in made.indexes:
+        yield _index(index, table, dialect)
+
+
+def _column_added(action: ops.AddColumnOp, table: TableName, dialect: Dialect) -> Iterator[Effect]:
+    exists = bool(action.if_not_exists)
+    said = column_said(action.column, dialect)
+    # Alembic adds foreign keys and checks by statements of their own, which SQLite does not have.
+    apart = () if dialect.name == "sqlite" or action.inline_references else ("foreign-key", "check")
+    keys = tuple(each for each in said.keys if each.kind not in apart)
+    yield AddsColumn(table, said.name, said=replace(said, keys=keys), if_not_exists=exists)
+    yield from (AddsKey(table, each) for each in said.keys if each.kind in apart)
 
 
 def _altered(action: ops.AlterColumnOp, table: TableName, dialect: Dialect) -> Iterator[Effect]:
-    yield AltersColumn(table, action.column_name)
+    column = action.column_name
+    yield AltersColumn(table, column)
     if action.modify_type is not None:
-        yield ChangesType(
-            table,
-            action.column_name,
-            to=type_text(action.modify_type, dialect),
-            was=type_text(action.existing_type, dialect),
-        )
+        to, was = (type_text(each, dialect) for each in (action.modify_type, action.existing_type))
+        yield ChangesType(table, column, to=to, was=was)
+    if action.modify_nullable is not None:
+        yield SetsNullable(table, column, nullable=action.modify_nullable)
+    if action.modify_server_default is not False:
+        yield SetsDefault(table, column, default=default_text(action.modify_server_default, dialect))
     if action.modify_name is not None:
-        yield RenamesColumn(table, action.column_name, action.modify_name)
+        yield RenamesColumn(table, column, action.modify_name)
 
 
-def type_text(type_: Any, dialect: Dialect) -> str | None:
-    """Write a type as the engine does; None where it cannot be written."""
-    if type_ is None:
-        return None
-    try:
-        return str(to_instance(type_).compile(dialect=dialect))
-    except SQLAlchemyError:
-        return None
+def _key_added(action: Any, _table: TableName, dialect: Dialect) -> Iterator[Effect]:
+    constraint = action.to_constraint()
+    for key in constraints_said([constraint], dialect):
+        made_on = constraint.table
+        yield AddsKey(TableName(made_on.schema, str(made_on.name)), key)
+
+
+def _index_made(action: ops.CreateIndexOp, table: TableName, dialect: Dialect) -> Iterator[Effect]:
+    yield _index(action.to_index(), table, dialect)
+
+
+def _index(index: sa.Index, table: TableName, dialect: Dialect) -> Effect:
+    names = tuple(getattr(each, "name", None) for each in index.expressions)
+    options = index.dialect_kwargs
+    where = options.get(f"{dialect.name}_where")
+    return MakesIndex(
+        table,
+        "index",
+        str(index.name),
+        columns=tuple(map(str, names)) if all(isinstance(each, str) for each in names) else None,
+        elements=tuple(sql_text(each, dialect) for each in index.expressions),
+        unique=bool(index.unique),
+        where=None if where is None else sql_text(where, dialect),
+        concurrently=bool(options.get("postgresql_concurrently")) and dialect.name == "postgresql",
+    )
+
+
+def _index_dropped(action: ops.DropIndexOp, table: TableName, _dialect: Dialect) -> Iterator[Effect]:
+    concurrently = bool(action.kw.get("postgresql_concurrently"))
+    yield DropsPart(table, "index", str(action.index_name), concurrently=concurrently)
+
+
+_KINDS = {"foreignkey": "foreign-key", "primary": "primary-key", "unique": "unique", "check": "check"}
+_OPERATIONS: dict[str, Callable[[Any, TableName, Dialect], Iterator[Effect]]] = {
+    "CreateTableOp": _created,
+    "DropTableOp": lambda a, table, _: iter((DropsTable(table, if_exists=bool(a.if_exists)),)),
+    "RenameTableOp": lambda a, table, _: iter((RenamesTable(table, TableName(a.schema, a.new_table_name)),)),
+    "AddColumnOp": _column_added,
+    "DropColumnOp": lambda a, table, _: iter((DropsColumn(table, a.column_name),)),
+    "AlterColumnOp": _altered,
+    "CreateIndexOp": _index_made,
+    "DropIndexOp": _index_dropped,
+    "DropConstraintOp": lambda a, table, _: iter(
+        (DropsPart(table, _KINDS.get(a.constraint_type, "constraint"), str(a.constraint_name)),)
+    ),
+    "CreateUniqueConstraintOp": _key_added,
+    "CreateForeignKeyOp": _key_added,
+    "CreatePrimaryKeyOp": _key_added,
+    "CreateCheckConstraintOp": _key_added,
+    "CreateExcludeConstraintOp": lambda a, table, _: iter(
+        (AddsKey(table, Key(kind="exclude", name=a.constraint_name)),)
+    ),
+    "BulkInsertOp": lambda a, *_: iter(
+        (ChangesRows(TableName(a.table.schema, str(a.table.name)), inserts=True),)
+    ),
+}
 
 
 # -- rebuilt by hand -------------------------------------------------------------------------------
@@ -149,7 +217,7 @@ def _with_rebuilds(found: list[Placed]) -> Iterator[Placed]:
     for number, each in enumerate(found):
         replacement = rebuilt.get(number, each.effect)
         if replacement is not None:
-            yield Placed(replacement, each.line)
+            yield Placed(replacement, each.operation)
 
 
 def _dropped_before(earlier: list[Placed], *, copied_to: TableName, named: TableName) -> int | None:

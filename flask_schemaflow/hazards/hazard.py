@@ -15,8 +15,17 @@ if TYPE_CHECKING:
 ROWS = "{rows}"
 """What stands in a message for the number of rows."""
 
-# What a hazard does to rows; where there is no row, it does nothing.
-_OF_ROWS = frozenset({"destructive", "data-dependent", "failing", "blocking"})
+# What a hazard does to rows; where no row is met, it does nothing.
+_OF_ROWS = frozenset({"destructive", "data-dependent", "failing"})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all findings of one code have in common; ``hint`` is the safe way."""
+
+    code: str
+    classes: tuple[str, ...]
+    hint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +42,26 @@ class Hazard(Finding):
     only_with_rows: bool = False
 
     def weighed(
-        self, answer: Answer | None, fail_on: Collection[str], is_accepted: Callable[[Hazard], bool]
+        self,
+        answer: Answer | None,
+        fail_on: Collection[str],
+        is_accepted: Callable[[Hazard], bool],
+        *,
+        small: int,
+        asked: bool = True,
     ) -> Hazard:
         """Give the hazard with what is at stake, and with the weight that this makes.
 
         :param answer: None where nothing was asked, or there was no answer.
         :param fail_on: the classes that stop.
+        :param small: tables with at most so many rows block nobody for long.
+        :param asked: whether there is a database that could answer.
         """
-        none = answer is not None and answer.rows == 0
-        told = replace(self, message=self.message.replace(ROWS, _in_words(answer)))
-        dangers = set(self.classes) - (_OF_ROWS if none else frozenset())
-        if self.averted or (none and not dangers & set(fail_on)):
+        dangers = {each for each in self.classes if answer is None or _is_danger(each, answer, small)}
+        told = replace(self, message=self.message.replace(ROWS, _in_words(answer, asked=asked)))
+        harmless = answer is not None and not dangers & (_OF_ROWS | {"blocking"})
+        if self.averted or (harmless and not dangers & set(fail_on) and set(self.classes) != dangers):
+            none = answer is not None and answer.rows == 0
             return replace(told, severity=Severity.INFO, hint="" if none else told.hint)
         if not dangers & set(fail_on):
             return replace(told, severity=Severity.WARNING)
@@ -52,9 +70,17 @@ class Hazard(Finding):
         return replace(told, severity=Severity.ERROR)
 
 
-def _in_words(answer: Answer | None) -> str:
+def _is_danger(class_: str, answer: Answer, small: int) -> bool:
+    if class_ == "blocking":
+        return answer.of > small
+    return class_ not in _OF_ROWS or answer.rows > 0
+
+
+def _in_words(answer: Answer | None, *, asked: bool) -> str:
     if answer is None:
-        return "an unknown number of rows (no answer in time)"
+        return f"an unknown number of rows ({'no answer in time' if asked else 'no database was asked'})"
+    if answer.more:
+        return f"more than {_counted(answer.of - 1)}"
     if answer.rows == answer.of:
         return _counted(answer.rows)
     return f"{answer.rows:,} of {_counted(answer.of)}"

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .effect import AltersColumn, ChangesType, DropsColumn, DropsPart, MakesPart, RenamesColumn, RenamesTable
+from .parts import bare
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -82,11 +83,6 @@ class _Said:
 
 
 _CONSTRAINTS = ("check", "unique", "foreign-key")
-
-
-def bare(name: str) -> str:
-    """Take the quotes of a name in a fact away."""
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 def _text(part: Part) -> str:

@@ -12,10 +12,15 @@ from sqlalchemy.types import UserDefinedType
 
 from ..probes import Question, named
 from .effect import ChangesType
-from .hazard import ROWS, Hazard
+from .hazard import ROWS, Hazard, Kind
 from .pending import Pending, label
 
 Condition = sa.ColumnElement[bool]
+_KIND = Kind(
+    "narrow-column-type",
+    ("destructive", "data-dependent"),
+    "Correct these values first, or add a new column, copy, and switch over.",
+)
 
 
 def narrow_column_type(pending: Pending) -> Iterator[Hazard]:
@@ -28,18 +33,11 @@ def narrow_column_type(pending: Pending) -> Iterator[Hazard]:
         condition = does_not_fit(met.column, was, effect.to, pending.structures.family)
         if condition is not None:
             subject = label(effect.table, effect.column)
-            yield Hazard(
-                code="narrow-column-type",
-                subject=subject,
-                classes=("destructive", "data-dependent"),
-                message=f"Changes the type of {subject} from {was} to {effect.to}: {ROWS} "
-                "with a value that does not fit.",
-                hint="Correct these values first, or add a new column, copy, and switch over.",
-                revision=pending.recorded.revision,
-                file=str(pending.recorded.file),
-                line=met.line,
-                question=Question(met.table, condition),
+            message = (
+                f"Changes the type of {subject} from {was} to {effect.to}: {ROWS} with a value that does "
+                "not fit."
             )
+            yield pending.found(_KIND, met, subject, message, question=Question(met.table, condition))
 
 
 def does_not_fit(column: str, was: str, to: str, family: str) -> Condition | None:
@@ -208,4 +206,4 @@ def _does_not_survive_cast(column: str, old: _Type, new: _Type, to: str) -> Cond
 
 
 RULES = (narrow_column_type,)
-CODES = ("narrow-column-type",)
+KINDS = (_KIND,)

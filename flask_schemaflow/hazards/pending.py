@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ..revisions import TableName
 from ..snapshot import Object, Part, Snapshot, folded
 from .effect import (
     AddsColumn,
+    AddsKey,
     CreatesTable,
     DropsColumn,
     DropsTable,
     Effect,
+    Key,
     RenamesColumn,
     RenamesTable,
 )
 from .effects import effects_of
+from .hazard import Hazard, Kind
+from .paper import Paper
+from .parts import column_in
 
 if TYPE_CHECKING:
-    from ..recording import RecordedRevision
+    from ..probes import Question
+    from ..recording import RecordedOperation, RecordedRevision
 
 E = TypeVar("E", bound=Effect)
 ByName = dict[tuple[str | None, str], Object]
@@ -28,16 +34,27 @@ ByName = dict[tuple[str | None, str], Object]
 
 @dataclass(frozen=True)
 class Met:
-    """An effect, its line, and the table and column that it meets; None: made by the plan, or gone.
+    """An effect, its operation, and the table and column that it meets; None: made by the plan, or gone.
 
-    ``columns`` are those that it meets where it is about several.
+    ``columns`` are those that it meets where it is about several. ``there`` is what is known of the table
+    as it is just before, by whatever name it has then; ``refers`` and ``refers_there`` the same of the table
+    that a foreign key names, ``named`` one of these for each constraint that comes with a table or column.
     """
 
     effect: Effect
-    line: int | None
+    operation: RecordedOperation
     table: TableName | None
     column: str | None
     columns: tuple[str, ...] = ()
+    there: Object | None = None
+    refers: TableName | None = None
+    refers_there: Object | None = None
+    named: tuple[Met | None, ...] = ()
+
+    @property
+    def line(self) -> int | None:
+        """The line of the revision."""
+        return self.operation.line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +62,8 @@ class Structures:
     """What is known of structures around a plan; ``real`` is the database's as it is now.
 
     ``before`` and ``after`` are those of each revision, by its id; what is not known is not there.
+    ``volatile`` are the functions that give another value for each row, as the server says; None where it
+    was not asked.
     """
 
     family: str
@@ -52,6 +71,7 @@ class Structures:
     default_schema: str | None = None
     before: Mapping[str, Snapshot] = field(default_factory=dict)
     after: Mapping[str, Snapshot] = field(default_factory=dict)
+    volatile: Collection[str] | None = None
     _names: dict[int, tuple[ByName, ByName]] = field(default_factory=dict, init=False, compare=False)
 
     def names_in(self, snapshot: Snapshot) -> tuple[ByName, ByName]:
@@ -67,11 +87,12 @@ class Structures:
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """One revision of a plan, as rules see it."""
+    """One revision of a plan, as rules see it; ``so_far`` are those before it."""
 
     recorded: RecordedRevision
     structures: Structures
     met: tuple[Met, ...]
+    so_far: tuple[Pending, ...] = ()
 
     @property
     def before(self) -> Snapshot | None:
@@ -98,12 +119,62 @@ class Pending:
         """Find a table in a structure."""
         return find_table(snapshot, name, self.structures)
 
+    @property
+    def family(self) -> str:
+        """The engine: sqlite, postgresql, mariadb or mysql."""
+        return self.structures.family
+
+    @property
+    def is_mysql(self) -> bool:
+        """Say whether the engine is MariaDB or MySQL."""
+        return self.family in ("mariadb", "mysql")
+
+    def serves_no(self, *version: int) -> bool:
+        """Say whether the server is older than this version, or not known."""
+        known = self.structures.real.server_version
+        return not known or known < version
+
     def real_column(self, met: Met) -> Part | None:
         """Find the column of the real database behind an effect."""
         table = self.table(self.structures.real, met.table) if met.table is not None else None
-        parts = table.parts if table is not None else ()
-        wanted = met.column or ""
-        return next((p for p in parts if p.kind == "column" and self.is_same(p.name or "", wanted)), None)
+        return column_in(table, met.column or "", self.family)
+
+    def column_there(self, met: Met, name: str) -> Part | None:
+        """Find a column in what is known of the table just before an effect."""
+        return column_in(met.there, name, self.family)
+
+    def found(
+        self,
+        kind: Kind,
+        met: Met,
+        subject: str,
+        message: str,
+        *,
+        question: Question | None = None,
+        without: Collection[str] = (),
+        hint: str = "",
+    ) -> Hazard:
+        """Give a finding of one kind at an operation.
+
+        :param without: classes that it does not have here.
+        """
+        return Hazard(
+            code=kind.code,
+            subject=subject,
+            classes=tuple(each for each in kind.classes if each not in without),
+            message=message,
+            hint=hint or kind.hint,
+            revision=self.recorded.revision,
+            file=str(self.recorded.file),
+            line=met.line,
+            question=question,
+        )
+
+    def averted(
+        self, kind: Kind, met: Met, subject: str, message: str, *, question: Question | None = None
+    ) -> Hazard:
+        """Give a finding that our own run takes care of."""
+        return replace(self.found(kind, met, subject, message, question=question), averted=True)
 
 
 def label(table: TableName, column: str | None = None) -> str:
@@ -114,14 +185,28 @@ def label(table: TableName, column: str | None = None) -> str:
 
 def pending_revisions(recorded: Iterable[RecordedRevision], structures: Structures) -> tuple[Pending, ...]:
     """Say what each revision meets, given those before it."""
+    return tuple(_pending(recorded, structures, _Origins(structures)))
+
+
+def structure_after(recorded: RecordedRevision, structures: Structures) -> Snapshot:
+    """Give the structure after a revision as far as its operations say, on paper."""
     origins = _Origins(structures)
-    found = []
+    tuple(_pending([recorded], structures, origins))
+    return origins.paper.snapshot()
+
+
+def _pending(
+    recorded: Iterable[RecordedRevision], structures: Structures, origins: _Origins
+) -> Iterator[Pending]:
+    so_far: tuple[Pending, ...] = ()
     for each in recorded:
         met = tuple(
-            origins.meet(placed.effect, placed.line) for placed in effects_of(each.operations, each.dialect)
+            origins.meet(placed.effect, placed.operation)
+            for placed in effects_of(each.operations, each.dialect)
         )
-        found.append(Pending(recorded=each, structures=structures, met=met))
-    return tuple(found)
+        pending = Pending(recorded=each, structures=structures, met=met, so_far=so_far)
+        so_far = (*so_far, pending)
+        yield pending
 
 
 def find_table(snapshot: Snapshot | None, name: TableName, structures: Structures) -> Object | None:
@@ -139,6 +224,12 @@ def _spelled(name: TableName, structures: Structures) -> TableName:
     return TableName(None if name.schema == default else name.schema, name.name)
 
 
+def _keys_with(effect: Effect) -> tuple[Key, ...]:
+    if isinstance(effect, AddsColumn):
+        return effect.said.keys
+    return effect.keys if isinstance(effect, CreatesTable) else ()
+
+
 class _Origins:
     """Follows names through a plan: which real table, and which real column, is behind each."""
 
@@ -146,16 +237,30 @@ class _Origins:
         self.structures = structures
         self._tables: dict[TableName, TableName | None] = {}
         self._columns: dict[tuple[TableName, str], str | None] = {}
+        self.paper = Paper(structures.real, lambda name: _spelled(name, structures))
 
-    def meet(self, effect: Effect, line: int | None) -> Met:
+    def meet(self, effect: Effect, operation: RecordedOperation) -> Met:
         """Say what an effect meets, and go on behind it."""
         table = self._table(effect.table)
         column: str | None = getattr(effect, "column", None)
-        several = (self._column(table, each) for each in getattr(effect, "columns", ()))
+        key = effect.key if isinstance(effect, AddsKey) else None
+        several = (self._column(table, each) for each in (key or effect).__dict__.get("columns") or ())
         columns = tuple(each for each in several if each is not None)
-        met = Met(effect, line, table, self._column(table, column), columns)
+        there = self.paper.find(effect.table)
+        met = Met(effect, operation, table, self._column(table, column), columns, there)
+        if key is not None:
+            met = self._naming(met, key) or met
+        named = tuple(self._naming(met, each) for each in _keys_with(effect))
+        met = replace(met, named=named)
         self._follow(effect, table)
+        self.paper.note(effect)
         return met
+
+    def _naming(self, met: Met, key: Key) -> Met | None:
+        """Add the table that a foreign key names; None for any other constraint."""
+        if key.refers is None:
+            return None
+        return replace(met, refers=self._table(key.refers), refers_there=self.paper.find(key.refers))
 
     def _follow(self, effect: Effect, table: TableName | None) -> None:
         match effect:

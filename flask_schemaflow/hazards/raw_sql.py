@@ -1,7 +1,7 @@
 """Read raw SQL: what a statement does to tables and rows.
 
-What can lose no row is recognised by its first words; the rest is parsed by sqlglot, which is loaded only
-then, and whose trees name things differently from version to version.
+DDL is read word by word, what can lose no row is recognised by its first words; the rest is parsed by
+sqlglot, which is loaded only then, and whose trees name things differently from version to version.
 """
 
 from __future__ import annotations
@@ -13,23 +13,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..revisions import TableName
+from .ddl import effects_of_ddl
 from .effect import (
     NOWHERE,
-    AddsColumn,
     ChangesEveryRow,
-    ChangesType,
+    ChangesRows,
     CopiesRows,
     CreatesTable,
-    DropsColumn,
-    DropsPart,
-    DropsTable,
     Effect,
-    EmptiesTable,
     MakesPart,
-    RenamesColumn,
     RenamesTable,
     Unreadable,
 )
+from .words import statements_in
 
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)+", re.DOTALL)
 _BODY = re.compile(r"\$(\w*)\$.*?\$\1\$", re.DOTALL)
@@ -43,10 +39,8 @@ _HARMLESS = re.compile(
     r"(?:SELECT|SHOW|SET|RESET|PRAGMA|ANALYZE|REINDEX|VACUUM|COMMENT|GRANT|REVOKE|LOCK|EXPLAIN"
     r"|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|START|NOTIFY"
     r"|CREATE\s+(?:EXTENSION|TYPE|DOMAIN|SEQUENCE|SCHEMA|VIEW|OR\s+REPLACE\s+VIEW|MATERIALIZED|STATISTICS|POLICY|ROLE)"
-    r"|ALTER\s+(?:INDEX|SEQUENCE|VIEW|TYPE|FUNCTION|DEFAULT|EXTENSION|POLICY|ROLE)"
-    r"|DROP\s+(?:VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TYPE|SEQUENCE|POLICY|EXTENSION)"
-    r"|ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?\S+\s+(?:OWNER|ENABLE|DISABLE|FORCE|NO|VALIDATE|REPLICA"
-    r"|SET\s*\(|RESET|ENGINE|COMMENT|AUTO_INCREMENT|ROW_FORMAT|ATTACH|DETACH|CLUSTER|INHERIT))\b",
+    r"|ALTER\s+(?:INDEX|SEQUENCE|VIEW|TYPE|FUNCTION|DEFAULT|EXTENSION|POLICY|ROLE|DATABASE)"
+    r"|DROP\s+(?:VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TYPE|SEQUENCE|POLICY|EXTENSION))\b",
     re.IGNORECASE,
 )
 _RENAMES = re.compile(r"RENAME\s+TABLES?\s+(.*)", re.IGNORECASE | re.DOTALL)
@@ -65,14 +59,18 @@ def effects_of_sql(sql: str, dialect: str) -> Iterator[Effect]:
         if defines[1]:
             yield MakesPart(NOWHERE, "trigger", _unquoted(defines[2]))
         return
-    if not text or (_HARMLESS.match(text) and ";" not in _alone(text)):
-        return
-    renames = _RENAMES.match(text)
+    for tokens, statement in statements_in(text):
+        known = effects_of_ddl(tokens)
+        yield from known if known is not None else _others(statement, dialect)
+
+
+def _others(sql: str, dialect: str) -> Iterator[Effect]:
+    renames = _RENAMES.match(sql)
     if renames is not None:
         yield from _renamed(renames[1], sql)
-        return
-    for tree in _parsed(text, dialect):
-        yield from (Unreadable(NOWHERE, sql),) if tree is None else _effects(tree, sql)
+    elif not _HARMLESS.match(sql):
+        for tree in _parsed(sql, dialect):
+            yield from (Unreadable(NOWHERE, sql),) if tree is None else _effects(tree, sql)
 
 
 def _alone(text: str) -> str:
@@ -134,39 +132,19 @@ def _effects(tree: Any, sql: str) -> Iterator[Effect]:
         yield Unreadable(NOWHERE, sql)
 
 
-def _created(tree: Any, _sql: str) -> Iterator[Effect]:
+def _created(tree: Any, sql: str) -> Iterator[Effect]:
     kind = str(tree.args.get("kind") or "").upper()
     if kind == "TABLE":
         table = _table(tree.this)
         yield CreatesTable(table, if_not_exists=bool(tree.args.get("exists")))
         yield from _copied(tree, table)
-    elif kind == "INDEX":
-        yield MakesPart(NOWHERE, "index", str(tree.this.name))
-
-
-def _dropped(tree: Any, sql: str) -> Iterator[Effect]:
-    kind = str(tree.args.get("kind") or "").upper()
-    for each in _targets(tree):
-        if kind == "TABLE":
-            yield DropsTable(_table(each))
-        elif kind in ("INDEX", "TRIGGER"):
-            yield DropsPart(NOWHERE, kind.lower(), each.name)
-        elif kind in ("SCHEMA", "DATABASE"):
-            yield Unreadable(NOWHERE, sql)
-
-
-def _targets(drop: Any) -> list[Any]:
-    named = drop.args.get("tables") or [drop.this, *drop.expressions]
-    return [each for each in named if each is not None]
-
-
-def _emptied(tree: Any, _sql: str) -> Iterator[Effect]:
-    for each in tree.expressions:
-        yield EmptiesTable(_table(each))
+    else:
+        yield Unreadable(NOWHERE, sql)
 
 
 def _inserted(tree: Any, _sql: str) -> Iterator[Effect]:
     yield from _copied(tree, _table(tree.this))
+    yield ChangesRows(_table(tree.this), inserts=True)
 
 
 def _copied(tree: Any, target: TableName) -> Iterator[Effect]:
@@ -178,6 +156,7 @@ def _copied(tree: Any, target: TableName) -> Iterator[Effect]:
 
 
 def _updated(tree: Any, _sql: str) -> Iterator[Effect]:
+    yield ChangesRows(_table(tree.this))
     if _is_unfiltered(tree):
         from sqlglot import exp
 
@@ -187,6 +166,7 @@ def _updated(tree: Any, _sql: str) -> Iterator[Effect]:
 
 
 def _deleted(tree: Any, _sql: str) -> Iterator[Effect]:
+    yield ChangesRows(_table(tree.this))
     if _is_unfiltered(tree):
         yield ChangesEveryRow(_table(tree.this), deletes=True, columns=())
 
@@ -201,43 +181,6 @@ def _is_unfiltered(tree: Any) -> bool:
     return where is None or where.find(exp.Column, exp.Query, exp.Placeholder, exp.Parameter) is None
 
 
-def _altered(tree: Any, sql: str) -> Iterator[Effect]:
-    table = _table(tree.this)
-    actions = tree.args.get("actions") or ()
-    for action in actions:
-        way = _ACTIONS.get(type(action).__name__)
-        if way is not None:
-            yield from way(action, table)
-        elif type(action).__name__ == "Command":
-            yield Unreadable(NOWHERE, sql)
-
-
-def _column_dropped(action: Any, table: TableName) -> Iterator[Effect]:
-    kind = str(action.args.get("kind") or "").upper()
-    for each in _targets(action):
-        if kind in ("COLUMN", ""):
-            yield DropsColumn(table, each.name)
-        else:
-            yield DropsPart(table, "index" if kind == "INDEX" else "constraint", each.name)
-
-
-def _column_altered(action: Any, table: TableName) -> Iterator[Effect]:
-    kind = action.args.get("dtype")
-    if kind is not None:
-        yield ChangesType(table, action.name, to=kind.sql())
-
-
-def _column_modified(action: Any, table: TableName) -> Iterator[Effect]:
-    definition = action.this
-    old = action.args.get("rename_from")
-    kind = definition.args.get("kind")
-    name = definition.name if old is None else old.name
-    if kind is not None:
-        yield ChangesType(table, name, to=kind.sql())
-    if old is not None and old.name != definition.name:
-        yield RenamesColumn(table, name, definition.name)
-
-
 def _table(tree: Any) -> TableName:
     from sqlglot import exp
 
@@ -247,30 +190,11 @@ def _table(tree: Any) -> TableName:
     return TableName(found.db or None, found.name)
 
 
-_ACTIONS: dict[str, Any] = {
-    "Drop": _column_dropped,
-    "AlterColumn": _column_altered,
-    "ModifyColumn": _column_modified,
-    "ColumnDef": lambda action, table: iter((AddsColumn(table, action.name),)),
-    "RenameColumn": lambda action, table: iter(
-        (RenamesColumn(table, action.this.name, action.args["to"].name),)
-    ),
-    "AlterRename": lambda action, table: iter(
-        (RenamesTable(table, TableName(table.schema, _table(action.this).name)),)
-    ),
-    "RenameTable": lambda action, table: iter(
-        (RenamesTable(table, TableName(table.schema, _table(action.this).name)),)
-    ),
-}
 _WAYS: dict[str, Any] = {
     "Create": _created,
-    "Drop": _dropped,
-    "TruncateTable": _emptied,
     "Insert": _inserted,
     "Update": _updated,
     "Delete": _deleted,
-    "Alter": _altered,
-    "AlterTable": _altered,
     "Pragma": lambda _tree, _sql: iter(()),
     "Comment": lambda _tree, _sql: iter(()),
     "Set": lambda _tree, _sql: iter(()),

@@ -11,15 +11,16 @@ import sqlalchemy as sa
 from ..probes import Question, named
 from ..revisions import TableName
 from .effect import Rebuilds, RenamesTable
-from .hazard import ROWS, Hazard
-from .losses import bare, lost_parts
+from .hazard import ROWS, Hazard, Kind
+from .losses import lost_parts
+from .parts import bare
 from .pending import Pending, label
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
 
-_LOST = "sqlite-recreate-lost-objects"
-_CASCADE = "sqlite-recreate-cascade-delete"
+_LOST = Kind("sqlite-recreate-lost-objects", ("destructive",))
+_CASCADE = Kind("sqlite-recreate-cascade-delete", ("destructive",))
 
 
 def sqlite_recreate_lost_objects(pending: Pending) -> Iterator[Hazard]:
@@ -30,9 +31,9 @@ def sqlite_recreate_lost_objects(pending: Pending) -> Iterator[Hazard]:
         names = (each.before.name, each.name.name, each.after.name)
         for lost in lost_parts(pending, before, after, names) if before and after else ():
             yield Hazard(
-                code=_LOST,
+                code=_LOST.code,
                 subject=f"{label(each.name)}.{lost.name}",
-                classes=("destructive",),
+                classes=_LOST.classes,
                 message=f"Rebuilds the table {label(each.name)}, which loses {lost.what}.",
                 hint=lost.hint,
                 revision=pending.recorded.revision,
@@ -50,9 +51,9 @@ def sqlite_recreate_cascade_delete(pending: Pending) -> Iterator[Hazard]:
             does = "would delete" if cascades else f"would set {part.facts['columns']} to NULL in"
             column = named(bare(part.facts["columns"].split(", ")[0]))
             yield Hazard(
-                code=_CASCADE,
+                code=_CASCADE.code,
                 subject=f"{label(name)}.{child.name}",
-                classes=("destructive",),
+                classes=_LOST.classes,
                 message=f"Rebuilds the table {label(name)}. `flask db upgrade` {does} {ROWS} of "
                 f"{child.name} where the app switches foreign keys on; this command keeps them.",
                 revision=pending.recorded.revision,
@@ -117,9 +118,9 @@ def _counters(pending: Pending) -> Iterator[Hazard]:
         )
         above = sa.and_(named("name") == real.name, named("seq") > highest.scalar_subquery())
         yield Hazard(
-            code=_LOST,
+            code=_LOST.code,
             subject=f"{label(each.name)}.sqlite_sequence",
-            classes=("destructive",),
+            classes=_LOST.classes,
             message=f"Rebuilds the table {label(each.name)}. The counter of its AUTOINCREMENT, which is "
             "above the highest id, falls back: ids of deleted rows would be given again.",
             hint=_KEEP_COUNTER.replace("{table}", real.name.replace("'", "''")),
@@ -153,4 +154,4 @@ def _counting_key(table: Object | None) -> str | None:
 
 
 RULES = (sqlite_recreate_lost_objects, sqlite_recreate_cascade_delete)
-CODES = (_LOST, _CASCADE)
+KINDS = (_LOST, _CASCADE)

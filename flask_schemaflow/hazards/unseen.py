@@ -6,10 +6,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .effect import Unreadable
-from .hazard import Hazard
+from .hazard import Hazard, Kind
 
 if TYPE_CHECKING:
     from .pending import Pending
+
+
+_KIND = Kind(
+    "uninspectable-operation",
+    ("uninspectable",),
+    "Read it yourself: it may lose rows without being noticed here.",
+)
 
 
 def uninspectable_operation(pending: Pending) -> Iterator[Hazard]:
@@ -24,11 +31,11 @@ def uninspectable_operation(pending: Pending) -> Iterator[Hazard]:
 
 def _unseen(pending: Pending, message: str, line: int | None) -> Hazard:
     return Hazard(
-        code="uninspectable-operation",
+        code=_KIND.code,
         subject=pending.recorded.revision,
-        classes=("uninspectable",),
+        classes=_KIND.classes,
         message=message,
-        hint="Read it yourself: it may lose rows without being noticed here.",
+        hint=_KIND.hint,
         revision=pending.recorded.revision,
         file=str(pending.recorded.file),
         line=line,
@@ -36,4 +43,4 @@ def _unseen(pending: Pending, message: str, line: int | None) -> Hazard:
 
 
 RULES = (uninspectable_operation,)
-CODES = ("uninspectable-operation",)
+KINDS = (_KIND,)

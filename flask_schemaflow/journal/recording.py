@@ -12,6 +12,7 @@ from ..errors import Busy
 from ..history import JOURNAL_TABLE
 from ..interrupts import uninterrupted
 from ..session import explained
+from .permanent import PermanentRows
 from .statements import Kind, Statement, first_word, statement_of
 from .table import CREATE, DROP, EMPTY, READ, Entry, EntryState, entries_of, write_statement
 from .watching import Send, Wire, statements_watched
@@ -60,7 +61,8 @@ class Recorder:
 
     Rows of data statements are kept until something ends the transaction, and are written just before that,
     in the same transaction: what a revision asks its session meanwhile (``ROW_COUNT()``, warnings) is its
-    own. A statement that commits is noted before and after it, each time with a commit.
+    own. A statement that commits is noted before and after it, each time with a commit; so is one that
+    changes rows which no rollback takes back.
     """
 
     def __init__(self, connection: Connection, journal: Journal) -> None:
@@ -71,7 +73,8 @@ class Recorder:
         self._pending: list[Entry] = []
         self._unfinished: Entry | None = None
         self._blocked: tuple[Entry, int | None] | None = None
-        self._was_skipped = self._is_closed = False
+        self._was_skipped = self._is_closed = self._is_to_be_read_again = False
+        self._permanent = PermanentRows()
         self._done = journal.done
         self._wire: Wire | None = None
         self._table = ""
@@ -148,9 +151,11 @@ class Recorder:
             self._was_skipped = True
             return send(NOTHING)
         entry = self._entry(statement)
-        if statement.kind is Kind.DATA and not self._commits_itself:
+        is_permanent = self._permanent.are_named_in(statement.source)
+        if statement.kind is Kind.DATA and not self._commits_itself and not is_permanent:
             return self._send_data(entry, send)
-        return self._send_guarded(entry, send)
+        self._is_to_be_read_again = self._permanent.may_change_by(statement.source)
+        return self._send_guarded(entry, send, is_permanent=is_permanent and statement.kind is Kind.DATA)
 
     def sent(self, context: Any) -> None:
         """Note that a statement is in; the result of one that was skipped is nobody's to use."""
@@ -220,7 +225,7 @@ class Recorder:
         self._pending.append(replace(entry, rows=self._rows_changed, state=EntryState.DONE))
         return result
 
-    def _send_guarded(self, entry: Entry, send: Send) -> Any:
+    def _send_guarded(self, entry: Entry, send: Send, *, is_permanent: bool) -> Any:
         self._write([*self._pending, entry])
         self._pending.clear()
         self._commit()
@@ -228,7 +233,8 @@ class Recorder:
             result = send()
         except Exception as error:
             self._note_failure(entry, error)
-            if _is_answer(error) and not _DROPS_SEVERAL.match(entry.text):
+            is_half_done = is_permanent and not self._permanent.are_untouched_after(_number(error))
+            if _is_answer(error) and not is_half_done and not _DROPS_SEVERAL.match(entry.text):
                 self._unfinished = replace(entry, state=EntryState.FAILED)
             raise
         rows = self._rows_changed if entry.kind == Kind.DATA.value else None
@@ -246,6 +252,8 @@ class Recorder:
         entry, self._unfinished = self._unfinished, None
         with uninterrupted(stop_afterwards=True):
             self._write([entry])
+            if self._is_to_be_read_again:
+                self._permanent.read(self._sql)
             self._commit()
 
     def _flush(self) -> None:
@@ -284,6 +292,7 @@ class Recorder:
             self._own(EMPTY)
             if self._journal.done:
                 self._write(list(self._journal.done))
+        self._permanent.read(self._sql)
         self._commit()
 
     def _leave(self) -> None:

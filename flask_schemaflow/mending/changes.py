@@ -94,9 +94,9 @@ class Change:
 class Task:
     """What a family is asked: the differences, one change for each thing, and what may be asked or dropped.
 
-    ``accepted`` are keys (``drop-column:TABLE.COLUMN``, ``drop-table:TABLE``; where we made it ourselves
-    also ``drop-index:…``, and so on); ``others`` are tables of
-    others, which are never touched, but may be ours under another name.
+    ``accepted`` are keys (``drop-column:TABLE.COLUMN``, ``drop-table:TABLE``, and so on for what else only
+    the database has); ``others`` are tables of others, which are never touched, but may be ours under another
+    name.
     """
 
     before: Snapshot

@@ -115,10 +115,20 @@ def _alike(table: Object, task: Task) -> list[Object]:
 # -- what is no table ------------------------------------------------------------------------------
 
 
+def _extra(change: Change, task: Task) -> Iterator[Outcome]:
+    kind = change.object.kind.replace("-", " ")
+    if task.may_drop(change):
+        text = f"DROP {kind.upper()} {quoted(change.object.name)}"
+        phase = Phase.DROP_VIEWS if kind == "view" else Phase.DROPS
+        yield Action(phase=phase, statements=(text,), mends=change.keys, after=2)
+    else:
+        yield from left(change, f"The {kind} that a person made stays.", kept=True)
+
+
 def _view(change: Change, task: Task) -> Iterator[Outcome]:
     view = change.wanted
     if view is None:
-        yield from left(change, "A view that a person made stays.", kept=True)
+        yield from _extra(change, task)
         return
     text = view.definition.replace("CREATE ", "CREATE OR REPLACE ", 1)
     yield Action(phase=Phase.VIEWS, statements=(text,), mends=change.keys, after=_depth(view, task))
@@ -131,10 +141,10 @@ def _depth(view: Object, task: Task) -> int:
     return 1 + max((_depth(each, task) for each in below), default=0)
 
 
-def _sequence(change: Change, _task: Task) -> Iterator[Outcome]:
+def _sequence(change: Change, task: Task) -> Iterator[Outcome]:
     wanted = change.wanted
     if wanted is None:
-        yield from left(change, "A sequence that a person made stays.", kept=True)
+        yield from _extra(change, task)
         return
     text = wanted.definition.rpartition(" ENGINE=")[0] or wanted.definition
     if change.there is not None:
@@ -144,11 +154,11 @@ def _sequence(change: Change, _task: Task) -> Iterator[Outcome]:
     yield Action(phase=Phase.TYPES, statements=(text,), mends=change.keys)
 
 
-def _other(change: Change, _task: Task) -> Iterator[Outcome]:
+def _other(change: Change, task: Task) -> Iterator[Outcome]:
     """Make or replace a routine or an event."""
     wanted, kind = change.wanted, change.object.kind.replace("-", " ")
     if wanted is None:
-        yield from left(change, f"The {kind} that a person made stays.", kept=True)
+        yield from _extra(change, task)
     elif "syntax" in wanted.facts or not wanted.definition:
         yield from left(
             change, f"It was made under the sql_mode {wanted.facts.get('syntax', '?')}: do it so."

@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
-from .mysql_fitting import what_does_not_fit
+from .mysql_asked import Asked
 from .mysql_words import (
     NO_DEFAULT,
     alter,
     columns_of,
+    fills_itself,
     in_rows,
     is_null_default,
     is_text,
@@ -48,7 +49,7 @@ class Columns:
         self.wanted, self.there, self.task = wanted, there, task
         self.changes = [each for each in changes if each.kind == "column"]
         self._wanted, self._there = columns_of(wanted), columns_of(there)
-        self.new_charset = any("collation" in each.facts for each in changes if each.kind == "table")
+        self.rows = Asked(wanted, there, changes, task)
         checks = [each for each in changes if each.kind == "check"]
         self.of_checks = {
             (part.name or "").lower()
@@ -81,49 +82,13 @@ class Columns:
     def remade(self) -> frozenset[str]:
         """The columns that foreign keys must let go of: they get another type, or go."""
         found = {
-            _name(each) for each in self.changes if each.facts & _REMAKES and _name(each) not in self.refused
+            _name(each)
+            for each in self.changes
+            if each.facts & _REMAKES and _name(each) not in self.rows.refused
         }
-        if self.new_charset:
+        if self.rows.new_charset:
             found |= {name for name, part in self._wanted.items() if is_text(part) and name in self._there}
         return frozenset(found | self.dropped.keys())
-
-    # -- what the rows say -------------------------------------------------------------------------
-
-    @cached_property
-    def refused(self) -> dict[str, str]:
-        """Why columns stay as they are: their values do not fit into what is wanted."""
-        return {_name(each): reason for each in self.changes if (reason := self._refused(each)) is not None}
-
-    def _refused(self, change: Change) -> str | None:
-        old, new = change.part_there, change.part
-        if old is None or new is None:
-            return None
-        name = quoted(old.name)
-        if (
-            "generated" in new.facts
-            and "generated" not in old.facts
-            and self._key(old) not in self.task.accepted
-        ):
-            expression = new.facts["generated"].rpartition(" ")[0]
-            rows = self.task.rows(self.there, f"NOT ({name} <=> {expression})")
-            return (
-                f"{in_rows(rows)} have another value than the one that would be computed; "
-                f"--accept {self._key(old)} loses it."
-                if rows
-                else None
-            )
-        key = f"narrow-column-type:{self.there.label}.{old.name}"
-        is_content = bool(change.facts & {"type", "collation"}) and "generated" not in (
-            *old.facts,
-            *new.facts,
-        )
-        condition = what_does_not_fit(old, new) if is_content else None
-        if condition is None or key in self.task.accepted:
-            return None
-        rows = self.task.rows(self.there, condition)
-        if not rows:
-            return None
-        return f"{in_rows(rows)} have a value that does not fit: correct them, or say --accept {key}."
 
     # -- the clauses -------------------------------------------------------------------------------
 
@@ -140,8 +105,11 @@ class Columns:
                     into.mends += change.keys
             elif change.is_missing and name not in self._there:
                 self._add(change, into)
-            elif name in self.refused:
-                into.outcomes += left(change, self.refused[name])
+            elif name in self.rows.refused:
+                into.outcomes += left(change, self.rows.refused[name])
+                if self.rows.new_charset and is_text(self._there[name]) and "collation" not in change.facts:
+                    drift = replace(change.drifts[0], code="changed-column-collation")
+                    into.outcomes.append(Left(drift=drift, reason=self.rows.refused[name]))
             elif change.facts <= {"position"} and not change.is_missing and name not in self._also():
                 into.outcomes += left(change, _PLACE)
             else:
@@ -152,7 +120,7 @@ class Columns:
     def _also(self) -> set[str]:
         """Give columns to write again that do not differ themselves: their check or character set does."""
         found = set(self.of_checks) & self._wanted.keys() & self._there.keys()
-        if self.new_charset:
+        if self.rows.new_charset:
             found |= {name for name, part in self._wanted.items() if is_text(part) and name in self._there}
         return found
 
@@ -171,17 +139,13 @@ class Columns:
                 "instead of adding it:"
             )
             into.disabled.append(alter(self.there, f"CHANGE COLUMN {quoted(old.name)} {part.definition}"))
-        fills_itself = part.facts.keys() & {"generated", "autoincrement"} or not is_null_default(
-            part.facts.get("default")
-        )
-        if part.facts.get("nullable") != "no" or fills_itself:
+        if part.facts.get("nullable") != "no" or fills_itself(part):
             into.clauses.append(f"ADD COLUMN {line}")
         else:
             # With NOT NULL it would get 0 or '' in all rows at once, without a word.
-            rows = self.task.rows(self.there)
             into.first.append(alter(self.there, f"ADD COLUMN {nullable_line(part)}"))
-            if rows:
-                self._not_yet(part, change, rows, into)
+            if _name(change) in self.rows.not_yet:
+                self._not_yet(part, change, into)
             else:
                 into.clauses.append(f"MODIFY COLUMN {line}")
         self._take_default(part, into)
@@ -194,9 +158,10 @@ class Columns:
             and "generated" not in (*each.facts, *part.facts)
         ]
 
-    def _not_yet(self, part: Part, change: Change, rows: int, into: Clauses) -> None:
+    def _not_yet(self, part: Part, change: Change, into: Clauses) -> None:
         name = quoted(part.name)
-        reason = f"{in_rows(rows)} have no value in it, and there is no server default to put in."
+        rows = in_rows(self.rows.not_yet[_name(change)])
+        reason = f"{rows} have no value in it, and there is no server default that can be put in."
         into.outcomes.append(
             Action(
                 phase=Phase.COMMENTS,
@@ -218,37 +183,39 @@ class Columns:
         part, old = change.part, self._there[_name(change)]
         assert part is not None
         line = self._line(part)
-        late: tuple[str, ...] = ()
-        if (
-            part.facts.get("nullable") == "no"
-            and old.facts.get("nullable") != "no"
-            and "generated" not in part.facts
-        ):
-            default = part.facts.get("default")
-            if not is_null_default(default):
-                into.first.append(self._fill(part, f"{default}"))
+        late: tuple[str, ...] = ("position",)
+        if _name(change) in self.rows.not_yet:
+            line, late = nullable_line(part), ("position", "nullable")
+            self._not_yet(part, change, into)
+        elif _name(change) in self.rows.fills:
+            fill = self._fill(part)
+            if "type" not in change.facts:
+                into.first += fill
             else:
-                rows = self.task.rows(self.there, f"{quoted(old.name)} IS NULL")
-                if rows:
-                    line, late = nullable_line(part), ("nullable",)
-                    self._not_yet(part, change, rows, into)
+                # The default is one of the new type.
+                line = nullable_line(part)
+                into.last += [*fill, alter(self.there, f"MODIFY COLUMN {self._line(part)}")]
         if "position" in change.facts:
             into.outcomes.append(Left(drift=change.drift_of("position"), reason=_PLACE))
-        skipped = {*change.keys_of("position", *late)}
+        skipped = {*change.keys_of(*late)}
         into.mends += [key for key in change.keys if key not in skipped]
         self._write(part, old, into, line)
         self._take_default(part, into)
 
-    def _fill(self, part: Part, value: str) -> str:
-        """Write what puts a value where there is none; a moment of the last change stays what it was."""
+    def _fill(self, part: Part) -> list[str]:
+        """Write what puts the default where there is no value, for a column that is NOT NULL."""
         name = quoted(part.name)
+        return [f"{self._update(part, part.facts['default'])} WHERE {name} IS NULL"]
+
+    def _update(self, part: Part, value: str, name: str | None = None) -> str:
+        """Write an UPDATE; a moment of the last change stays what it was."""
         stays = [
             f"{quoted(each.name)} = {quoted(each.name)}"
             for each in self._there.values()
             if "on-update" in each.facts and each.name != part.name
         ]
-        changes = ", ".join([f"{name} = {value}", *stays])
-        return f"UPDATE {quoted(self.there.name)} SET {changes} WHERE {name} IS NULL"
+        changes = ", ".join([f"{name or quoted(part.name)} = {value}", *stays])
+        return f"UPDATE {quoted(self.there.name)} SET {changes}"
 
     def _write(self, part: Part, old: Part, into: Clauses, line: str) -> None:
         was, becomes = (_kind(each) for each in (old, part))
@@ -275,13 +242,7 @@ class Columns:
         copy = f"schemaflow_{part.name}"[:64]
         in_copy = quoted(copy) + nullable_line(part).removeprefix(quoted(part.name))
         into.first.append(alter(self.there, f"ADD COLUMN {in_copy}{self._after(part)}"))
-        stays = [
-            f"{quoted(each.name)} = {quoted(each.name)}"
-            for each in self._there.values()
-            if "on-update" in each.facts
-        ]
-        changes = ", ".join([f"{quoted(copy)} = {quoted(old.name)}", *stays])
-        into.first.append(f"UPDATE {quoted(self.there.name)} SET {changes}")
+        into.first.append(self._update(part, quoted(old.name), quoted(copy)))
         into.clauses += [f"DROP COLUMN {quoted(old.name)}", f"CHANGE COLUMN {quoted(copy)} {line}"]
 
     def _take_default(self, part: Part, into: Clauses) -> None:
@@ -296,7 +257,9 @@ class Columns:
         key = self._key(part)
         drop = alter(self.there, f"DROP COLUMN {quoted(part.name)}")
         if _name(change) in self.dropped:
-            yield Action(phase=Phase.DROPS, statements=(drop,), mends=change.keys)
+            # A computed column goes before those that it is computed from.
+            place = int(part.facts.get("position", "0")) if "generated" in part.facts else -1
+            yield Action(phase=Phase.DROPS, statements=(drop,), mends=change.keys, after=-place)
             return
         if key in self.task.accepted:
             yield from left(

@@ -15,7 +15,7 @@ from ..hazards import does_not_fit
 from .mysql_words import is_text, quoted
 
 if TYPE_CHECKING:
-    from ..snapshot import Part
+    from ..snapshot import Object, Part
 
 _DIALECT = mysql.dialect()
 _GROUPS = {
@@ -26,6 +26,7 @@ _GROUPS = {
     "bytes": "binary varbinary tinyblob blob mediumblob longblob",
 }
 _GROUP_OF = {word: group for group, words in _GROUPS.items() for word in words.split()}
+_CHARSET = re.compile(r"CHARSET=(\w+)")
 _NUMBER = r"'^[[:space:]]*[-+]?[0-9]+([.][0-9]*)?[[:space:]]*$'"
 
 
@@ -34,7 +35,7 @@ def what_does_not_fit(old: Part, new: Part) -> str | None:
     was, to = old.facts.get("type", ""), new.facts.get("type", "")
     name = quoted(old.name)
     if was == to:
-        return _not_in_charset(name, old, new)
+        return not_in_charset(old, new.facts.get("collation", "").partition("_")[0])
     groups = _group(was), _group(to)
     if groups[1] == "enum":
         return f"CAST({name} AS CHAR) NOT IN {to[to.index('(') :]}"
@@ -88,9 +89,16 @@ def _known(old: Part, was: str, to: str) -> str | None:
     return str(compiled).replace("%%", "%")
 
 
-def _not_in_charset(name: str, old: Part, new: Part) -> str | None:
-    charset = new.facts.get("collation", "").partition("_")[0]
-    if not is_text(old) or charset in ("", "utf8mb4"):
+def not_in_charset(column: Part, charset: str) -> str | None:
+    """Say which values have characters that a character set has not; None where it has all."""
+    name = quoted(column.name)
+    if not is_text(column) or charset in ("", "utf8mb4"):
         return None
     converted = f"CONVERT(CONVERT({name} USING {charset}) USING utf8mb4)"
     return f"{converted} <> CONVERT({name} USING utf8mb4)"
+
+
+def charset_of(table: Object) -> str:
+    """Give the character set that the text of a table says; empty where it says none."""
+    found = _CHARSET.search(table.definition.rpartition("\n)")[2])
+    return found[1] if found else ""

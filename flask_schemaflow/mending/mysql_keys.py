@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..snapshot import read_key, read_lines
 from .changes import Action, Change, Outcome, Phase, Task, left
+from .mysql_counting import orphans
 from .mysql_words import alter, bare, in_rows, names_of, quoted
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def mend_foreign_key(change: Change, table: Table, task: Task) -> Iterator[Outco
         yield from left(change, "It is about a column that stays.", kept=True)
         return
     if part is not None and (change.is_missing or change.facts & _LEADS_TO):
-        rows = _orphans(part, table.there, task)
+        rows = orphans(part, table.there, task, table.columns.rows.fills)
         if rows:
             yield from left(change, f"{in_rows(rows)} lead to nothing: correct them first.")
             return
@@ -62,21 +63,6 @@ def _indexes_made_for(key: Part, table: Table) -> Iterator[str]:
             yield index.name or ""
 
 
-def _orphans(key: Part, there: Object, task: Task) -> int:
-    """Count the rows whose foreign key would lead to nothing; 0 where nobody knows."""
-    columns, references = (names_of(key.facts.get(fact)) for fact in ("columns", "references"))
-    if not {*columns} <= {(each.name or "").lower() for each in there.parts if each.kind == "column"}:
-        return 0
-    is_set = " AND ".join(f"{quoted(each)} IS NOT NULL" for each in columns)
-    parent = bare(key.facts["table"])
-    if all(each.name != parent for each in task.before.tables):
-        return task.rows(there, is_set) or 0
-    pairs = zip(columns, references, strict=False)
-    same = " AND ".join(f"the_parent.{quoted(to)} = {quoted(there.name)}.{quoted(own)}" for own, to in pairs)
-    among = f"SELECT 1 FROM {quoted(parent)} AS the_parent WHERE {same}"
-    return task.rows(there, f"{is_set} AND NOT EXISTS ({among})") or 0
-
-
 class ForeignKeys:
     """The foreign keys that stay as they are, but are in the way of what changes."""
 
@@ -87,6 +73,8 @@ class ForeignKeys:
     def out_of_the_way(self) -> Iterator[Outcome]:
         """Drop them first, and add them again at the end."""
         for table in self._task.before.tables:
+            if f"drop-table:{table.label}" in self._task.accepted:
+                continue
             mine = self._tables.get(table.name)
             for key in table.parts:
                 if key.kind != "foreign-key" or self._goes(key, mine):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .mysql_columns import Clauses, Columns, is_of_column
-from .mysql_words import alter, in_rows, mentions, names_of, nullable_line, quoted, without_check
+from .mysql_counting import duplicates
+from .mysql_words import alter, bare, in_rows, mentions, names_of, nullable_line, quoted, without_check
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -71,22 +72,29 @@ class Table:
         self._no_longer_counting(into)
         self.columns.collect(into)
         self._indexes_of_computed(into)
-        statements = [*into.first]
-        clauses = [*into.clauses, *adds.clauses]
-        if clauses:
-            statements.append(alter(self.there, *clauses))
-        mends = tuple(dict.fromkeys([*into.mends, *adds.mends]))
-        if statements or mends:
-            yield Action(
-                phase=Phase.COLUMNS,
-                statements=(*statements, *into.last),
-                mends=mends,
-                notes=tuple(into.notes),
-                disabled=tuple(into.disabled),
-            )
+        yield from self._actions(into, [*into.clauses, *adds.clauses], (*into.mends, *adds.mends))
         yield from into.outcomes
         for change in self.of("trigger"):
-            yield from _trigger(change)
+            yield from _trigger(change, self.task)
+
+    def _actions(self, into: Clauses, clauses: list[str], mends: tuple[str, ...]) -> Iterator[Action]:
+        if into.first:
+            yield Action(phase=Phase.COLUMNS, statements=tuple(into.first))
+        again = [each.split(" ")[2] for each in clauses if each.startswith("DROP COLUMN ")]
+        accepted = ", ".join(f"drop-column:{self.there.label}.{bare(each)}" for each in again)
+        notes = [*into.notes]
+        if accepted:
+            notes.append(f"schemaflow: accept {accepted} -- it is computed, or made again with its values")
+        if clauses or mends:
+            yield Action(
+                phase=Phase.COLUMNS,
+                statements=(alter(self.there, *clauses),) if clauses else (),
+                mends=tuple(dict.fromkeys(mends)),
+                notes=tuple(notes),
+                disabled=tuple(into.disabled),
+            )
+        if into.last:
+            yield Action(phase=Phase.COLUMNS, statements=tuple(into.last))
 
     # -- the table's own ---------------------------------------------------------------------------
 
@@ -96,10 +104,11 @@ class Table:
                 into.clauses.append(f"ENGINE={self.wanted.facts.get('engine', 'InnoDB')}")
             elif fact == "comment":
                 into.clauses.append(f"COMMENT={self.wanted.facts.get('comment', chr(39) * 2)}")
-            elif fact == "collation" and (charset := self._charset()):
+            elif fact == "collation" and self.columns.rows.new_charset and (charset := self._charset()):
                 into.clauses.append(charset)
             else:
-                reason = _UNMENDED.get(fact, "No statement is known that mends it; do it by hand.")
+                reason = self.columns.rows.no_new_charset if fact == "collation" else None
+                reason = reason or _UNMENDED.get(fact, "No statement is known that mends it; do it by hand.")
                 into.outcomes.append(Left(drift=change.drift_of(fact), reason=reason))
                 continue
             into.mends += change.keys_of(fact)
@@ -176,6 +185,10 @@ class Table:
             reason = f"{in_rows(twice)} have the same {columns} as another one: correct them first."
             into.outcomes += left(change, reason)
             return
+        not_yet = self.columns.rows.not_yet.keys() & mentions(part) if part is not None else frozenset()
+        if change.kind == "primary-key" and not_yet:
+            into.outcomes += left(change, f"{', '.join(sorted(not_yet))} cannot be NOT NULL yet.")
+            return
         into.mends += change.keys
         if old is not None:
             primary = change.kind == "primary-key"
@@ -195,12 +208,7 @@ class Table:
         part = change.part
         if part is None or change.kind == "index" or not (change.is_missing or "columns" in change.facts):
             return 0
-        names = names_of(part.facts.get("columns"))
-        if not {*names} <= {(each.name or "").lower() for each in self.there.parts if each.kind == "column"}:
-            return 0
-        listed = ", ".join(map(quoted, names))
-        among = f"SELECT {listed} FROM {quoted(self.there.name)} GROUP BY {listed} HAVING count(*) > 1"
-        return self.task.rows(self.there, f"({listed}) IN ({among})") or 0
+        return duplicates(part, self.there, self.task, self.columns.rows.fills)
 
     def _no_longer_counting(self, into: Clauses) -> None:
         """Let a column that stays count no more when its key goes: a column that counts needs one."""
@@ -232,15 +240,18 @@ def _unnamed(check: Part) -> str:
     return check.definition.replace(f"CONSTRAINT {quoted(check.name)} ", "", 1)
 
 
-def _trigger(change: Change) -> Iterator[Outcome]:
+def _trigger(change: Change, task: Task) -> Iterator[Outcome]:
     part, old = change.part, change.part_there
-    if part is None:
+    if part is None and not task.may_drop(change):
         yield from left(change, "A trigger that a person made stays.", kept=True)
         return
-    if "syntax" in part.facts:
+    if part is not None and "syntax" in part.facts:
         yield from left(change, f"It is made under the sql_mode {part.facts['syntax']}: do it so.")
         return
     if old is not None:
-        yield Action(phase=Phase.DROP_VIEWS, statements=(f"DROP TRIGGER {quoted(old.name)}",))
+        mends = change.keys if part is None else ()
+        yield Action(phase=Phase.DROP_VIEWS, statements=(f"DROP TRIGGER {quoted(old.name)}",), mends=mends)
+    if part is None:
+        return
     order = int(part.facts.get("order", "0"))
     yield Action(phase=Phase.TRIGGERS, statements=(part.definition,), mends=change.keys, after=order)

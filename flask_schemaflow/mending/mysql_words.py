@@ -65,6 +65,12 @@ def is_null_default(default: str | None) -> bool:
     return default is None or default.upper() == "NULL" or default == NO_DEFAULT
 
 
+def fills_itself(column: Part) -> bool:
+    """Say whether a new column has a value in each row by itself."""
+    is_made = bool(column.facts.keys() & {"generated", "autoincrement"})
+    return is_made or not is_null_default(column.facts.get("default"))
+
+
 def nullable_line(column: Part) -> str:
     """Write the line of a column that may be NULL."""
     words, at = [], 0

@@ -113,7 +113,8 @@ def _keep(change: Change, task: Task) -> Iterator[Outcome]:
     drop = alter(table, f"DROP COLUMN {quoted(column.name)}")
     rows = task.rows(table)
     if key in task.accepted or "generated" in column.facts:
-        yield Action(phase=Phase.COLUMNS, after=-1, statements=(drop,), mends=change.keys)
+        computed = (accepting(table, column),) if "generated" in column.facts else ()
+        yield Action(phase=Phase.COLUMNS, after=-1, statements=(drop,), mends=change.keys, notes=computed)
         return
     told = "may hold data" if rows is None else f"is in {_rows(rows)}"
     disabled = [drop]
@@ -240,7 +241,8 @@ def _made_anew(work: _Work) -> Iterator[Outcome]:
     is_free = "generated" in work.there.facts or holds == 0 or key in work.task.accepted
     if is_free:
         drop, add = ((each,) for each in statements)
-        yield Action(phase=Phase.COLUMNS, after=FIRST, statements=drop)
+        notes = (accepting(table, wanted),) if "generated" in work.there.facts else ()
+        yield Action(phase=Phase.COLUMNS, after=FIRST, statements=drop, notes=notes)
         yield Action(
             phase=Phase.COLUMNS, after=LAST, statements=add, mends=tuple(each.key for each in drifts)
         )
@@ -281,6 +283,11 @@ def _nullability(work: _Work) -> Iterator[Outcome]:
     fill = f"UPDATE {written(work.table)} SET {name} = DEFAULT WHERE {name} IS NULL"
     filled = (fill,) if nulls else ()
     yield Action(phase=Phase.COLUMNS, after=1, statements=(*filled, *steps), mends=keys, notes=(note,))
+
+
+def accepting(table: Object, column: Part) -> str:
+    """Accept that a computed column goes: its values are none of its own."""
+    return f"schemaflow: accept drop-column:{table.label}.{column.name} -- its values are computed"
 
 
 def _have(number: int) -> str:

@@ -8,11 +8,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Phase, Task
-from .postgresql_columns import FIRST, LAST
+from .postgresql_columns import FIRST, LAST, accepting
 from .postgresql_enums import is_only_added, users_of
-from .postgresql_parts import CONSTRAINTS, drop_part, make_part
+from .postgresql_parts import CONSTRAINTS, drop_part, goes_with_column, make_part
 from .postgresql_types import is_same_base
-from .postgresql_words import alter, column_line, columns_of, mentions, names_in, quoted
+from .postgresql_words import alter, column_line, columns_of, mentions, names_in, quoted, texts_of
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -40,11 +40,7 @@ class Disturbed:
         self.changed_parts = {
             id(each.part_there)
             for each in self.task.changes
-            if each.part_there is not None and not each.is_extra
-        } | {
-            id(each.part_there)
-            for each in self.task.changes
-            if each.part_there is not None and each.is_extra and each.part_there.kind in CONSTRAINTS
+            if each.part_there is not None and (not each.is_extra or self._goes(each))
         }
         for change in self.task.changes:
             self._note(change)
@@ -54,6 +50,14 @@ class Disturbed:
     def relations(self) -> frozenset[tuple[str | None, str]]:
         """The tables with such columns, by (schema, name)."""
         return frozenset((schema, name) for _, schema, name in self.columns)
+
+    def _goes(self, change: Change) -> bool:
+        """Say whether a part that only the database has is dropped."""
+        part = change.part_there
+        if part is None:
+            return False
+        is_accepted = self.task.may_drop(change) or goes_with_column(change.object, part, self.task)
+        return is_accepted or part.kind in CONSTRAINTS
 
     def _note(self, change: Change) -> None:
         if change.kind == "enum" and "labels" in change.facts and not is_only_added(change, self.task):
@@ -115,13 +119,14 @@ class Disturbed:
             was = columns_of(table)[name]
             if depth is Depth.REMADE and "generated" in was.facts and name not in changed and column:
                 drop, add = f"DROP COLUMN {quoted(name)}", f"ADD COLUMN {column_line(column)}"
-                yield Action(phase=Phase.COLUMNS, after=FIRST, statements=(alter(table, drop),))
+                notes = (accepting(table, was),)
+                yield Action(phase=Phase.COLUMNS, after=FIRST, statements=(alter(table, drop),), notes=notes)
                 yield Action(phase=Phase.COLUMNS, after=LAST, statements=(alter(table, add),))
 
     def _is_in_the_way(self, part: Part, of_table: dict[str, Depth]) -> bool:
         if part.kind in ("column", "foreign-key"):
             return False
-        texts = [part.definition, *(part.facts.get(fact, "") for fact in ("using", "with-check"))]
+        texts = texts_of(part)
         mentioned = [depth for name, depth in of_table.items() if any(mentions(each, name) for each in texts)]
         if not mentioned:
             return False

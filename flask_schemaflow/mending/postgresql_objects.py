@@ -10,7 +10,7 @@ from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .postgresql_counting import all_options
 from .postgresql_enums import mend_labels
 from .postgresql_parts import constraint_line
-from .postgresql_words import comment_on, comments, quoted, written
+from .postgresql_words import called, comment_on, comments, quoted, written
 
 if TYPE_CHECKING:
     from ..snapshot import Object
@@ -22,6 +22,9 @@ def mend_object(change: Change, task: Task) -> Iterator[Outcome]:
     """Make or change what is no table and no view; what only the database has stays."""
     if change.part is not None or change.part_there is not None:
         yield from _mend_part(change)
+    elif change.is_extra and task.may_drop(change) and change.kind in _DROPPING:
+        statement = f"DROP {_DROPPING[change.kind]} {called(change.object)}"
+        yield Action(phase=Phase.DROPS, statements=(statement,), mends=change.keys, after=1)
     elif change.is_extra:
         yield from left(change, _EXTRA, kept=True)
     elif change.is_missing:
@@ -35,6 +38,15 @@ def mend_object(change: Change, task: Task) -> Iterator[Outcome]:
         yield from _changed(change, task)
 
 
+_DROPPING = {
+    "composite-type": "TYPE",
+    "domain": "DOMAIN",
+    "enum": "TYPE",
+    "function": "FUNCTION",
+    "procedure": "PROCEDURE",
+    "range": "TYPE",
+    "sequence": "SEQUENCE",
+}
 _RANK = {
     "schema": -3,
     "extension": -2,

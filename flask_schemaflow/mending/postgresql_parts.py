@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .postgresql_meeting import meeting
-from .postgresql_words import alter, beside, comment_on, comments, in_default_schema, quoted, written
+from .postgresql_words import (
+    alter,
+    beside,
+    comment_on,
+    comments,
+    in_default_schema,
+    mentions,
+    quoted,
+    texts_of,
+    written,
+)
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -34,7 +44,8 @@ def mend_part(change: Change, task: Task) -> Iterator[Outcome]:
     table, part, there = change.object, change.part, change.part_there
     if part is None:
         assert there is not None
-        if there.kind in _OF_PERSONS and not task.may_drop(change):
+        goes = task.may_drop(change) or goes_with_column(table, there, task)
+        if there.kind in _OF_PERSONS and not goes:
             yield from left(
                 change, f"{_ARTICLES.get(there.kind, 'A')} {there.kind} that a person made stays.", kept=True
             )
@@ -44,6 +55,17 @@ def mend_part(change: Change, task: Task) -> Iterator[Outcome]:
         yield from _made(change, task)
     else:
         yield from _changed(change, task)
+
+
+def goes_with_column(table: Object, part: Part, task: Task) -> bool:
+    """Say whether a part that only the database has is about a column that was accepted to go."""
+    gone = (
+        each.part_there.name or ""
+        for each in task.changes
+        if each.kind == "column" and each.part_there is not None and each.object.key == table.key
+        if each.is_extra and (task.may_drop(each) or "generated" in each.part_there.facts)
+    )
+    return part.kind != "column" and any(mentions(text, name) for name in gone for text in texts_of(part))
 
 
 def _changed(change: Change, task: Task) -> Iterator[Outcome]:

@@ -34,7 +34,12 @@ class Views:
             if each.kind in VIEWS and each.part is None and each.part_there is None
             if each.facts - _KEPT
         }
-        gone = disturbed | self.mends.keys()
+        self.dropped = {
+            _key(each.object): each.keys
+            for each in task.changes
+            if each.kind in VIEWS and each.part_there is None and task.may_drop(each)
+        }
+        gone = disturbed | self.mends.keys() | self.dropped.keys()
         while more := {key for key, view in self.there.items() if key not in gone and view.uses & gone}:
             gone |= more
         self.anew = {key: self.there[key] for key in gone if key in self.there}
@@ -44,11 +49,11 @@ class Views:
         view = change.object
         if change.part is not None or change.part_there is not None:
             return
-        if change.is_extra:
+        if change.is_extra and _key(view) not in self.dropped:
             yield from left(change, "A view that a person made stays.", kept=True)
         elif change.is_missing:
             yield from self._make(view, change.keys)
-        else:
+        elif not change.is_extra:
             yield from self._changed(change)
 
     def _changed(self, change: Change) -> Iterator[Outcome]:
@@ -64,7 +69,10 @@ class Views:
         """Drop what has to be made anew, the readers of others first, and make it again."""
         for key, view in self.anew.items():
             drop = f"DROP {_kind(view)} {written(view)}"
-            yield Action(phase=Phase.DROP_VIEWS, after=-self._level(key), statements=(drop,))
+            mends = self.dropped.get(key, ())
+            yield Action(phase=Phase.DROP_VIEWS, after=-self._level(key), statements=(drop,), mends=mends)
+            if mends:
+                continue
             made = self.wanted.get(key, view)
             yield from self._make(made, self.mends.get(key, ()), grants=view.facts.get("grants"))
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..snapshot import Object, Part
 
 _PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+_PREPARER._double_percents = False  # that is for drivers, and these statements are for the engine
 
 
 def quoted(name: str | None) -> str:
@@ -68,6 +69,11 @@ def mentions(text: str, name: str) -> bool:
     bare = re.escape(name)
     in_quotes = re.escape('"' + name.replace('"', '""') + '"')
     return re.search(rf"(?<![\w$\"]){bare}(?![\w$\"])|{in_quotes}", text) is not None
+
+
+def texts_of(part: Part) -> list[str]:
+    """Give all texts of a part that may speak of columns."""
+    return [part.definition, *(part.facts.get(fact, "") for fact in ("using", "with-check"))]
 
 
 # -- columns ---------------------------------------------------------------------------------------
@@ -145,7 +151,7 @@ def comment_on(thing: Object, part: Part | None, text: str | None) -> str:
     if part is None:
         kind = thing.kind.removesuffix("-type").replace("-", " ").upper()
         kind = "TYPE" if thing.kind in ("enum", "range", "composite-type") else kind
-        return f"COMMENT ON {kind} {_called(thing)} IS {value}"
+        return f"COMMENT ON {kind} {called(thing)} IS {value}"
     if part.kind == "column":
         return f"COMMENT ON COLUMN {written(thing)}.{quoted(part.name)} IS {value}"
     if part.kind == "index":
@@ -155,7 +161,7 @@ def comment_on(thing: Object, part: Part | None, text: str | None) -> str:
     return f"COMMENT ON {kind} {quoted(part.name)} ON {of}{written(thing)} IS {value}"
 
 
-def _called(thing: Object) -> str:
+def called(thing: Object) -> str:
     """Write the name of a function with its arguments, that of anything else alone."""
     if thing.kind not in ("function", "procedure", "aggregate"):
         return written(thing)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Protocol
 
 import sqlalchemy as sa
 
-from ..probes import Question, ask
+from ..probes import ALL, Question, ask
 from ..revisions import TableName
 
 if TYPE_CHECKING:
@@ -36,11 +37,12 @@ NO_ROWS: Rows = _unknown
 class RowsOf:
     """The rows of a database, each question asked once, in a transaction in which nothing can be written.
 
-    A question has ten seconds (:mod:`flask_schemaflow.probes`). Read-only.
+    A question has ten seconds, and all of them have sixty (:mod:`flask_schemaflow.probes`). Read-only.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._left = ALL
         self._known: dict[tuple[str, str | None], int | None] = {}
 
     def __call__(self, table: Object, condition: str | None = None) -> int | None:
@@ -52,5 +54,8 @@ class RowsOf:
 
     def _asked(self, table: Object, condition: str | None) -> int | None:
         text = None if condition is None else sa.literal_column(f"({condition})", sa.Boolean)
-        (answer,) = ask(self._engine, [Question(TableName(table.schema, table.name), text)])
+        began = time.monotonic()
+        question = Question(TableName(table.schema, table.name), text)
+        (answer,) = ask(self._engine, [question], together=self._left)
+        self._left -= time.monotonic() - began
         return None if answer is None else answer.rows

@@ -46,13 +46,13 @@ def _view(changes: list[Change], task: Task) -> Iterator[Outcome]:
         yield Action(phase=Phase.VIEWS, statements=(whole.wanted.definition,), mends=whole.keys)
         if whole.there is None:
             yield from _parts_of(whole.wanted)
-    yield from mend_triggers(changes[0].there, triggers, is_made_anew=whole is not None)
+    yield from mend_triggers(changes[0].there, triggers, task, is_made_anew=whole is not None)
 
 
 def _extra_view(change: Change, task: Task) -> Iterator[Outcome]:
     view = change.there
     assert view is not None
-    if any(lower(each.name) == lower(view.name) for each in task.after.objects):
+    if task.may_drop(change) or any(lower(each.name) == lower(view.name) for each in task.after.objects):
         drop = f"DROP VIEW {quoted(view.name)}"
         yield Action(phase=Phase.DROP_VIEWS, statements=(drop,), mends=change.keys, after=1)
     else:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..snapshot import VIEWS
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
-from .sqlite_words import columns_of, in_rows, lower, names_in, quoted, value_of
+from .sqlite_counting import duplicates, orphans
+from .sqlite_words import columns_of, in_rows, lower, mentions, names_in, quoted, value_of
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -69,12 +70,38 @@ class Columns:
         return bool(self._changed)
 
     @cached_property
+    def fills(self) -> dict[str, str]:
+        """What columns get that become NOT NULL: their default where there is nothing, if keys allow it."""
+        found: dict[str, str] = {}
+        for change in self._changes:
+            part, old, name = change.part, change.part_there, _name(change)
+            default = self._default(part) if part is not None else None
+            if part is None or old is None or default is None or "generated" in part.facts:
+                continue
+            value = {name: f"coalesce({quoted(old.name or '')}, {default})"}
+            becomes = part.facts.get("nullable") == "no" and "nullable" in change.facts
+            if becomes and not self._breaks_a_key(name, value):
+                found |= value
+        return found
+
+    def _breaks_a_key(self, name: str, value: dict[str, str]) -> bool:
+        counts = {"foreign-key": orphans, "unique": duplicates, "primary-key": duplicates}
+        return any(
+            count(part, self.there, self.task, value) > count(part, self.there, self.task)
+            for part in self.wanted.parts
+            if (count := counts.get("unique" if "unique" in part.facts else part.kind)) is not None
+            and name in mentions(part)
+        )
+
+    @cached_property
     def not_yet_never_null(self) -> dict[str, int]:
         """The wanted columns (exact names) that cannot be NOT NULL yet, with how many rows have no value."""
         found = {}
         for change in self._changes:
             part = change.part
-            if part is None or part.facts.get("nullable") != "no" or self._default(part) is not None:
+            if part is None or part.facts.get("nullable") != "no":
+                continue
+            if lower(part.name) in self.fills or (change.is_missing and self._default(part) is not None):
                 continue
             if "generated" in part.facts or part.name in self.as_they_are:
                 continue
@@ -150,9 +177,7 @@ class Columns:
                 yield quoted(part.name or ""), quoted(part.name or "")
 
     def _value(self, part: Part, old: Part) -> str:
-        name, default = quoted(old.name or ""), self._default(part)
-        becomes = part.facts.get("nullable") == "no" and old.facts.get("nullable") != "no"
-        return f"coalesce({name}, {default})" if becomes and default is not None else name
+        return self.fills.get(lower(part.name), quoted(old.name or ""))
 
     def _default(self, part: Part) -> str | None:
         default = part.facts.get("default")
@@ -206,7 +231,10 @@ class Columns:
         rows = in_rows(self.not_yet_never_null[name])
         subject = f"{self.there.label}.{name}"
         fill = f"UPDATE {quoted(self.there.name)} SET {quoted(name)} = ? WHERE {quoted(name)} IS NULL"
-        reason = f"{rows} have no value in it, and there is no default: give them one, then make it NOT NULL."
+        reason = (
+            f"{rows} have no value in it, and there is no default that can be put in: give them one, then "
+            "make it NOT NULL."
+        )
         yield Action(
             phase=Phase.COMMENTS, notes=(f"{subject} is not NOT NULL yet: {reason}",), disabled=(fill,)
         )

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Outcome, Phase, Task, left
-from .sqlite_words import in_rows, lower, mentions, quoted
+from .sqlite_counting import duplicates, same_values
+from .sqlite_words import lower, mentions, quoted
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
 
 
 def mend_triggers(
-    there: Object | None, changes: Iterable[Change], *, is_made_anew: bool
+    there: Object | None, changes: Iterable[Change], task: Task, *, is_made_anew: bool
 ) -> Iterator[Outcome]:
     """Make and replace triggers; those that a person made stay.
 
@@ -22,14 +23,17 @@ def mend_triggers(
     """
     dropped = set()
     for change in changes:
-        if change.part is None:
+        part, old = change.part, change.part_there
+        if part is None and not task.may_drop(change):
             yield from left(change, "A trigger that a person made stays.", kept=True)
             continue
-        if change.part_there is not None:
-            dropped.add(change.part_there.name)
-            drop = f"DROP TRIGGER {quoted(change.part_there.name or '')}"
-            yield Action(phase=Phase.DROP_VIEWS, statements=(drop,))
-        yield Action(phase=Phase.TRIGGERS, statements=(change.part.definition,), mends=change.keys)
+        if old is not None:
+            dropped.add(old.name)
+            drop = f"DROP TRIGGER {quoted(old.name or '')}"
+            mends = change.keys if part is None else ()
+            yield Action(phase=Phase.DROP_VIEWS, statements=(drop,), mends=mends)
+        if part is not None:
+            yield Action(phase=Phase.TRIGGERS, statements=(part.definition,), mends=change.keys)
     for part in there.parts if there is not None and is_made_anew else ():
         if part.kind == "trigger" and part.name not in dropped:
             yield Action(phase=Phase.TRIGGERS, statements=(part.definition,))
@@ -93,39 +97,3 @@ def _is_in_the_way(index: Part, task: Task, superseded: Collection[str], dropped
     )
     names = (lower(part.name) for each in task.after.objects for part in each.parts if part.kind == "index")
     return is_same or lower(index.name) in names
-
-
-def duplicates(part: Part, there: Object, task: Task) -> int:
-    """Count the rows that have the same values as another one; 0 where nobody knows."""
-    columns = part.facts.get("columns", "")
-    names = {lower(each.name) for each in there.parts if each.kind == "column"}
-    if not columns or " COLLATE " in columns or "(" in columns or not mentions(part) & names:
-        return 0
-    elements = ", ".join(each.removesuffix(" DESC") for each in columns.split(", "))
-    where = f" WHERE {part.facts['where']}" if "where" in part.facts else ""
-    among = f"SELECT {elements} FROM {quoted(there.name)}{where} GROUP BY {elements} HAVING count(*) > 1"
-    condition = f"({elements}) IN ({among})"
-    if where:
-        condition = f"({part.facts['where']}) AND {condition}"
-    return task.rows(there, condition) or 0
-
-
-def same_values(part: Part, rows: int) -> str:
-    """Say why something unique cannot be made."""
-    return f"{in_rows(rows)} have the same {part.facts['columns']} as another one: correct them first."
-
-
-def orphans(key: Part, there: Object, task: Task) -> int:
-    """Count the rows whose foreign key would lead to nothing; 0 where nobody knows."""
-    columns = key.facts.get("columns", "").split(", ")
-    references = key.facts.get("references", "").split(", ")
-    if mentions(key) - {lower(each.name) for each in there.parts if each.kind == "column"}:
-        return 0
-    is_set = " AND ".join(f"{each} IS NOT NULL" for each in columns)
-    parent = next((t for t in task.before.tables if lower(t.name) == lower(key.facts["table"])), None)
-    if parent is None:
-        return task.rows(there, is_set) or 0
-    pairs = zip(columns, references, strict=False)
-    same = " AND ".join(f"the_parent.{to} = {quoted(there.name)}.{own}" for own, to in pairs)
-    among = f"SELECT 1 FROM {quoted(parent.name)} AS the_parent WHERE {same}"
-    return task.rows(there, f"{is_set} AND NOT EXISTS ({among})") or 0

@@ -10,7 +10,8 @@ from ..snapshot import Clause, Item, TableItems, UnreadableText, cut_table
 from .changes import Action, Change, Outcome, Phase, Task, left
 from .sqlite_columns import Columns
 from .sqlite_copy import copied
-from .sqlite_parts import Indexes, duplicates, mend_indexes, mend_triggers, orphans, same_values
+from .sqlite_counting import duplicates, orphans, same_values
+from .sqlite_parts import Indexes, mend_indexes, mend_triggers
 from .sqlite_words import in_rows, lower, mentions, quoted
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class _Table:
         yield from self._kept_constraints()
         yield from indexes.outcomes
         triggers = self._of("trigger")
-        yield from mend_triggers(self.there, triggers, is_made_anew=rebuilt)
+        yield from mend_triggers(self.there, triggers, self.task, is_made_anew=rebuilt)
         if rebuilt:
             yield from self._copy(indexes)
         else:
@@ -202,14 +203,17 @@ class _Table:
         part = change.part
         if part is None:
             return None
+        not_yet = {lower(name) for name in self.columns.not_yet_never_null} & mentions(part)
+        if part.kind == "primary-key" and not_yet and "WITHOUT ROWID" in _options(self.wanted):
+            return f"{', '.join(sorted(not_yet))} cannot be NOT NULL yet."
         if part.kind in ("unique", "primary-key") and "columns" in (change.facts or {"columns"}):
-            rows = duplicates(part, self.there, self.task)
+            rows = duplicates(part, self.there, self.task, self.columns.fills)
             return same_values(part, rows) if rows else None
         if part.kind == "check" and mentions(part) & self.columns.both:
             rows = self.task.rows(self.there, f"NOT ({part.facts['expression']})") or 0
             return f"{in_rows(rows)} do not fulfil it: correct them first." if rows else None
         if part.kind == "foreign-key" and (change.is_missing or change.facts & _LEADS_TO):
-            rows = orphans(part, self.there, self.task)
+            rows = orphans(part, self.there, self.task, self.columns.fills)
             return f"{in_rows(rows)} point to nothing: correct them first." if rows else None
         return None
 

@@ -7,7 +7,7 @@ from .environment import (
     ask_environment,
     run_environment,
 )
-from .folder import Folder, Migrations, flask_db_group, open_migrations
+from .folder import Folder, Migrations, environment_in, flask_db_group, open_migrations, revisions_in
 from .writing import (
     StagedRevision,
     remove_written,
@@ -26,11 +26,13 @@ __all__ = [
     "RevisionFailed",
     "StagedRevision",
     "ask_environment",
+    "environment_in",
     "flask_db_group",
     "gives_filter",
     "open_migrations",
     "remove_written",
     "replace_files",
+    "revisions_in",
     "run_environment",
     "stage_revision",
     "staging_area",

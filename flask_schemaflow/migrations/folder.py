@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flask_migrate
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from alembic.util import CommandError, coerce_resource_to_filename
 from flask_migrate import Migrate
 from flask_migrate import cli as migrate_cli
 
@@ -22,7 +24,6 @@ from ..revisions import Revision, circle_in, read_revisions, version_table_writt
 from .written_filters import gives_filter
 
 if TYPE_CHECKING:
-    from alembic.config import Config
     from click import Group
     from flask import Flask
     from flask_sqlalchemy import SQLAlchemy
@@ -112,15 +113,14 @@ class Migrations:
         return script
 
     @property
+    def environment(self) -> EnvironmentContext:
+        """Alembic's environment of this folder, ``env.py`` not run."""
+        return EnvironmentContext(self.config, self.script_directory)
+
+    @property
     def version_folders(self) -> tuple[Path, ...]:
         """The folders that hold the revisions."""
-        script = self.script_directory
-        if script.version_locations:
-            from alembic.util import coerce_resource_to_filename
-
-            locations = map(coerce_resource_to_filename, script.version_locations)
-            return tuple(Path(location).absolute() for location in locations)
-        return (Path(script.dir, "versions").absolute(),)
+        return _version_folders(self.script_directory)
 
     def read_revisions(self) -> tuple[Revision, ...]:
         """Read the revision files without importing them; none where there is no folder. Read-only.
@@ -129,10 +129,7 @@ class Migrations:
         """
         if self.folder is Folder.ABSENT:
             return ()
-        recursive = self.script_directory.recursive_version_locations
-        revisions = read_revisions(self.version_folders, recursive=recursive)
-        _check_parents(revisions)
-        return revisions
+        return _read_revisions(self.script_directory)
 
     def version_table_setting(self, name: str) -> str | None:
         """Say what ``Migrate(…, version_table=…)`` was given, by the argument's name."""
@@ -196,6 +193,41 @@ class Migrations:
         return replace(self, script_location=script_location, version_folder=version_folder)
 
 
+def environment_in(directory: Path) -> EnvironmentContext:
+    """Give Alembic's environment of a migrations folder whose app is not loaded; ``env.py`` is not run.
+
+    :raises ConfigurationError: ``alembic.ini`` is wrong.
+    """
+    file = directory / "alembic.ini"
+    config = Config(str(file) if file.is_file() else None)
+    try:
+        config.set_main_option("script_location", str(directory).replace("%", "%%"))
+        return EnvironmentContext(config, ScriptDirectory.from_config(config))
+    except (CommandError, IniError, KeyError) as error:
+        raise ConfigurationError(f"{file} is wrong: {' '.join(str(error).split())}") from None
+
+
+def revisions_in(directory: Path) -> tuple[Revision, ...]:
+    """Read the revision files of a migrations folder whose app is not loaded. Read-only.
+
+    :raises ConfigurationError: a file is no revision, or names a parent that is not there.
+    """
+    return _read_revisions(environment_in(directory).script)
+
+
+def _read_revisions(script: ScriptDirectory) -> tuple[Revision, ...]:
+    revisions = read_revisions(_version_folders(script), recursive=script.recursive_version_locations)
+    _check_parents(revisions)
+    return revisions
+
+
+def _version_folders(script: ScriptDirectory) -> tuple[Path, ...]:
+    if script.version_locations:
+        locations = map(coerce_resource_to_filename, script.version_locations)
+        return tuple(Path(location).absolute() for location in locations)
+    return (Path(script.dir, "versions").absolute(),)
+
+
 def _check_parents(revisions: tuple[Revision, ...]) -> None:
     ids = {revision.id for revision in revisions}
     names = ids.union(*(revision.branch_labels for revision in revisions))
@@ -204,19 +236,26 @@ def _check_parents(revisions: tuple[Revision, ...]) -> None:
             if parent not in ids:
                 raise ConfigurationError(
                     f"{revision.file} follows revision {parent!r}, which no file has. "
-                    "Restore the missing file from version control."
+                    f"Restore the missing file from version control. {_LOST}"
                 )
         for dependency in revision.depends_on:
             if dependency not in names:
                 raise ConfigurationError(
                     f"{revision.file} depends on {dependency!r}, which no file has. "
-                    "Restore the missing file from version control."
+                    f"Restore the missing file from version control. {_LOST}"
                 )
     circle = circle_in(revisions)
     if circle:
         raise ConfigurationError(
-            f"The revisions follow one another in a circle: {', '.join(circle)}. Correct a down_revision."
+            f"The revisions follow one another in a circle: {', '.join(circle)}. Correct a down_revision. "
+            f"{_LOST}"
         )
+
+
+_LOST = (
+    "If that cannot be done and the revisions have run wherever they should, move them out of the folder; "
+    "then `flask db-adopt --restamp` writes a baseline of what is there."
+)
 
 
 def flask_db_group(app: Flask, db: SQLAlchemy) -> Group:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import flask_migrate
 from alembic import command
 from alembic.script import write_hooks
 from alembic.util import CommandError
@@ -57,7 +58,7 @@ def staging_area(migrations: Migrations, *, several_databases: bool) -> Iterator
             if not (migrations.script_location / TEMPLATE).is_file():
                 raise ConfigurationError(
                     f"{migrations.script_location} has no {TEMPLATE}, which a new revision is written "
-                    "with. Restore it from version control."
+                    f"with. Restore it from version control, or copy {_template_folder() / TEMPLATE}."
                 )
             versions = place / "versions"
             versions.mkdir(parents=True)
@@ -65,6 +66,10 @@ def staging_area(migrations: Migrations, *, several_databases: bool) -> Iterator
         else:
             _init_folder(migrations, place, several_databases=several_databases)
             yield migrations.drafted_in(place, place / "versions")
+
+
+def _template_folder() -> Path:
+    return Path(flask_migrate.__file__).parent / "templates" / "flask"
 
 
 def _init_folder(migrations: Migrations, place: Path, *, several_databases: bool) -> None:

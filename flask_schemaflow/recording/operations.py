@@ -34,12 +34,15 @@ class RecordedOperation:
     """One operation of a revision, in Alembic's own type where it has one.
 
     ``label`` is the operation for people, ``statements`` its SQL, ``line`` where the revision calls it.
+    ``autocommit`` says that it runs in no transaction, ``rebuilt`` that its table is copied to do it.
     """
 
     action: MigrateOperation | Sent | Rebuild
     label: str
     statements: tuple[str, ...]
     line: int | None
+    autocommit: bool = False
+    rebuilt: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,16 @@ import io
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations import Operations
 from alembic.operations.ops import BulkInsertOp, ExecuteSQLOp
-from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.util import load_python_file
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.expression import TextClause
 
@@ -34,15 +35,15 @@ if TYPE_CHECKING:
 
     from alembic.operations.base import AbstractOperations
     from alembic.operations.ops import MigrateOperation
+    from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy import MetaData
     from sqlalchemy.engine import Dialect
 
-    from ..migrations import Migrations
     from ..revisions import Revision
 
 
 def record_revisions(
-    migrations: Migrations,
+    environment: EnvironmentContext,
     revisions: Iterable[Revision],
     keys: tuple[str | None, ...],
     dialect: Dialect,
@@ -52,10 +53,10 @@ def record_revisions(
 
     What fails here and not in a real run is no failure: it is told in ``unseen``.
 
+    :param environment: Alembic's, of the folder.
     :param keys: the binds of the database: a revision with a function for each bind is told the names.
     :param metadata: its naming convention names what the revision leaves unnamed.
     """
-    environment = EnvironmentContext(migrations.config, migrations.script_directory)
     with (
         warnings.catch_warnings(),
         redirect_stdout(io.StringIO()),
@@ -65,6 +66,21 @@ def record_revisions(
     ):
         warnings.simplefilter("ignore")
         return tuple(_recorded(each, keys, dialect, metadata, environment) for each in revisions)
+
+
+def paper_dialect(family: str) -> Dialect:
+    """Give the dialect of an engine to write SQL without a server. Never touches a database."""
+    dialect: Dialect = make_url(_PAPER[family]).get_dialect()()
+    return dialect
+
+
+# The dialect alone is needed, not its driver.
+_PAPER = {
+    "sqlite": "sqlite://",
+    "postgresql": "postgresql+psycopg://",
+    "mariadb": "mariadb+pymysql://",
+    "mysql": "mysql+pymysql://",
+}
 
 
 def _recorded(
@@ -111,6 +127,7 @@ class _Recorder:
         self.operations: list[RecordedOperation] = []
         self.unseen: list[Unseen] = []
         self._statements: list[str] | None = None
+        self._autocommits = False
         self._environment = environment
         options = {"as_sql": True, "literal_binds": True, "target_metadata": metadata}
         self._context = MigrationContext(
@@ -119,7 +136,7 @@ class _Recorder:
         connection: Any = RecordingConnection(dialect, self.sent, self.note)
         impl: Any = self._context.impl
         self._context.connection = impl.connection = connection
-        vars(self._context)["autocommit_block"] = nullcontext
+        vars(self._context)["autocommit_block"] = self.autocommit
         impl._exec = self._executed
         impl.static_output = self._written
         self.op = Operations(self._context)
@@ -150,7 +167,7 @@ class _Recorder:
                 self._statements.append(f"-- INSERT INTO {name}: {len(operation.rows)} rows")
                 return None
             return type(target).invoke(target, operation)
-        except (SQLAlchemyError, NotImplementedError, TypeError) as error:
+        except (SQLAlchemyError, NotImplementedError, TypeError, AssertionError) as error:
             self.note(f"does what cannot be written as SQL ({_in_words(error)})")
             return None
         finally:
@@ -166,9 +183,18 @@ class _Recorder:
             self._add(Sent(element), (text,), self.line())
 
     @contextmanager
+    def autocommit(self) -> Iterator[None]:
+        """Take a block outside of the transaction."""
+        self._autocommits = True
+        try:
+            yield
+        finally:
+            self._autocommits = False
+
+    @contextmanager
     def batch(self, table_name: str, schema: str | None = None, **options: Any) -> Iterator[Any]:
         """Take a batch; what would copy the table is written down and not tried: that needs the table."""
-        line = self.line()
+        line, first = self.line(), len(self.operations)
         manager = Operations.batch_alter_table(self.op, table_name, schema, **options)
         batch: Any = manager.__enter__()
         batch.invoke = partial(self.invoke, batch)
@@ -187,6 +213,7 @@ class _Recorder:
         finally:
             statements, self._statements = tuple(self._statements), None
         if rebuilds:
+            self.operations[first:] = [replace(each, rebuilt=True) for each in self.operations[first:]]
             self._add(Rebuild(TableName(schema, table_name)), statements, line)
         elif statements and self.operations:
             last = self.operations.pop()
@@ -223,7 +250,13 @@ class _Recorder:
     ) -> None:
         label = label_of(action, statements)
         self.operations.append(
-            RecordedOperation(action=action, label=label, statements=statements, line=line)
+            RecordedOperation(
+                action=action,
+                label=label,
+                statements=statements,
+                line=line,
+                autocommit=self._autocommits,
+            )
         )
 
     def _executed(self, construct: Any, *_: Any, **__: Any) -> None:

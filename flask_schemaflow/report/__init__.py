@@ -1,6 +1,7 @@
 """Turn results into text for people and one JSON document for machines."""
 
+from .github import to_github
 from .json_document import to_json
 from .text import to_text, verdict
 
-__all__ = ["to_json", "to_text", "verdict"]
+__all__ = ["to_github", "to_json", "to_text", "verdict"]

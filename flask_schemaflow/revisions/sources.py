@@ -55,12 +55,19 @@ def mentions_app_session(revision: Revision) -> bool:
     )
 
 
-def does_nothing(revision: Revision) -> bool:
-    """Say whether ``upgrade`` provably does nothing, on any database. Read-only."""
+def does_nothing(revision: Revision, bind_keys: Iterable[str | None] | None = None) -> bool:
+    """Say whether ``upgrade`` provably does nothing. Read-only.
+
+    :param bind_keys: on which databases, None for any. It matters only where a revision has a function for
+        each of them, as Flask-Migrate's multi-database template writes.
+    """
     tree = parse_source(revision.file, revision.file.read_text(encoding="utf-8"))
     functions = [
         node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("upgrade")
     ]
+    if bind_keys is not None and any(map(_is_dispatcher, functions)):
+        names = {"upgrade", *(f"upgrade_{key or ''}" for key in bind_keys)}
+        functions = [each for each in functions if each.name in names]
     return (
         bool(functions)
         and all(map(_is_harmless, tree.body))

@@ -46,13 +46,17 @@ def needs_of(recorded: Iterable[RecordedRevision], family: str) -> tuple[Need, .
     """
     found: dict[tuple[str, TableName], Need] = {}
     temporary: set[TableName] = set()
+    dropped: set[TableName] = set()  # another one of the name is the plan's own
     for revision in recorded:
         for operation in revision.operations:
             for sql in _texts(operation):
                 if _CHANGES_RIGHTS.search(sql):
                     return tuple(found.values())
                 for need in _needs(sql, family, temporary):
-                    if need.table not in temporary:
+                    is_own = need.table in temporary or (need.table in dropped and need.right != "CREATE")
+                    if family == "postgresql" and need.right == "DROP":
+                        dropped.add(need.table)
+                    if not is_own:
                         file = str(revision.file)
                         placed = replace(need, revision=revision.revision, file=file, line=operation.line)
                         found.setdefault((need.right, need.table), placed)
@@ -117,7 +121,7 @@ _OF_POSTGRESQL = (
     # What makes a name, an index or a sequence needs the schema as well.
     (
         rf"^ALTER TABLE {_IF}(?:ONLY )?{_TABLE} (?:RENAME TO |ADD (?:CONSTRAINT {_NAME} )?"
-        r"(?:UNIQUE|PRIMARY|EXCLUDE) ?[\sKU(]"
+        r"(?:UNIQUE|PRIMARY KEY|EXCLUDE)\b(?! USING INDEX)"
         rf"|ADD (?:COLUMN )?{_IF}(?!COLUMN ){_NAME} (?:SMALL|BIG)?SERIAL\b)",
         ("CREATE",),
     ),

@@ -15,6 +15,7 @@ from .mysql import DROPS_MEANWHILE, mysql_database
 from .mysql import create_statement as create_mysql_statement
 from .names import mark as database_mark
 from .names import new_name as new_scratch_name
+from .postgresql import connected_to as connected_to_postgresql
 from .postgresql import create_statement as create_postgresql_statement
 from .postgresql import postgresql_database
 from .schemas import lent_schemas
@@ -31,6 +32,7 @@ __all__ = [
     "WAY",
     "NoScratch",
     "Source",
+    "connected_to_postgresql",
     "create_mysql_statement",
     "create_postgresql_statement",
     "database_mark",

@@ -39,7 +39,7 @@ def postgresql_database(source: Source) -> Iterator[Connection]:
         try:
             with uninterrupted(stop_afterwards=True):
                 _create(real, name)
-            with _connected(engine, real, name) as connection:
+            with connected_to(engine, real, name) as connection:
                 yield connection
         finally:
             _drop(engine, real, name)
@@ -54,7 +54,11 @@ def _create(real: Connection, name: str) -> None:
 
 
 @contextmanager
-def _connected(engine: Engine, real: Connection, name: str) -> Iterator[Connection]:
+def connected_to(engine: Engine, real: Connection, name: str) -> Iterator[Connection]:
+    """Connect to a new database, make there what the real one has around its tables, and fence it in.
+
+    :raises NoScratch: it is led elsewhere, or an extension cannot be made.
+    """
     with server_connection(engine, database=name, once=True) as connection:
         there = connection.exec_driver_sql("SELECT current_database()").scalar()
         if there != name:

@@ -1,7 +1,22 @@
 """Prove what mending wrote, and put it on paper: as SQL, or as the body of a revision."""
 
-from .proving import Attempt, Trial, try_scripts
-from .python import as_python
-from .sql import as_sql, comments, stays
+from .dropping import all_drops, telling_what_was_accepted
+from .proving import Attempt, Trial, WayBack, try_scripts
+from .python import as_python, no_way_back, only_on
+from .sql import as_sql, comments, staying, stays
 
-__all__ = ["Attempt", "Trial", "as_python", "as_sql", "comments", "stays", "try_scripts"]
+__all__ = [
+    "Attempt",
+    "Trial",
+    "WayBack",
+    "all_drops",
+    "as_python",
+    "as_sql",
+    "comments",
+    "no_way_back",
+    "only_on",
+    "staying",
+    "stays",
+    "telling_what_was_accepted",
+    "try_scripts",
+]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..drift import find_drift
-from ..errors import ProofFailed
+from ..errors import ProofFailed, Refused
 from ..mending import Script, mend
 from ..scratch import WAY, NoScratch, scratch_databases
 from ..session import sealed
 from ..snapshot import take_snapshot
 from ..survey import only_ours
+from .dropping import all_drops
+from .sql import staying
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -40,11 +42,23 @@ class Attempt:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WayBack:
+    """A script that undoes another one; ``problem`` says why there is none."""
+
+    script: Script = field(default_factory=Script)
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What trying scripts has shown: ``method`` says where, or ``problem`` why they could not be tried."""
+    """What trying scripts has shown: ``method`` says where, or ``problem`` why they could not be tried.
+
+    ``backs`` are the ways back, by bind key, where they were asked for.
+    """
 
     method: str = ""
     problem: str = ""
+    backs: Mapping[BindKey, WayBack] = field(default_factory=dict)
 
     @property
     def proved(self) -> bool:
@@ -52,13 +66,17 @@ class Trial:
         return not self.problem
 
 
-def try_scripts(survey: Survey, attempts: Mapping[BindKey, Attempt], begin: Begin | None) -> Trial:
+def try_scripts(
+    survey: Survey, attempts: Mapping[BindKey, Attempt], begin: Begin | None, *, and_back: bool = False
+) -> Trial:
     """Run scripts on scratch databases. Never touches the real databases.
 
     :param begin: makes what the scripts begin with; None: it is built by statements of mending's own, which
         counts only where it is then exactly that.
+    :param and_back: write and try ways back too.
     :raises ProofFailed: a script fails, or leads to something else.
     """
+    backs: dict[BindKey, WayBack] = {}
     sources = {bind.key: bind.source for bind in survey.binds if bind.key in attempts or begin is not None}
     try:
         with scratch_databases(sources) as scratches:
@@ -71,7 +89,10 @@ def try_scripts(survey: Survey, attempts: Mapping[BindKey, Attempt], begin: Begi
                     if problem:
                         return Trial(problem=problem)
                     trying.run(attempt)
-            return Trial(method=", ".join(sorted({each.info[WAY] for each in scratches.values()})))
+                    if and_back:
+                        backs[key] = trying.way_back(attempt)
+            method = ", ".join(sorted({each.info[WAY] for each in scratches.values()}))
+            return Trial(method=method, backs=backs)
     except NoScratch as error:
         return Trial(problem=error.message)
 
@@ -89,7 +110,7 @@ class _Trying:
         script = mend(self._structure(wanted), wanted)
         try:
             self._execute(script)
-        except DBAPIError as error:
+        except (DBAPIError, Refused) as error:
             return f"what the database has cannot be made again on scratch: {_reason(error)}"
         left = _structural(find_drift(wanted, self._structure(wanted), "the database", of="scratch"))
         return f"what the database has cannot be made again on scratch: {left[0].message}" if left else ""
@@ -121,6 +142,20 @@ class _Trying:
                 findings=left,
             )
 
+    def way_back(self, attempt: Attempt) -> WayBack:
+        """Write what undoes a script that has run, and run it; what the script has added is dropped."""
+        reached = self._structure(attempt.before, attempt.after)
+        drops = all_drops(attempt.before, reached)
+        script = mend(reached, attempt.before, accepted=drops, source="what was before")
+        left = staying(script)
+        if left:
+            return WayBack(problem=f"{left[0].message} {left[0].hint}")
+        try:
+            self.run(Attempt(before=reached, after=attempt.before, script=script))
+        except ProofFailed as error:
+            return WayBack(problem=error.message)
+        return WayBack(script=script)
+
     def _structure(self, *made: Snapshot) -> Snapshot:
         there = take_snapshot(self.scratch)
         return only_ours(there, self.survey.states[self.key].ours_with(*made))
@@ -134,6 +169,8 @@ def _structural(found: tuple[Drift, ...]) -> tuple[Drift, ...]:
     return tuple(each for each in found if each.structural)
 
 
-def _reason(error: DBAPIError) -> str:
+def _reason(error: DBAPIError | Refused) -> str:
+    if isinstance(error, Refused):
+        return error.message
     statement = " ".join((error.statement or "").split())
     return f"{' '.join(str(error.orig).split()).rstrip('.')} ({statement[:200]})"

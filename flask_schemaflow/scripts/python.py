@@ -28,3 +28,19 @@ def _blocks(script: Script, dialect: Dialect) -> Iterator[str]:
             yield from comments([write_statements([statement], dialect)], "#")
     if not script.statements:
         yield "pass"
+
+
+def only_on(family: str, body: str) -> str:
+    """Keep a body to one engine, where the revisions run on others too."""
+    if body == "pass":
+        return body
+    names = ("mariadb", "mysql") if family in ("mariadb", "mysql") else (family,)
+    test = f"== {names[0]!r}" if len(names) == 1 else f"in {names!r}"
+    inner = body.replace("\n", "\n    ")
+    return f"if op.get_context().dialect.name {test}:\n    {inner}"
+
+
+def no_way_back(problem: str) -> str:
+    """Write what a downgrade does that cannot be done."""
+    text = f"There is no way back by this revision, restore a backup: {problem}"
+    return f"raise RuntimeError({text!r})"

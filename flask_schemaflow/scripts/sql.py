@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..drift import Drift
     from ..mending import Script
 
 
@@ -30,11 +31,16 @@ def _lines(script: Script, family: str) -> Iterator[str]:
     yield from comments(stays(script))
 
 
+def staying(script: Script) -> tuple[Drift, ...]:
+    """Give what the script leaves as it is, and what decides equality; each has the reason as its hint."""
+    return tuple(each for each in (*script.kept, *script.unmended) if each.structural)
+
+
 def stays(script: Script) -> Iterator[str]:
     """Say what the script leaves as it is, and why."""
-    for kept in (True, False):
-        for each in script.kept if kept else script.unmended:
-            yield f"{'stays' if kept else 'not mended'}: {each.key}: {each.hint or each.message}"
+    for each in staying(script):
+        how = "stays" if each in script.kept else "not mended"
+        yield f"{how}: {each.key}: {each.hint or each.message}"
 
 
 def comments(texts: Iterable[str], mark: str = "--") -> Iterator[str]:

@@ -87,7 +87,7 @@ def _not_mended(survey: Survey, key: BindKey) -> str:
     """Say why a database is not at its revision; empty if it is."""
     state = survey.states[key]
     if state.state not in (State.BEHIND, State.CURRENT) or not state.versions:
-        return f"Its state is {state.state.value}."
+        return f"Its state is {state.state.value}: `flask db-adopt --restamp` proves which revision it is at."
     try:
         expected = structure_at(survey, [key], state.versions)[key]
     except Refused as error:

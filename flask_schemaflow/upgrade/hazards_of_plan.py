@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 
 from ..errors import HazardsFound
 from ..findings import Finding, Severity
-from ..hazards import CODES, Acceptances, Hazard, Structures, find_hazards, find_table, rebuilt_tables
-from ..probes import ALL, Answer, Question, ask
+from ..hazards import (
+    CODES,
+    DUPLICATE,
+    Acceptances,
+    Hazard,
+    Structures,
+    find_hazards,
+    find_table,
+    rebuilt_tables,
+)
+from ..probes import ALL, Answer, Question, ask, volatile_functions
 from ..recording import RecordedRevision, record_revisions
 from ..session import database_exists
 from ..snapshot import Snapshot
@@ -93,7 +102,8 @@ def _recorded(run: Run, bind: Bind, plan: Plan) -> tuple[RecordedRevision, ...]:
     by_id = {revision.id: revision for revision in run.survey.revisions}
     revisions = [by_id[step.revision] for step in plan.steps]
     keys = tuple(each.key for each in bind.members)
-    return record_revisions(run.survey.migrations, revisions, keys, bind.engine.dialect, bind.metadata)
+    environment = run.survey.migrations.environment
+    return record_revisions(environment, revisions, keys, bind.engine.dialect, bind.metadata)
 
 
 def _note_in_plan(run: Run, bind: Bind, recorded: Iterable[RecordedRevision]) -> None:
@@ -122,8 +132,10 @@ def _hazards(
     run: Run, bind: Bind, recorded: tuple[RecordedRevision, ...], expectation: Expectation, end: float
 ) -> Iterator[Hazard]:
     structures = _structures(run, bind, recorded, expectation)
-    hazards = tuple(dict.fromkeys(find_hazards(recorded, structures)))
-    answers = _answers(bind, hazards, structures, end)
+    found = dict.fromkeys(find_hazards(recorded, structures))
+    # A part of what is resumed is in already, and is not run again.
+    hazards = tuple(each for each in found if bind.key not in run.opened or each.code != DUPLICATE)
+    answers = _answers(run, bind, hazards, structures, end)
     notes = {each.revision: Acceptances(each.file) for each in recorded}
     named = {*run.options.accept, *run.survey.settings.accept}
 
@@ -132,7 +144,8 @@ def _hazards(
 
     for hazard, answer in zip(hazards, answers, strict=True):
         if not (hazard.only_with_rows and answer is not None and answer.rows == 0):
-            yield hazard.weighed(answer, run.survey.settings.fail_on, is_accepted)
+            settings = run.survey.settings
+            yield hazard.weighed(answer, settings.fail_on, is_accepted, small=settings.small_table_rows)
 
 
 def _structures(
@@ -149,12 +162,27 @@ def _structures(
         each.revision: point for each, point in zip(recorded, points, strict=False) if point is not None
     }
     return Structures(
-        family=bind.family, real=real, default_schema=look.default_schema, before=before, after=after
+        family=bind.family,
+        real=real,
+        default_schema=look.default_schema,
+        before=before,
+        after=after,
+        volatile=_volatile(bind, recorded),
     )
 
 
+def _volatile(bind: Bind, recorded: tuple[RecordedRevision, ...]) -> frozenset[str] | None:
+    """Ask PostgreSQL which functions are volatile, where a column is added with a default."""
+    adds = any(
+        "DEFAULT" in sql.upper() for each in recorded for do in each.operations for sql in do.statements
+    )
+    if bind.family != "postgresql" or not adds:
+        return None
+    return volatile_functions(bind.engine)
+
+
 def _answers(
-    bind: Bind, hazards: tuple[Hazard, ...], structures: Structures, end: float
+    run: Run, bind: Bind, hazards: tuple[Hazard, ...], structures: Structures, end: float
 ) -> tuple[Answer | None, ...]:
     """Ask what is to be asked; a table that is not there yet has no row."""
     asked = {
@@ -162,7 +190,7 @@ def _answers(
         for each in hazards
         if each.question is not None and _is_there(each.question, structures)
     }
-    given = dict(zip(asked, _asked(bind, asked.values(), end), strict=True))
+    given = dict(zip(asked, _asked(run, bind, asked.values(), end), strict=True))
     nothing = Answer(0, 0)
     return tuple(None if each.question is None else given.get(id(each), nothing) for each in hazards)
 
@@ -174,11 +202,12 @@ def _is_there(question: Question, structures: Structures) -> bool:
     )
 
 
-def _asked(bind: Bind, questions: Iterable[Question], end: float) -> tuple[Answer | None, ...]:
+def _asked(run: Run, bind: Bind, questions: Iterable[Question], end: float) -> tuple[Answer | None, ...]:
     questions = tuple(questions)
     if not questions or not database_exists(bind.engine):
         return tuple(Answer(0, 0) for _ in questions)
-    return ask(bind.engine, questions, together=end - time.monotonic())
+    small = run.survey.settings.small_table_rows
+    return ask(bind.engine, questions, small=small, together=end - time.monotonic())
 
 
 def _leftovers(run: Run, bind: Bind, recorded: tuple[RecordedRevision, ...], end: float) -> Iterator[Finding]:
@@ -188,7 +217,7 @@ def _leftovers(run: Run, bind: Bind, recorded: tuple[RecordedRevision, ...], end
     rebuilt = {name for each in recorded for name in rebuilt_tables(each)}
     named = {*run.options.accept, *run.survey.settings.accept}
     yield from leftover_tables(
-        look.snapshot, rebuilt, bind.target, lambda questions: _asked(bind, questions, end), named
+        look.snapshot, rebuilt, bind.target, lambda questions: _asked(run, bind, questions, end), named
     )
 
 

@@ -237,10 +237,10 @@ def _broken(
 def _problem(bind: Bind, versions: tuple[str, ...], entries: Entries, why: str, rest: tuple[str, ...]) -> str:
     revision = entries[0].revision
     ways = (
-        f"Run what is left of it by hand and `flask db stamp {revision}`"
+        f"Run what is left of it by hand and `flask db-adopt --restamp {revision}`, which proves it"
         if why
         else f"Mend what stopped it, and `flask db-safe-upgrade --resume` goes on with it; or run what is "
-        f"left of it by hand and `flask db stamp {revision}`"
+        f"left of it by hand and `flask db-adopt --restamp {revision}`, which proves it"
     )
     left = f" Left of it: {'; '.join(rest)}." if rest and why else ""
     return (

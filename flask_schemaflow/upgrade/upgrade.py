@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..drift import check_accepted
 from ..errors import ConfigurationError, UnadoptableState
-from ..matching import revision_of
+from ..matching import find_equal
 from ..plan import Plan, make_plan
 from ..preflight import OF_SERVERS, check_reachable, check_servers
 from ..refusals import REASONS, check_covered, check_search_path
@@ -193,8 +193,8 @@ def _find_revisions(
     if not keys:
         return {}
     notify("Searching   which revision the structure of the database equals")
-    revision = revision_of(survey, keys, search_time=options.search_time, accepted=_accepted(survey, options))
-    return dict.fromkeys(keys, revision)
+    accepted = _accepted(survey, options)
+    return dict(find_equal(survey, keys, search_time=options.search_time, accepted=accepted).revisions)
 
 
 def _ids_to_note(plans: Mapping[BindKey, Plan], stamps: Mapping[BindKey, str]) -> dict[BindKey, list[str]]:

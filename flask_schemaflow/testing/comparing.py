@@ -1,0 +1,102 @@
+"""Compare what the models say with what the revisions make."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from .warned import warnings_told
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from ..discovery import Bind
+    from ..snapshot import Snapshot
+
+
+def assert_models_match_revisions(app: Flask) -> None:
+    """Fail unless the revisions make exactly what the app's models say.
+
+    Runs the revisions and ``create_all`` on scratch databases and compares what the engine's catalogs tell.
+    Never touches the app's databases. Counts the models that the app has imported.
+
+    :raises AssertionError: they differ; the message has each difference.
+    :raises SchemaFlowError: a revision fails, or there is no scratch database.
+    """
+    __tracebackhide__ = True
+    with app.app_context(), warnings_told():
+        differences = _differences(app)
+    if differences:
+        listed = "\n".join(f"  {each}" for each in differences)
+        raise AssertionError(
+            "The models say something else than what the revisions make (the database in these lines is one "
+            f"that the revisions made). `flask db migrate` writes what is missing.\n{listed}"
+        )
+
+
+def _differences(app: Flask) -> list[str]:
+    # Alembic is imported here, when a test asks.
+    from sqlalchemy import MetaData
+
+    from ..discovery import Bind, registered_db
+    from ..drift import find_drift
+    from ..migrations import open_migrations
+    from ..proof import replay
+    from ..revisions import concerns, heads_of
+    from ..survey import find_version_tables
+
+    db = registered_db(app)
+    own = getattr(app.extensions.get("schemaflow"), "metadata", None)
+    metadatas = dict(db.metadatas) if own is None else {**db.metadatas, None: own}
+    binds = [
+        Bind(key=key, engine=engine, metadata=metadatas.get(key, MetaData()))
+        for key, engine in db.engines.items()
+    ]
+    migrations = open_migrations(app, db)
+    revisions = migrations.read_revisions()
+    tables = find_version_tables(migrations, binds)
+    counting = [
+        bind for bind in binds if bind.metadata.tables or any(concerns(each, bind.key) for each in revisions)
+    ]
+    made = replay(
+        migrations,
+        binds,
+        heads_of(revisions),
+        # Whether its schema is the default one is not known before the app has connected.
+        {key: table.tables(None) | table.tables(table.schema) for key, table in tables.items()},
+        required=[bind.key for bind in counting if any(concerns(each, bind.key) for each in revisions)],
+    )
+    patterns = _foreign(app)
+    return [
+        f"{each.code}:{each.subject}: {each.message}"
+        for bind in counting
+        for each in find_drift(
+            _without(_of_models(bind), patterns), _without(made[bind.key], patterns), "The models"
+        )
+        if each.structural
+    ]
+
+
+def _foreign(app: Flask) -> tuple[str, ...]:
+    """Give the patterns of tables that are nobody's business."""
+    from ..config import read_setting
+
+    patterns: tuple[str, ...] = read_setting("foreign_tables", app.config, os.environ)
+    return patterns
+
+
+def _of_models(bind: Bind) -> Snapshot:
+    """Give what ``create_all`` makes on scratch."""
+    from ..baseline import create_all_on
+    from ..proof import made_on
+    from ..scratch import scratch_database
+    from ..session import sealed
+
+    with scratch_database(bind.source, ours=bind.is_plain) as scratch, sealed():
+        create_all_on(bind.metadata, scratch)
+        return made_on(scratch)
+
+
+def _without(snapshot: Snapshot, patterns: tuple[str, ...]) -> Snapshot:
+    return snapshot.where(lambda each: not any(fnmatchcase(each.name, pattern) for pattern in patterns))

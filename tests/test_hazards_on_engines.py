@@ -1,0 +1,272 @@
+"""Each hazard on the real engines: the bad example does what is said of it, the good one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from hazard_cases import BAD, GOOD, Bad, Good, body, setup
+from recorders import HEAD, Recorder
+from servers import EMPTY
+
+from flask_schemaflow.hazards import CODES, KINDS, Hazard, Structures, find_hazards, find_table
+from flask_schemaflow.probes import Answer, ask, volatile_functions
+from flask_schemaflow.snapshot import Snapshot, take_snapshot
+
+STOPS = ("destructive", "data-dependent", "failing", "blocking")
+CLASSES = {each.code: {*each.classes} for each in KINDS}
+SMALL = 3  # each table has four rows
+
+
+class Place:
+    """A database with the same few tables for every case."""
+
+    def __init__(self, family: str, url: str, recorder: Recorder) -> None:
+        self.family, self.recorder = family, recorder
+        self.engine = sa.create_engine(url, poolclass=sa.NullPool)
+
+    def fill(self, text: str) -> None:
+        """Make anew the tables that a text speaks of."""
+        if self.family == "sqlite":
+            Path(str(self.engine.url.database)).unlink(missing_ok=True)
+        with self.engine.begin() as connection:
+            EMPTY.get(self.family, lambda _: None)(connection)
+            for statement in setup(self.family, text):
+                connection.exec_driver_sql(statement)
+
+    def weighed(self, text: str) -> tuple[Hazard, ...]:
+        """Find hazards, asked of the rows."""
+        with self.engine.connect() as connection:
+            real = take_snapshot(connection)
+            schema = connection.dialect.default_schema_name
+        volatile = volatile_functions(self.engine) if self.family == "postgresql" else None
+        structures = Structures(family=self.family, real=real, default_schema=schema, volatile=volatile)
+        found = find_hazards([self.recorder.record(*body(text).split("\n"), family=self.family)], structures)
+        answers = [self.answer(each, structures) for each in found]
+        return tuple(
+            each.weighed(answer, STOPS, lambda _: False, small=SMALL)
+            for each, answer in zip(found, answers, strict=True)
+        )
+
+    def answer(self, hazard: Hazard, structures: Structures) -> Answer | None:
+        if hazard.question is None:
+            return None
+        if find_table(structures.real, hazard.question.table, structures) is None:
+            return Answer(0, 0)
+        return ask(self.engine, [hazard.question], small=SMALL)[0]
+
+    def run(self, connection: sa.Connection, text: str, at_its_end: Callable[[], None]) -> None:
+        """Run a revision's body as Alembic does; look just before the commit."""
+        context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
+        with context.begin_transaction(_per_migration=True):
+            exec(text, {"op": Operations(context), "sa": sa})
+            at_its_end()
+
+
+@pytest.fixture(scope="module")
+def places(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Place]]:
+    recorder = Recorder(tmp_path_factory.mktemp("recorder"))
+    made: dict[str, Place] = {}
+    servers = {}
+    for family in ("postgresql", "mariadb"):
+        server = sa.create_engine(request.getfixturevalue(f"{family}_server"), isolation_level="AUTOCOMMIT")
+        name = f"sf_hazards_{tmp_path_factory.getbasetemp().name.replace('-', '_')}_{id(server)}"
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        servers[family] = server, name
+        made[family] = Place(
+            family, server.url.set(database=name).render_as_string(hide_password=False), recorder
+        )
+    made["sqlite"] = Place("sqlite", f"sqlite:///{tmp_path_factory.mktemp('place')}/x.db", recorder)
+    yield made
+    for family, (server, name) in servers.items():
+        made[family].engine.dispose()
+        with server.connect() as connection:
+            connection.exec_driver_sql(
+                f"DROP DATABASE {name}{' WITH (FORCE)' if family == 'postgresql' else ''}"
+            )
+        server.dispose()
+    made["sqlite"].engine.dispose()
+
+
+def name_of(case: tuple[str, Bad | Good]) -> str:
+    family, each = case
+    return f"{family}-{each.key if isinstance(each, Bad) else each.code}"
+
+
+@pytest.mark.parametrize("case", [(f, bad) for bad in BAD for f in bad.families], ids=name_of)
+def test_a_bad_example_is_found_and_does_what_is_said(
+    case: tuple[str, Bad], places: dict[str, Place]
+) -> None:
+    """It is found with its weight and its rows, and the real engine fails, locks, rewrites or loses."""
+    family, bad = case
+    place = places[family]
+    place.fill(f"{bad}")
+
+    found = place.weighed(bad.body)
+
+    (hazard,) = [each for each in found if each.key == bad.key]
+    assert hazard.severity.value == bad.weight, hazard
+    assert bad.says in hazard.message
+    with place.engine.connect() as connection:
+        did = Doing(place, connection, bad.body, asserting=bad.does == "copies")
+        assert did.is_so(bad.does), (bad.does, did.error)
+
+
+@pytest.mark.parametrize("case", [(f, good) for good in GOOD for f in good.families], ids=name_of)
+def test_a_good_example_is_let_through_and_does_no_harm(
+    case: tuple[str, Good], places: dict[str, Place]
+) -> None:
+    """Nothing stops it, and it runs without what the bad one does."""
+    family, good = case
+    place = places[family]
+    place.fill(good.body)
+
+    found = place.weighed(good.body)
+
+    assert [each for each in found if each.severity.value == "error"] == []
+    warned = [each.code for each in found if each.severity.value == "warning"]
+    assert good.code not in warned or CLASSES[good.code] & {*STOPS}
+    with place.engine.connect() as connection:
+        did = Doing(place, connection, good.body, asserting=good.never == "copies")
+        assert did.error is None
+        assert not good.never or not did.is_so(good.never)
+
+
+class Doing:
+    """What a body did to an engine."""
+
+    def __init__(self, place: Place, connection: sa.Connection, text: str, *, asserting: bool) -> None:
+        self.place, self.connection, self.body = place, connection, body(text)
+        self.error: Exception | None = None
+        self.before = self.files()
+        self.locks: list[tuple[str, str]] = []
+        self.told: list[str] = []
+        if place.family == "postgresql":
+            connection.exec_driver_sql("SET client_min_messages = debug1")
+            raw: Any = connection.connection.dbapi_connection
+            raw.add_notice_handler(lambda notice: self.told.append(str(notice.message_primary)))
+        connection.commit()
+        self.refused = False
+        try:
+            if not asserting or self._refuses():
+                place.run(connection, self.body, self.look)
+        except (sa.exc.DBAPIError, NotImplementedError) as error:
+            self.error = error
+            connection.rollback()
+
+    def _refuses(self) -> bool:
+        """Run the statements as ones that must not copy (1845, 1846: nothing is changed then)."""
+        recorded = self.place.recorder.record(*self.body.split("\n"), family=self.place.family)
+        for sql in (sql for each in recorded.operations for sql in each.statements):
+            online = ", ALGORITHM=INPLACE, LOCK=NONE" if sql.startswith("ALTER") else ""
+            try:
+                self.connection.exec_driver_sql(f"{sql}{online}")
+            except sa.exc.DBAPIError as error:
+                number: int = getattr(error.orig, "args", (0,))[0]
+                self.refused = number in (1845, 1846)
+                return True
+        return False
+
+    def look(self) -> None:
+        """See what is locked."""
+        if self.place.family == "postgresql":
+            rows = self.connection.exec_driver_sql(
+                "SELECT relname, mode FROM pg_locks JOIN pg_class ON pg_class.oid = relation "
+                "WHERE pid = pg_backend_pid()"
+            )
+            self.locks += [tuple(row) for row in rows]
+
+    def files(self) -> dict[str, int]:
+        if self.place.family != "postgresql":
+            return {}
+        rows = self.connection.exec_driver_sql("SELECT relname, pg_relation_filenode(oid) FROM pg_class")
+        return dict(tuple(row) for row in rows)
+
+    def is_so(self, what: str) -> bool:
+        """Say whether the body did this."""
+        verb, _, rest = what.partition(" ")
+        return bool(getattr(self, verb)(rest))
+
+    def fails(self, _: str) -> bool:
+        return self.error is not None
+
+    def runs(self, _: str) -> bool:
+        return self.error is None
+
+    def gives(self, rest: str) -> bool:
+        query, _, value = rest.rpartition(" = ")
+        return self.error is None and str(self.connection.exec_driver_sql(query).scalar()) == value
+
+    def rewrites(self, table: str) -> bool:
+        return self.place.family == "postgresql" and self.files()[table] != self.before[table]
+
+    def locks_table(self, rest: str) -> bool:
+        return tuple(rest.split()) in self.locks
+
+    def scans(self, table: str) -> bool:
+        """Say whether PostgreSQL looked through all rows of a table, which it tells at this level."""
+        return any(f'verifying table "{table}"' in each for each in self.told)
+
+    def copies(self, _: str) -> bool:
+        """Say whether MariaDB refused to do it beside those who write."""
+        return self.refused
+
+
+def test_an_old_server_makes_corrupt_indexes(places: dict[str, Place]) -> None:
+    """CONCURRENTLY is destructive on PostgreSQL 14.0 to 14.3, and on no other."""
+    text = "with op.get_context().autocommit_block(): op.create_index('ix', 't', ['a'], postgresql_concurrently=True)"
+    recorded = places["postgresql"].recorder.record(text, family="postgresql")
+    for version, codes in (((14, 3), ["index-corruption-pg14"]), ((14, 4), []), ((13, 9), [])):
+        real = Snapshot(family="postgresql", server_version=version)
+        found = find_hazards([recorded], Structures(family="postgresql", real=real))
+        assert [each.code for each in found if "destructive" in each.classes] == codes
+
+
+@pytest.mark.parametrize(
+    ("head", "back", "codes"),
+    [
+        ("", "op.drop_table('t')", []),
+        ("", "pass", ["irreversible-migration"]),
+        ("from shopmodels import User\n", "op.drop_table('t')", ["app-model-import-in-migration"]),
+        ("import shopmodels.user\n", "op.drop_table('t')", ["app-model-import-in-migration"]),
+        ("from shoptypes import Money\n", "op.drop_table('t')", []),
+    ],
+)
+def test_the_file_itself_is_looked_at(tmp_path: Path, head: str, back: str, codes: list[str]) -> None:
+    """A way back that does nothing, and imports of models, are told."""
+    recorder = Recorder(tmp_path)
+    (tmp_path / "shoptypes.py").write_text("class Money: pass\n")
+    (tmp_path / "shopmodels").mkdir()
+    for name in ("__init__", "user"):
+        (tmp_path / "shopmodels" / f"{name}.py").write_text(
+            "class User(db.Model):\n    __tablename__ = 'user'\n"
+        )
+    up = "def upgrade():\n    op.create_table('t', sa.Column('a', sa.Integer()))"
+    recorded = recorder.record_source(f"{HEAD}{head}\n\n{up}\n\n\ndef downgrade():\n    {back}\n")
+
+    found = find_hazards([recorded], Structures(family="sqlite", real=Snapshot(family="sqlite")))
+
+    assert [each.code for each in found if each.code != "uninspectable-operation"] == codes
+
+
+def test_every_code_has_both_examples() -> None:
+    """No rule is without a bad and a good one; those of files and old servers are above."""
+    elsewhere = {
+        "sqlite-recreate-lost-objects",
+        "sqlite-recreate-cascade-delete",
+        "uninspectable-operation",
+        "index-corruption-pg14",
+        "irreversible-migration",
+        "app-model-import-in-migration",
+    }
+
+    assert {each.key.partition(":")[0] for each in BAD} == set(CODES) - elsewhere
+    assert {each.code for each in GOOD} == set(CODES) - elsewhere

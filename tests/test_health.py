@@ -1,0 +1,208 @@
+"""``is_current()`` and ``require_current()``: whether the databases fit the code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from anyshop import Shop, adopted_shop, open_shop
+from projects import Project
+
+ADD_SIZE = "op.add_column('item', sa.Column('size', sa.Integer()))"
+ASK = """
+import json, sys
+import sqlalchemy as sa
+import flask_schemaflow
+from flask_schemaflow import NotCurrent, is_current, require_current
+from app import app, db
+
+sent = []
+with app.app_context():
+    for engine in db.engines.values():
+        sa.event.listen(engine, "before_cursor_execute", lambda c, cursor, sql, *rest: sent.append(sql))
+    try:
+        answers = [is_current(), is_current(if_ahead=False)]
+        sent.clear()
+        is_current()
+        queries, message = len(sent), None
+        require_current()
+    except (flask_schemaflow.SchemaFlowError) as error:
+        message = f"{type(error).__name__}: {error}"
+heavy = {"alembic", "flask_migrate", "mako", "rich", "sqlglot"}
+loaded = sorted(heavy & {name.partition(".")[0] for name in LOADED(sys.modules)})
+print(json.dumps([answers, queries, message, loaded]))
+"""
+
+
+def ask(shop: Shop, **environment: str) -> tuple[list[bool], int, str | None]:
+    """Ask in a process of its own, as a web worker would; without Alembic."""
+    # What the process that was forked had loaded does not count.
+    program = "import sys\nbefore = set(sys.modules)\nfor name in before:\n    if name.partition('.')[0] in"
+    program += " {'alembic', 'flask_migrate', 'mako', 'rich', 'sqlglot'}:\n        del sys.modules[name]\n"
+    ended = shop.project.python(program + ASK.replace("LOADED(sys.modules)", "sys.modules"), **environment)
+    answers, queries, message, loaded = json.loads(ended.stdout.splitlines()[-1])
+    assert loaded == []
+    return answers, queries, message
+
+
+def test_current_behind_ahead_and_unknown(project: Project, any_database: str) -> None:
+    """With one query once it is current; ahead counts by the history only, and as it is asked for."""
+    shop = adopted_shop(project, any_database)
+    assert ask(shop) == ([True, True], 1, None)
+
+    shop.add("second", "first", ADD_SIZE)
+    answers, queries, message = ask(shop)
+    assert (answers, queries) == ([False, False], 1)
+    assert message is not None
+    assert message.startswith("NotCurrent: ")
+    assert message.endswith(" is at first, and this code needs second: run `flask db-safe-upgrade`.")
+
+    assert shop.upgrade().code == 0
+    assert ask(shop) == ([True, True], 1, None)
+
+    (project.path / "migrations" / "versions" / "second.py").unlink()
+    assert ask(shop) == ([True, False], 2, None)
+    shop.execute("UPDATE alembic_version SET version_num = 'other'")
+    answers, _, message = ask(shop)
+    assert answers == [False, False]
+    assert "which neither this code nor the history of the database knows" in str(message)
+
+
+def test_what_is_never_current(project: Project, any_database: str) -> None:
+    """Never adopted; an open failure; tables that are gone."""
+    shop = adopted_shop(project, any_database)
+    shop.execute("UPDATE schemaflow_history SET outcome = 'broken'")
+    answers, _, message = ask(shop)
+    assert answers == [False, False]
+    assert "is broken since its last upgrade" in str(message)
+
+    shop.execute("UPDATE schemaflow_history SET outcome = 'done'", "DELETE FROM alembic_version")
+    assert ask(shop)[0] == [False, False]
+
+    shop.execute("INSERT INTO alembic_version VALUES ('first')", "DROP TABLE item")
+    assert ask(shop)[0] == [False, False]
+
+
+def test_without_a_history(project: Project, any_database: str) -> None:
+    """Upgraded by ``flask db upgrade``: it is looked for before it is read, so that no query fails twice."""
+    shop = adopted_shop(project, any_database)
+    shop.execute("DROP TABLE schemaflow_history")
+
+    answers, queries, message = ask(shop)
+
+    assert (answers, message) == ([True, True], None)
+    assert queries <= 3
+
+
+def test_a_server_that_does_not_answer(project: Project, postgresql: str) -> None:
+    """Not current for a probe; for a worker that starts it says why."""
+    shop = adopted_shop(project, postgresql)
+    away = "postgresql+psycopg://postgres:secret@127.0.0.1:9/none"
+
+    answers, _, message = ask(shop, DATABASE=away)
+
+    assert answers == [False, False]
+    assert str(message).startswith("Busy: postgresql+psycopg://postgres:***@127.0.0.1:9/none does not answer")
+
+
+MULTIDB = """
+    from flask import Flask
+    from flask_migrate import Migrate
+    from flask_sqlalchemy import SQLAlchemy
+
+    from flask_schemaflow import SchemaFlow
+
+    app = Flask(__name__, instance_path={folder!r})
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///main.db"
+    app.config["SQLALCHEMY_BINDS"] = {{"stats": "sqlite:///stats.db", "others": "sqlite:///others.db"}}
+    db = SQLAlchemy(app)
+    Migrate(app, db)
+    SchemaFlow(app, db)
+
+
+    class Item(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+
+
+    class Hit(db.Model):
+        __bind_key__ = "stats"
+        id = db.Column(db.Integer, primary_key=True)
+"""
+
+
+def test_every_database_counts_that_should_have_tables(project: Project, tmp_path: Any) -> None:
+    """One that is behind is enough; one without models and revisions is nobody's; folders as alembic.ini says."""
+    project.write("app.py", MULTIDB.format(folder=str(tmp_path)))
+    project.create_all()
+    assert project.flask("db", "init", "--multidb").code == 0
+    ini = project.path / "migrations" / "alembic.ini"
+    text = ini.read_text().replace("[alembic]", "[alembic]\nversion_locations = %(here)s/a, %(here)s/b", 1)
+    ini.write_text(text.replace("path_separator", "# path_separator"))
+    for name in "ab":
+        (project.path / "migrations" / name).mkdir()
+    adopted = project.adopt("--rev-id", "first")
+    assert adopted.code == 0, adopted.stderr
+    shop = Shop(project, f"sqlite:///{tmp_path}/stats.db")
+    ask_here = ASK.replace("LOADED(sys.modules)", "()")
+
+    answers, _, message, _ = json.loads(project.python(ask_here).stdout)
+    assert (answers, message) == ([True, True], None)
+
+    shop.execute("DELETE FROM alembic_version")
+    answers, _, message, _ = json.loads(project.python(ask_here).stdout)
+    assert answers == [False, False]
+    assert "stats.db has no revision" in message
+
+
+def test_several_heads(project: Project, tmp_path: Any) -> None:
+    """Whoever lives with two heads is current at both, and not at one; db-status says the same."""
+    shop = adopted_shop(project, f"sqlite:///{tmp_path}/shop.db")
+    shop.add("second", "first", ADD_SIZE)
+    shop.add("other", "first")
+    assert project.flask("db", "upgrade", "second").code == 0
+    assert (ask(shop)[0], project.flask("db-status", "--check").code) == ([False, False], 3)
+
+    assert project.flask("db", "upgrade", "heads").code == 0
+
+    assert ask(shop)[0] == [True, True]
+    ended = project.flask("db-status", "--check")
+    assert (ended.code, ended.verdict) == (0, "Current: at other, second."), ended.stderr
+
+
+REQUIRES = """
+
+import flask_schemaflow
+
+with app.app_context():
+    flask_schemaflow.require_current()
+"""
+
+
+def test_commands_load_an_app_that_requires_it(project: Project, tmp_path: Any) -> None:
+    """The upgrade runs, though the app refuses to start before it."""
+    shop = adopted_shop(project, f"sqlite:///{tmp_path}/shop.db")
+    with (project.path / "app.py").open("a") as file:
+        file.write(REQUIRES)
+    shop.add("second", "first", ADD_SIZE)
+    refused = project.write(
+        "start.py", "try:\n    import app\nexcept Exception as error:\n    print(type(error).__name__)\n"
+    )
+    assert project.python(refused.read_text()).stdout == "NotCurrent\n"
+
+    assert project.flask("db", "current").code == 0
+    upgraded = shop.upgrade()
+
+    assert upgraded.code == 0, upgraded.stderr
+    assert project.python("import app\n").stdout == ""
+
+
+def test_without_a_migrations_folder(project: Project, tmp_path: Any) -> None:
+    """It is an error of the set-up, and no answer."""
+    open_shop(project, f"sqlite:///{tmp_path}/shop.db")
+
+    said = project.python(
+        "from app import app\nfrom flask_schemaflow import ConfigurationError, is_current\n"
+        "with app.app_context():\n    try:\n        is_current()\n    except ConfigurationError as error:\n        print(error)\n"
+    )
+
+    assert "migrations is no migrations folder" in said.stdout

@@ -1,0 +1,215 @@
+"""The pytest plugin: fresh databases out of the revisions."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from anyshop import Shop, adopted_shop
+from projects import Ended, Project
+
+from flask_schemaflow.testing.marks import Session, project_of
+
+ADD_SIZE = "op.add_column('item', sa.Column('size', sa.Integer()))"
+PYTEST = "import sys\nimport pytest\nsys.exit(pytest.main(['-q', '--assert=plain', *{arguments!r}]))\n"
+ADD_PART = (
+    "op.create_table('part', sa.Column('id', sa.Integer(), primary_key=True), "
+    "sa.Column('item_id', sa.Integer(), sa.ForeignKey('item.id'), nullable=False))"
+)
+BUILT = "with open('built.txt', 'a') as file: file.write('x')"
+SUITE = """
+    import pytest
+    import sqlalchemy as sa
+
+    import flask_schemaflow
+    from app import app
+    from flask_schemaflow.testing import assert_models_match_revisions
+
+    left_open = []
+
+
+    @pytest.mark.parametrize("what", ["rows", "a table", "rows", "rows that were there", "rows", "open", "rows"])
+    def test_each_has_its_own(schemaflow_database, what):
+        assert schemaflow_database.uris == {None: schemaflow_database.uri}
+        engine = sa.create_engine(schemaflow_database.uri)
+        connection = engine.connect()
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "second"
+        assert connection.execute(sa.text("SELECT * FROM item")).all() == [(1, "a", 3)]
+        assert set(sa.inspect(connection).get_table_names()) == {"alembic_version", "item", "part"}
+        connection.execute(sa.text("INSERT INTO item (name) VALUES ('x')"))
+        connection.execute(sa.text("INSERT INTO part (id, item_id) VALUES (7, 2)"))
+        connection.commit()
+        assert connection.scalar(sa.text("SELECT id FROM item WHERE name = 'x'")) == 2
+        if what == "a table":
+            connection.execute(sa.text("CREATE TABLE other (id INT)"))
+            connection.commit()
+        elif what == "rows that were there":
+            connection.execute(sa.text("UPDATE item SET size = 4 WHERE id = 1"))
+            connection.commit()
+        elif what == "open":
+            connection.execute(sa.text("UPDATE item SET size = 4 WHERE id = 1"))
+            left_open.append(connection)
+            return
+        connection.close()
+        engine.dispose()
+"""
+MORE = """
+
+    @pytest.mark.filterwarnings("ignore:'get_engine' is deprecated")
+    def test_the_upgrade_from_the_previous_release(schemaflow_database_at, monkeypatch):
+        database = schemaflow_database_at("first")
+        engine = sa.create_engine(database.uri)
+        with engine.begin() as connection:
+            assert [c["name"] for c in sa.inspect(connection).get_columns("item")] == ["id", "name"]
+            connection.execute(sa.text("INSERT INTO item (id, name) VALUES (7, 'x')"))
+        monkeypatch.setenv("DATABASE", database.uri)
+
+        result = flask_schemaflow.safe_upgrade(create_app())
+
+        assert result.outcome == "upgraded"
+        with engine.connect() as connection:
+            rows = connection.execute(sa.text("SELECT name, size FROM item ORDER BY name")).all()
+            assert rows == [("a", 3), ("x", None)]
+        engine.dispose()
+
+
+    def test_there_is_no_such_revision(schemaflow_database_at):
+        with pytest.raises(pytest.fail.Exception, match="has no revision 'third'"):
+            schemaflow_database_at("third")
+
+
+    def test_the_models_say_something_else():
+        with pytest.raises(AssertionError, match="extra-column:item.size"):
+            assert_models_match_revisions(app)
+"""
+FACTORY = """
+
+def create_app():
+    made = Flask("app")
+    made.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE"]
+    db.init_app(made)
+    SchemaFlow(made, db)
+    return made
+"""
+
+
+@pytest.fixture
+def shop(project: Project, any_database: str) -> Iterator[Shop]:
+    """Give a shop on each engine."""
+    yield from shop_with_suite(project, any_database)
+
+
+@pytest.fixture
+def shop_on_server(project: Project, server_database: str) -> Iterator[Shop]:
+    """Give a shop on each server."""
+    yield from shop_with_suite(project, server_database)
+
+
+def shop_with_suite(project: Project, url: str) -> Iterator[Shop]:
+    """Make an adopted shop with a second revision, which writes a row; its templates are dropped afterwards."""
+    made = adopted_shop(project, url)
+    with (project.path / "app.py").open("a") as file:
+        file.write(FACTORY)
+    row = "op.execute(\"INSERT INTO item (name, size) VALUES ('a', 3)\")"
+    made.add("second", "first", ADD_SIZE, row, ADD_PART, BUILT)
+    project.write("pytest.ini", "[pytest]\nschemaflow_app = app:app\nfilterwarnings = error\n")
+    yield made
+    if made.family == "postgresql":
+        mine = project_of(project.path / ".pytest_cache" / "d" / "schemaflow")
+        for name, comment in made.execute(COMMENTS):
+            if f" of {mine}, " in (comment or ""):
+                drop(made, name)
+
+
+COMMENTS = (
+    "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname LIKE 'schemaflow%'"
+)
+
+
+def drop(shop: Shop, name: str) -> None:
+    engine = sa.create_engine(shop.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+    engine.dispose()
+
+
+def run_suite(shop: Shop, suite: str, *arguments: str) -> Ended:
+    project = shop.project
+    project.write("test_shop.py", textwrap.dedent(suite))
+    program = project.write(".suite.py", PYTEST.format(arguments=["test_shop.py", *arguments]))
+    project.zygote.start("python", [str(program)], project.folder, project.environment, [])
+    return project.zygote.wait()
+
+
+def databases(shop: Shop) -> set[str]:
+    """Name the copies that are on the server."""
+    query = "SELECT datname FROM pg_database" if shop.family == "postgresql" else "SHOW DATABASES"
+    return {name for (name,) in shop.execute(query) if name.startswith("schemaflow_test_")}
+
+
+def leave_behind(shop: Shop, comment: str) -> str:
+    """Make a database as a session does that is killed."""
+    name = f"schemaflow_test_{uuid4().hex[:16]}"
+    engine = sa.create_engine(shop.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        if shop.family == "postgresql":
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"COMMENT ON DATABASE {name} IS '{comment}'")
+        else:
+            connection.exec_driver_sql(f"CREATE DATABASE {name} COMMENT '{comment}'")
+    engine.dispose()
+    return name
+
+
+def test_databases_out_of_the_revisions(shop: Shop) -> None:
+    """Built once for all processes and sessions; each test has its own; the app's own is left alone."""
+    built = shop.project.path / "built.txt"
+    before = shop.execute("SELECT * FROM item"), shop.tables(), shop.versions()
+
+    if shop.family != "mariadb":  # there as on SQLite, a file is copied
+        ended = run_suite(shop, SUITE, "-n2", "-k", "rows0 or rows1")
+        assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
+        assert built.read_text() == "x"
+
+    ended = run_suite(shop, SUITE.replace("import app\n", "import app, create_app\n") + MORE)
+    assert "10 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert (shop.execute("SELECT * FROM item"), shop.tables(), shop.versions()) == before
+
+
+def test_an_edited_revision_is_run_again(project: Project, tmp_path: Path) -> None:
+    """Templates are known by what the revisions say; one that fails is named with its line."""
+    for shop in shop_with_suite(project, f"sqlite:///{tmp_path}/shop.db"):
+        assert "1 passed" in run_suite(shop, SUITE, "-k", "a and table").stdout
+        shop.add("second", "first", ADD_SIZE, "raise ValueError('no')")
+
+        said = run_suite(shop, SUITE, "-k", "a and table").stdout
+
+        assert re.search(r"second\.py:\d+: In an empty database revision second failed: ValueError: no", said)
+
+
+def test_what_a_killed_session_left_is_dropped(shop_on_server: Shop) -> None:
+    """And nothing else: not what a living session has, nor what has only the name."""
+    shop = shop_on_server
+    dead, living = leave_behind(shop, Session().mark), Session()
+    kept = [leave_behind(shop, "of somebody"), leave_behind(shop, living.mark)]
+    engine = sa.create_engine(shop.url)
+    lock = {
+        "postgresql": f"SELECT pg_advisory_lock({living.number})",
+        "mariadb": f"SELECT GET_LOCK('{living.lock}', 0)",
+    }
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(lock[shop.family])
+            ended = run_suite(shop, SUITE, "-k", "a and table")
+            assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
+            assert dead not in databases(shop)
+            assert databases(shop) >= set(kept)
+    finally:
+        engine.dispose()
+        for name in kept:
+            drop(shop, name)
