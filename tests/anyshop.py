@@ -117,8 +117,50 @@ def open_shop(project: Project, url: str) -> Shop:
 
 
 def adopted_shop(project: Project, url: str) -> Shop:
-    """Make the shop and adopt it."""
+    """Make the shop and adopt it; after the first one on an engine by copying what that wrote."""
     shop = open_shop(project, url)
+    if shop.family in _adoptions:
+        _adoptions[shop.family].apply(shop)
+        return shop
     ended = shop.adopt()
     assert ended.code == 0, ended.stderr
+    _adoptions[shop.family] = _Adoption.of(shop)
     return shop
+
+
+@dataclass(frozen=True)
+class _Adoption:
+    """What adopting a shop writes: files, and tables with their rows."""
+
+    files: dict[str, bytes]
+    tables: sa.MetaData
+    rows: dict[str, list[dict[str, Any]]]
+
+    @classmethod
+    def of(cls, shop: Shop) -> _Adoption:
+        files = {name: each for name, each in shop.project.files().items() if name.startswith("migrations")}
+        tables, engine = sa.MetaData(), sa.create_engine(shop.url)
+        tables.reflect(engine, only=["alembic_version", "schemaflow_history"])
+        with engine.connect() as connection:
+            rows = {
+                table.name: [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+                for table in tables.sorted_tables
+            }
+        engine.dispose()
+        return cls(files, tables, rows)
+
+    def apply(self, shop: Shop) -> None:
+        for name, content in self.files.items():
+            file = shop.project.path / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        engine = sa.create_engine(shop.url)
+        with engine.begin() as connection:
+            self.tables.create_all(connection)
+            for table in self.tables.sorted_tables:
+                connection.execute(table.insert(), self.rows[table.name])
+        engine.dispose()
+
+
+_adoptions: dict[str, _Adoption] = {}
+"""By engine family; the model of the shop is the same for all."""
