@@ -113,12 +113,12 @@ def _keep(change: Change, task: Task) -> Iterator[Outcome]:
     assert column is not None
     key = f"drop-column:{table.label}.{column.name}"
     drop = alter(table, f"DROP COLUMN {quoted(column.name)}")
-    rows = task.rows(table)
+    rows = task.rows(table, f"{quoted(column.name)} IS NOT NULL")
     if key in task.accepted or "generated" in column.facts:
         computed = (accepting(table, column),) if "generated" in column.facts else ()
         yield Action(phase=Phase.COLUMNS, after=-1, statements=(drop,), mends=change.keys, notes=computed)
         return
-    told = "may hold data" if rows is None else f"is in {_rows(rows)}"
+    told = "may hold data" if rows is None else f"has a value in {_rows(rows)}"
     disabled = [drop]
     if column.facts.get("nullable") == "no" and not _fills_itself(column):
         disabled.insert(0, alter(table, f"ALTER COLUMN {quoted(column.name)} DROP NOT NULL"))
