@@ -54,11 +54,18 @@ class Columns:
 
     @property
     def go_with_copy(self) -> bool:
-        """Say whether columns go by a copy of the table, since the engine cannot drop them yet.
+        """Say whether columns go by the copy: the engine cannot drop them yet, or checks their types.
 
-        (https://sqlite.org/changes.html#version_3_35_0)
+        (https://sqlite.org/changes.html#version_3_35_0, https://sqlite.org/stricttables.html)
         """
-        return bool(self.dropped) and () < self.task.before.server_version < (3, 35)
+        is_old = () < self.task.before.server_version < (3, 35)
+        return bool(self.dropped) and (is_old or self.becomes_strict)
+
+    @property
+    def becomes_strict(self) -> bool:
+        """Say whether the table is to take some types only."""
+        strict = ("STRICT" in each.facts.get("options", "") for each in (self.wanted, self.there))
+        return [*strict] == [True, False]
 
     @cached_property
     def _extra(self) -> dict[str, Part]:
