@@ -13,7 +13,7 @@ from .revisions import Revision, TableName, heads_of, lineage
 from .snapshot import folded
 
 if TYPE_CHECKING:
-    from .snapshot import Snapshot
+    from .snapshot import Object, Snapshot
 
 
 class State(str, Enum):
@@ -86,6 +86,13 @@ def table_names(snapshot: Snapshot | None) -> frozenset[TableName]:
     """Give the names of the tables in a snapshot."""
     objects = snapshot.tables if snapshot is not None else ()
     return frozenset(TableName(each.schema, each.name) for each in objects)
+
+
+def others_in(snapshot: Snapshot | None, *known: frozenset[TableName]) -> tuple[Object, ...]:
+    """Give the tables of a database that have none of these names."""
+    names = frozenset().union(*known)
+    tables = snapshot.tables if snapshot is not None else ()
+    return tuple(each for each in tables if TableName(each.schema, each.name) not in names)
 
 
 def partition_names(snapshot: Snapshot | None) -> frozenset[TableName]:

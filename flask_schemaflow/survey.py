@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from .loading import LoadingRecord
-    from .snapshot import Object
 
 BindKey = str | None
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
@@ -138,14 +137,6 @@ class Survey(Project):
         snapshot = self.looks[key].snapshot
         assert snapshot is not None
         return only_ours(snapshot, self.states[key].ours_with(*made))
-
-
-def others_in(survey: Survey, key: BindKey, *ours: Snapshot) -> tuple[Object, ...]:
-    """Give the tables of a database that are none of ours, and keep no books."""
-    snapshot = survey.looks[key].snapshot
-    known = survey.bookkeeping[key].union(*map(table_names, ours))
-    tables = snapshot.tables if snapshot is not None else ()
-    return tuple(each for each in tables if TableName(each.schema, each.name) not in known)
 
 
 def only_ours(snapshot: Snapshot, ours: Iterable[TableName]) -> Snapshot:

@@ -10,7 +10,7 @@ import sys
 import textwrap
 import types
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,14 @@ from flask_sqlalchemy import SQLAlchemy
 from projects import Ended, Project
 from random_changes import Generator, Rows, by_hand, fill, metadata_of, rows_of
 
-from flask_schemaflow import DiffOptions, DiffResult, DriftFound
+from flask_schemaflow import DiffOptions, DiffResult, DriftFound, ProofFailed
 from flask_schemaflow import diff as diff_of
 from flask_schemaflow.drift import find_drift
+from flask_schemaflow.mending import Script, Step
+from flask_schemaflow.models import structure_of_models
+from flask_schemaflow.scripts import Attempt, try_scripts
 from flask_schemaflow.snapshot import take_snapshot
+from flask_schemaflow.survey import Where, open_project, survey_project
 
 ADD_SIZE = "op.add_column('item', sa.Column('size', sa.Integer()))"
 
@@ -54,6 +58,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.chdir(tmp_path)
     return module.__name__
+
+
+@pytest.fixture
+def engine(any_database: str) -> Iterator[sa.Engine]:
+    """Give an engine of a new database."""
+    made = sa.create_engine(any_database)
+    yield made
+    made.dispose()
 
 
 def client(url: sa.URL, script: str) -> None:
@@ -360,6 +372,31 @@ def test_a_script_that_nobody_could_try_says_so(project: Project, postgresql: st
     assert document.document["proof"]["equal"] is False
 
 
+def test_a_script_that_leads_elsewhere_is_refused(folder: str, engine: sa.Engine) -> None:
+    """One that does too little, one that leaves something behind, and one that fails; the right one passes."""
+    items().create_all(engine)
+    app = Flask(folder)
+    app.config["SQLALCHEMY_DATABASE_URI"] = engine.url.render_as_string(hide_password=False)
+    SQLAlchemy(app, metadata=items(sa.Column("size", sa.Integer)))
+    add = "ALTER TABLE item ADD COLUMN size INTEGER"
+
+    with app.app_context():
+        survey = survey_project(open_project(app, Where(), str), with_discovery=True)
+        (bind,) = survey.binds
+        after = structure_of_models(bind, survey)
+        for statements, problem in (
+            ((), "What was asked for has the column item.size; the script does not."),
+            ((add, "CREATE TABLE left_over (id INTEGER)"), "The script has the table left_over;"),
+            ((add, "ALTER TABLE nowhere ADD COLUMN size INTEGER"), "fails on a scratch database"),
+            ((add,), None),
+        ):
+            script = Script(steps=(Step(statements=statements),))
+            attempt = Attempt(before=survey.ours(None), after=after, script=script)
+            with pytest.raises(ProofFailed, match=problem) if problem else nullcontext():
+                assert try_scripts(survey, {None: attempt}, None).proved
+        bind.engine.dispose()
+
+
 # -- random changes --------------------------------------------------------------------------------
 
 
@@ -374,14 +411,6 @@ def differing(before: Rows, after: Rows, models: sa.MetaData) -> Iterator[tuple[
         for was, now in zip(values, after[table, column], strict=True):
             if was != now and (was is not None or may_be_null):
                 yield table, column, was, now
-
-
-@pytest.fixture
-def engine(any_database: str) -> Iterator[sa.Engine]:
-    """Give an engine of a new database."""
-    made = sa.create_engine(any_database)
-    yield made
-    made.dispose()
 
 
 ROUNDS = 50 if os.environ.get("SCHEMAFLOW_SOAK") else 5

@@ -293,3 +293,32 @@ def test_a_column_counts_on_from_its_rows(pair: Pair) -> None:
         if wanted != COUNTS[0] and (wanted[:20] != there[:20]):
             (row,) = pair.rows(f"INSERT INTO t{number} (a) VALUES (2) RETURNING id")
             assert row[0] > 41, (wanted, there)
+
+
+def test_tables_of_others_are_told_of_and_never_touched(pair: Pair) -> None:
+    """A foreign key of others to a key that changes is named, with what has to be done by hand."""
+    pair.make(
+        "CREATE TABLE p (id int, code int, PRIMARY KEY (id, code), UNIQUE (id))",
+        "CREATE TABLE p (id int PRIMARY KEY, code int NOT NULL); CREATE TABLE other (p_id int REFERENCES p (id))",
+    )
+    there = structure(pair.real)
+    ours = there.where(lambda each: each.name != "other")
+    others = [each for each in there.tables if each.name == "other"]
+
+    script = mend(ours, structure(pair.models), rows=RowsOf(pair.real), others=others)
+
+    told = [line for step in script.steps for line in (*step.notes, *step.disabled)]
+    assert any("The table other is not ours" in line for line in told)
+    assert "ALTER TABLE other DROP CONSTRAINT other_p_id_fkey" in told
+    assert not any("other" in each for each in script.statements)
+
+
+def test_tables_that_lead_to_each_other_go(pair: Pair) -> None:
+    """Accepted tables go in any order, whatever keys lead from one to the other."""
+    pair.make(
+        "CREATE TABLE t (id int PRIMARY KEY)",
+        "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE a (id int PRIMARY KEY, b int);"
+        "CREATE TABLE b (id int PRIMARY KEY REFERENCES a); ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b",
+    )
+
+    assert pair.mended("drop-table:a", "drop-table:b") == set()

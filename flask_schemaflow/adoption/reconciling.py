@@ -25,7 +25,7 @@ from ..scripts import (
     telling_what_was_accepted,
     try_scripts,
 )
-from ..survey import others_in
+from ..state import others_in, table_names
 from .drafting import families_on_paper, is_ours
 from .options import DROPS
 
@@ -60,14 +60,14 @@ def write_scripts(
     survey = adoption.survey
     scripts: dict[BindKey, Script] = {}
     for bind in unmanaged:
-        there = survey.ours(bind.key, wanted[bind.key])
+        there, look = survey.ours(bind.key, wanted[bind.key]), survey.looks[bind.key]
         if not is_equal(find_drift(wanted[bind.key], there, "the models")):
             script = mend(
                 there,
                 wanted[bind.key],
                 accepted=adoption.accepted,
                 rows=RowsOf(bind.engine),
-                others=others_in(survey, bind.key, there),
+                others=others_in(look.snapshot, survey.bookkeeping[bind.key], table_names(there)),
             )
             scripts[bind.key] = telling_what_was_accepted(script, adoption.accepted)
     _check_accepted(adoption, scripts)

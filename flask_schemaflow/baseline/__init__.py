@@ -1,7 +1,7 @@
 """Draft the first revision, in memory."""
 
 from .draft import Baseline, Target, draft_baseline
-from .pieces import write_statements
+from .pieces import sent_by, write_statements
 from .recording import CannotRecord, Tables, create_all_on, record_create_all, record_create_all_on
 from .stored_types import StoredTypes
 
@@ -15,5 +15,6 @@ __all__ = [
     "draft_baseline",
     "record_create_all",
     "record_create_all_on",
+    "sent_by",
     "write_statements",
 ]

@@ -157,6 +157,11 @@ def write_statements(statements: Sequence[str], dialect: Dialect) -> str:
     return Renderer([dialect], sa.MetaData(), Names()).raw(statements, 0)
 
 
+def sent_by(code: str, dialect: Dialect) -> tuple[str, ...] | None:
+    """Give the statements that a piece of a revision sends; None where it fails. Never touches a database."""
+    return OfflineOperations(dialect, sa.MetaData()).run(code, namespace())
+
+
 def _is_simple(unit: Unit, late: Late) -> bool:
     """Say whether the first way to write a thing is all but sure to be right."""
     if isinstance(unit.about, sa.Table):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..drift import Drift, check_accepted, ways
-from ..errors import DriftFound
+from ..errors import ConfigurationError, DriftFound
 from ..findings import Finding, Severity
 from ..plan import Step
 from ..preflight import check_reachable
@@ -56,6 +56,7 @@ class DiffResult(Result):
 
 DEFAULTS = DiffOptions()
 _DROPS = ("drop-column", "drop-table")
+_SCRIPTS = (None, "sql", "python")
 
 
 def diff(
@@ -78,6 +79,10 @@ def diff(
     progress = Progress("db-diff")
     with progress.told_on_failure(), app.app_context():
         check_accepted(options.accept, *_DROPS)
+        if options.script not in _SCRIPTS:
+            raise ConfigurationError(
+                f"A script is written as `sql` or as `python`, not as {options.script!r}."
+            )
         project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
         progress.note_targets(project.binds)
         before = read_side(options.before, project.revisions, "--from")

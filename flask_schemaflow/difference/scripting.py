@@ -27,12 +27,13 @@ from ..scripts import (
     try_scripts,
 )
 from ..session import sealed
-from ..survey import others_in
+from ..state import others_in, table_names
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..discovery import Bind
+    from ..snapshot import Object
     from ..survey import Survey
     from .sides import DatabaseDiff, Side
 
@@ -143,7 +144,7 @@ def write_scripts(
             each.after,
             accepted=accepted,
             rows=RowsOf(bind.engine) if before.is_database else NO_ROWS,
-            others=others_in(survey, bind.key, each.before, each.after) if before.is_database else (),
+            others=_others(survey, each) if before.is_database else (),
             source=after.name,
         )
         attempts[bind.key] = Attempt(before=each.before, after=each.after, script=script)
@@ -151,6 +152,12 @@ def write_scripts(
     trial = try_scripts(survey, attempts, begin, and_back=and_back)
     scripts = {key: attempt.script for key, attempt in attempts.items()}
     return Scripting(survey, before, after, scripts, trial, accepted)
+
+
+def _others(survey: Survey, each: DatabaseDiff) -> tuple[Object, ...]:
+    """Give the tables that are none of ours: one of them may be a missing one under another name."""
+    ours = table_names(each.before) | table_names(each.after)
+    return others_in(survey.looks[each.bind].snapshot, survey.bookkeeping[each.bind], ours)
 
 
 @dataclass(frozen=True)

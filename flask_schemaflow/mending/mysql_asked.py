@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .mysql_counting import duplicates, orphans
-from .mysql_fitting import charset_of, not_in_charset, what_does_not_fit
+from .mysql_fitting import cannot_become, charset_of, not_in_charset, what_does_not_fit
 from .mysql_words import columns_of, fills_itself, is_null_default, mentions, quoted
 from .rows import in_rows
 
@@ -118,6 +118,9 @@ class Asked:
         is_computed = "generated" in (*old.facts, *new.facts)
         if is_computed or not change.facts & {"type", "collation"} or key in self._task.accepted:
             return None
+        if cannot_become(old, new):
+            was, to = (part.facts["type"] for part in (old, new))
+            return f"There is no conversion from {was} to {to}: make a new column, and copy what is to stay."
         condition = what_does_not_fit(old, new)
         rows = self._count(condition) if condition is not None else 0
         told = f"{in_rows(rows)} have a value that does not fit: correct them, or say --accept {key}."

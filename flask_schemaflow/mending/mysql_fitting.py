@@ -26,8 +26,21 @@ _GROUPS = {
     "bytes": "binary varbinary tinyblob blob mediumblob longblob",
 }
 _GROUP_OF = {word: group for group, words in _GROUPS.items() for word in words.split()}
+_SHAPES = frozenset(
+    "geometry point linestring polygon multipoint multilinestring multipolygon geometrycollection".split()
+)
+_OWN = frozenset(("uuid", "inet4", "inet6"))
 _CHARSET = re.compile(r"CHARSET=(\w+)")
 _NUMBER = r"'^[[:space:]]*[-+]?[0-9]+([.][0-9]*)?[[:space:]]*$'"
+
+
+def cannot_become(old: Part, new: Part) -> bool:
+    """Say whether the engine has no conversion at all, not even for a table without rows."""
+    groups = _group(old.facts.get("type", "")), _group(new.facts.get("type", ""))
+    if groups[0] == groups[1]:
+        return False
+    has_shape, is_own = ({*groups} & kinds for kinds in (_SHAPES, _OWN))
+    return bool(has_shape) or (bool(is_own) and "text" not in groups)
 
 
 def what_does_not_fit(old: Part, new: Part) -> str | None:

@@ -221,9 +221,9 @@ class Table:
         return duplicates(part, self.there, self.task, self.columns.rows.fills)
 
     def _no_longer_counting(self, into: Clauses) -> None:
-        """Let a column that stays count no more when its key goes: a column that counts needs one."""
+        """Let a column count no more that is not wanted when its key goes: a column that counts needs one."""
         for change in self.of("primary-key"):
-            for part in self.columns.kept.values():
+            for part in (*self.columns.kept.values(), *self.columns.dropped.values()):
                 if (
                     "autoincrement" in part.facts
                     and not self._stays(change)

@@ -145,15 +145,30 @@ class Disturbed:
             if each.part_there is not None and each.kind in ("primary-key", "unique")
             if each.facts != {"name"}
         }
-        for table in self.task.before.tables:
+        goes = {each.object.key for each in self.task.changes if each.kind == "table" and each.is_extra}
+        for table in (*self.task.before.tables, *self.task.others):
             for part in table.parts:
-                if part.kind != "foreign-key" or id(part) in self.changed_parts:
+                if part.kind != "foreign-key" or id(part) in self.changed_parts or table.key in goes:
                     continue
                 target, references = part.facts["table"], part.facts["references"]
                 ends = ((table.label, part.facts["columns"]), (target, references))
                 touched = any(retyped.get(label, set()) & set(names_in(listed)) for label, listed in ends)
                 if touched or (target, references) in dropped:
-                    yield from _again(table, part)
+                    is_theirs = table in self.task.others
+                    yield from _in_the_way(table, part) if is_theirs else _again(table, part)
+
+
+def _in_the_way(table: Object, key: Part) -> Iterator[Action]:
+    """Tell of a key of others, which is never touched."""
+    note = (
+        f"The table {table.label} is not ours, and its foreign key {key.name} leads to what changes; this "
+        "fails, and changes nothing, while it is there. Drop it before, and make it again:"
+    )
+    disabled = (
+        *drop_part(table, key).statements,
+        *(s for each in make_part(table, key) for s in each.statements),
+    )
+    yield Action(phase=Phase.DROP_FOREIGN_KEYS, notes=(note,), disabled=disabled)
 
 
 def _bears(part: Part) -> Depth:

@@ -9,7 +9,7 @@ from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .likely import likely_tables
 from .postgresql_columns import column_settings
 from .postgresql_counting import serial_default, serial_sequence
-from .postgresql_parts import CONSTRAINTS, constraint_line, make_part, storage
+from .postgresql_parts import CONSTRAINTS, constraint_line, drop_part, make_part, storage
 from .postgresql_words import alter, column_line, comment_on, comments, quoted, written
 
 if TYPE_CHECKING:
@@ -132,6 +132,9 @@ def _keep(change: Change, task: Task) -> Iterator[Outcome]:
     key = f"drop-table:{table.label}"
     drop = f"DROP TABLE {written(table)}"
     if key in task.accepted:
+        for part in table.parts:  # so that tables which lead to each other can go in any order
+            if part.kind == "foreign-key":
+                yield drop_part(table, part)
         yield Action(phase=Phase.DROPS, statements=(drop,), mends=change.keys)
         return
     reason = f"The table stays{_with_rows(task, table)}; --accept {key} drops it."

@@ -54,11 +54,18 @@ class Columns:
 
     @property
     def go_with_copy(self) -> bool:
-        """Say whether columns go by a copy of the table, since the engine cannot drop them yet.
+        """Say whether columns go by the copy: the engine cannot drop them yet, or checks their types.
 
-        (https://sqlite.org/changes.html#version_3_35_0)
+        (https://sqlite.org/changes.html#version_3_35_0, https://sqlite.org/stricttables.html)
         """
-        return bool(self.dropped) and () < self.task.before.server_version < (3, 35)
+        is_old = () < self.task.before.server_version < (3, 35)
+        return bool(self.dropped) and (is_old or self.becomes_strict)
+
+    @property
+    def becomes_strict(self) -> bool:
+        """Say whether the table is to take some types only."""
+        strict = ("STRICT" in each.facts.get("options", "") for each in (self.wanted, self.there))
+        return [*strict] == [True, False]
 
     @cached_property
     def _extra(self) -> dict[str, Part]:
@@ -224,11 +231,12 @@ class Columns:
             yield from left(change, f"It cannot be dropped while {users} uses it.", kept=True)
             return
         say = f"--accept {self._key(part)}"
-        yield Action(
-            phase=Phase.DROPS,
-            notes=(f"The column {subject} stays, with a value in {rows}. To drop it, say {say}.",),
-            disabled=(drop,),
-        )
+        notes = [f"The column {subject} stays, with a value in {rows}. To drop it, say {say}."]
+        if part.facts.get("nullable") == "no" and not part.facts.keys() & {"default", "generated"}:
+            notes.append(
+                "The models do not fill it, so they can only add rows once it may be NULL, or is gone."
+            )
+        yield Action(phase=Phase.DROPS, notes=tuple(notes), disabled=(drop,))
         yield from left(change, f"It has a value in {rows}; to drop it, say {say}.", kept=True)
 
     def _not_yet(self, change: Change) -> Iterator[Outcome]:

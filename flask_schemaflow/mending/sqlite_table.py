@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -196,7 +197,12 @@ class _Table:
         for name in self.columns.not_yet_never_null:
             items = items.without(lambda clause: clause.kind == "not-null", name)
         for change in self._of("table"):
-            mends += change.keys
+            if self.columns.becomes_strict and self.columns.kept:
+                others = ", ".join(sorted(_options(self.wanted) - {"STRICT"}))
+                items = replace(items, options=f" {others}".rstrip())
+                yield from left(change, "It cannot be STRICT while a column stays that is not wanted.")
+            else:
+                mends += change.keys
         mends += self.columns.mended_by_copy
         items = items.with_columns(self._kept_items()).with_constraints([*stay, *self._kept_texts()])
         yield from copied(self.wanted, self.there, items, self.columns, indexes, tuple(mends), self._meant())

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from ..drift import find_drift
 from ..errors import ProofFailed, Refused
 from ..mending import Script, mend
+from ..revisions import TableName
 from ..scratch import WAY, NoScratch, scratch_databases
 from ..session import sealed
 from ..snapshot import take_snapshot
@@ -107,12 +108,12 @@ class _Trying:
 
     def build(self, wanted: Snapshot) -> str:
         """Make a structure from nothing; say what is in the way, if anything is."""
-        script = mend(self._structure(wanted), wanted)
+        script = mend(self._structure(), wanted)
         try:
             self._execute(script)
         except (DBAPIError, Refused) as error:
             return f"what the database has cannot be made again on scratch: {_reason(error)}"
-        left = _structural(find_drift(wanted, self._structure(wanted), "the database", of="scratch"))
+        left = _structural(find_drift(wanted, self._structure(), "the database", of="scratch"))
         return f"what the database has cannot be made again on scratch: {left[0].message}" if left else ""
 
     def run(self, attempt: Attempt) -> None:
@@ -128,7 +129,7 @@ class _Trying:
             raise ProofFailed(
                 f"The script for {label} fails on a scratch database: {_reason(error)}. Please report this."
             ) from error
-        there = self._structure(attempt.before, attempt.after)
+        there = self._structure()
         stays = attempt.script.stays
         left = tuple(
             each
@@ -144,7 +145,7 @@ class _Trying:
 
     def way_back(self, attempt: Attempt) -> WayBack:
         """Write what undoes a script that has run, and run it; what the script has added is dropped."""
-        reached = self._structure(attempt.before, attempt.after)
+        reached = self._structure()
         drops = all_drops(attempt.before, reached)
         script = mend(reached, attempt.before, accepted=drops, source="what was before")
         left = staying(script)
@@ -156,9 +157,11 @@ class _Trying:
             return WayBack(problem=error.message)
         return WayBack(script=script)
 
-    def _structure(self, *made: Snapshot) -> Snapshot:
-        there = take_snapshot(self.scratch)
-        return only_ours(there, self.survey.states[self.key].ours_with(*made))
+    def _structure(self) -> Snapshot:
+        """Read all that is there, also what no script should have left, but for what keeps books."""
+        books = self.survey.bookkeeping[self.key]
+        there = take_snapshot(self.scratch).where(lambda each: TableName(each.schema, each.name) not in books)
+        return only_ours(there, self.survey.states[self.key].ours_with(there))
 
     def _execute(self, script: Script) -> None:
         for statement in script.statements:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..baseline import write_statements
+from .operations import as_operation
 from .sql import comments
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def as_python(script: Script, dialect: Dialect) -> str:
-    """Write the statements as calls of ``op.execute``, each below the differences that it takes away."""
+    """Write operations, or the statements where none says the same, below the differences they take away."""
     return "\n".join(_blocks(script, dialect)) or "pass"
 
 
@@ -23,11 +24,15 @@ def _blocks(script: Script, dialect: Dialect) -> Iterator[str]:
     for step in script.steps:
         yield from comments((*step.mends, *step.notes), "#")
         if step.statements:
-            yield write_statements(step.statements, dialect)
+            yield "\n".join(_written(each, dialect) for each in step.statements)
         for statement in step.disabled:
-            yield from comments([write_statements([statement], dialect)], "#")
+            yield from comments([_written(statement, dialect)], "#")
     if not script.statements:
         yield "pass"
+
+
+def _written(statement: str, dialect: Dialect) -> str:
+    return as_operation(statement, dialect) or write_statements([statement], dialect)
 
 
 def only_on(family: str, body: str) -> str:
