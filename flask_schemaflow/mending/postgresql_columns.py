@@ -10,7 +10,7 @@ from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .postgresql_counting import counting, no_more_counting, serial_default, serial_sequence
 from .postgresql_fitting import what_does_not_fit
 from .postgresql_meeting import breaks_a_key
-from .postgresql_types import using
+from .postgresql_types import misfits, using
 from .postgresql_words import (
     alter,
     column_line,
@@ -244,6 +244,21 @@ def _converted(work: _Work) -> tuple[list[str], tuple[str, ...]] | None:
         statements.append(work.set(f"SET DEFAULT {default}"))
     notes = ("Moments without a time zone are taken for UTC.",) if "TIME ZONE" in value else ()
     return statements, notes
+
+
+def _misfits(work: _Work) -> str:
+    """Say how many rows have a value that the new type does not take; empty where none has."""
+    old, new = work.there, work.wanted
+    types = {written(each): each for each in work.task.after.objects if each.kind == "enum"}
+    enum = types.get(new.facts["type"])
+    labels = None if enum is None else enum.facts["labels"]
+    condition = misfits(quoted(new.name), old.facts["type"], new.facts["type"], labels)
+    assert work.change.there is not None
+    number = None if condition is None else work.task.rows(work.change.there, condition)
+    if not number:
+        return ""
+    have = "1 row has a value" if number == 1 else f"{number} rows have values"
+    return f"{have} in {work.table.label}.{new.name} that {new.facts['type']} does not take."
 
 
 def _made_anew(work: _Work) -> Iterator[Outcome]:

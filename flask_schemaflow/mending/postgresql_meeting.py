@@ -64,6 +64,15 @@ def _unique(table: Object, part: Part, _task: Task, values: Values = NO_VALUES) 
     return f"({listed}) IN (SELECT {listed} FROM {written(table)} GROUP BY {listed} HAVING count(*) > 1)"
 
 
+def _primary_key(table: Object, part: Part, task: Task) -> str | None:
+    """Ask for NULLs too, but where a default is put in for them."""
+    twice = _unique(table, part, task)
+    wanted = next((each for each in task.after.tables if each.key == table.key), table)
+    filled = {name for name, column in columns_of(wanted).items() if "default" in column.facts}
+    names = [each for each in names_in(part.facts.get("columns")) if each not in filled]
+    return None if twice is None else " OR ".join([twice, *(f"{quoted(each)} IS NULL" for each in names)])
+
+
 def _foreign_key(table: Object, part: Part, task: Task, values: Values = NO_VALUES) -> str | None:
     label = part.facts["table"]
     target = next((each for each in task.before.tables if each.label == label), None)
@@ -112,7 +121,7 @@ def was_met(change: Change, task: Task) -> tuple[str, ...]:
 _CONDITIONS: Mapping[str, Callable[[Object, Part, Task], str | None]] = {
     "check": _check,
     "exclude": _exclusion,
-    "primary-key": _unique,
+    "primary-key": _primary_key,
     "unique": _unique,
     "foreign-key": _foreign_key,
 }

@@ -69,3 +69,30 @@ def _read_as(column: str, before: str, after: str, new: str, own_types: frozense
         return f"{column}::text::{new}"
     is_known = after in _READ_FROM_TEXT or after in own_types or new.endswith("[]")
     return f"{column}::{new}" if is_known else None
+
+
+_LENGTH = re.compile(r"character varying\((\d+)\)\Z|character\((\d+)\)\Z")
+_WHOLE = r"^\s*[-+]?[0-9]+\s*$"
+_NUMBER = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
+_TRUTHS = "'t', 'true', 'y', 'yes', 'on', '1', 'f', 'false', 'n', 'no', 'off', '0'"
+
+
+def misfits(column: str, old: str, new: str, labels: str | None) -> str | None:
+    """Write which values cannot be converted; None where all can, or nobody can say.
+
+    :param column: its name, in quotes where it needs them.
+    :param labels: those of the new type, where it is an enum.
+    """
+    before, after = base_type(old), base_type(new)
+    if old.endswith("[]") or new.endswith("[]") or before not in _TEXTS:
+        return None
+    length = _LENGTH.match(new)
+    if length is not None:
+        return f"char_length({column}) > {length[1] or length[2]}"
+    if labels is not None:
+        return f"{column}::text NOT IN ({labels})"
+    if after in ("smallint", "integer", "bigint"):
+        return f"{column} !~ '{_WHOLE}'"
+    if after in _NUMBERS - {"money"}:
+        return f"{column} !~ '{_NUMBER}'"
+    return f"lower(trim({column})) NOT IN ({_TRUTHS})" if after == "boolean" else None

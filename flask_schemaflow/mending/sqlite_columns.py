@@ -231,11 +231,12 @@ class Columns:
             yield from left(change, f"It cannot be dropped while {users} uses it.", kept=True)
             return
         say = f"--accept {self._key(part)}"
-        yield Action(
-            phase=Phase.DROPS,
-            notes=(f"The column {subject} stays, with a value in {rows}. To drop it, say {say}.",),
-            disabled=(drop,),
-        )
+        notes = [f"The column {subject} stays, with a value in {rows}. To drop it, say {say}."]
+        if part.facts.get("nullable") == "no" and not part.facts.keys() & {"default", "generated"}:
+            notes.append(
+                "The models do not fill it, so they can only add rows once it may be NULL, or is gone."
+            )
+        yield Action(phase=Phase.DROPS, notes=tuple(notes), disabled=(drop,))
         yield from left(change, f"It has a value in {rows}; to drop it, say {say}.", kept=True)
 
     def _not_yet(self, change: Change) -> Iterator[Outcome]:
