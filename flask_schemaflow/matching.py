@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -108,9 +108,13 @@ def check_equal(survey: Survey, keys: Iterable[BindKey], revision: str, *, accep
 
 @dataclass(frozen=True, kw_only=True)
 class _Compared:
-    """All points with what the revisions make there, and in what each database differs from that."""
+    """All points with what the revisions make there, and in what each database differs from that.
+
+    ``members`` are, by bind key, all binds that lead to that database.
+    """
 
     by_id: Mapping[str, Revision]
+    members: Mapping[BindKey, tuple[BindKey, ...]]
     points: tuple[Point, ...]
     made: _Made
     drifts: Mapping[Point, Mapping[BindKey, tuple[Drift, ...]]]
@@ -124,7 +128,8 @@ def _compared(
     points = _points(by_id)
     made = _structures(survey, keys, points, search_time)
     drifts = _compare(survey, keys, made)
-    return _Compared(by_id=by_id, points=points, made=made, drifts=drifts, accepted=accepted)
+    members = {bind.key: tuple(each.key for each in bind.members) for bind in survey.binds}
+    return _Compared(by_id=by_id, members=members, points=points, made=made, drifts=drifts, accepted=accepted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +160,7 @@ def _match(compared: _Compared, keys: tuple[BindKey, ...]) -> _Match:
     # What nobody could make, and a join that may only change rows leaves as it is, may be equal.
     same |= {p for p in points if p not in made and any((r,) in same for r in _joined_by(p, by_id))}
     equal = tuple(point for point in points if point in same)
-    chosen = _choose(equal, by_id, keys)
+    chosen = _choose(equal, by_id, [each for key in keys for each in compared.members[key]])
     nearest = chosen or min(reversed(stopping), key=lambda point: len(stopping[point]))
     return _Match(
         equal=equal,
@@ -272,7 +277,7 @@ def _stopping(found: Iterable[Drift], accepted: frozenset[str]) -> tuple[Drift, 
 
 
 def _choose(
-    equal: tuple[Point, ...], by_id: Mapping[str, Revision], keys: tuple[BindKey, ...]
+    equal: tuple[Point, ...], by_id: Mapping[str, Revision], keys: Collection[BindKey]
 ) -> Point | None:
     """Choose the newest of several equal ones, if what lies between them provably does nothing there."""
     single = [point for point in equal if len(point) == 1]

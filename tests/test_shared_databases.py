@@ -239,3 +239,22 @@ def test_two_ways_of_writing_one_database(project: Project, mariadb: str) -> Non
     assert "lead to one database by different URLs" in ended.verdict
     assert "localhost" in ended.verdict
     assert not (project.path / "migrations").exists()
+
+
+@pytest.mark.parametrize("any_database", ["sqlite"], indirect=True)
+def test_rows_that_one_of_them_moves_are_not_passed_over(shop: Project) -> None:
+    """A revision that moves rows by the function of any bind is a candidate of its own; an empty one is not."""
+    assert shop.adopt("--rev-id", "first").code == 0
+    add(shop, "second", "first")
+    execute(shop, "UPDATE alembic_version SET version_num = 'lost'")
+    assert shop.adopt("--restamp").code == 0
+    assert look(shop)[0] == ["second"]
+    add(shop, "third", "second", audit="op.execute('UPDATE event SET id = 1 WHERE id = 2')")
+    execute(shop, "UPDATE alembic_version SET version_num = 'lost'")
+
+    ended = shop.adopt("--restamp")
+
+    assert ended.code == 3, ended.stderr
+    assert "which one the database is at: first, second, third." in ended.verdict
+    assert shop.adopt("--restamp", "third").code == 0
+    assert look(shop)[0] == ["third"]
