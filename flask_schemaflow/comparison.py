@@ -13,12 +13,14 @@ import sqlalchemy as sa
 from .config import read_settings
 from .discovery import Bind, discover, find_binds
 from .foreign import databases_of_others
+from .recording import paper_dialect
 from .revisions import Revision, TableName, read_revisions, tables_in
 from .session import database_exists, reading_connection
 from .whereabouts import version_folders
 
 if TYPE_CHECKING:
     from flask import Flask
+    from sqlalchemy.engine import Dialect
 
     from .findings import Finding
 
@@ -28,14 +30,15 @@ class Comparison:
     """What is known before models and database are compared.
 
     ``ours`` are the names of the tables that models or revisions have, in lower case, by bind key;
-    ``tables`` is how many the models have; ``revisions`` are the files that are there; ``findings`` are
-    what to tell.
+    ``tables`` is how many the models have; ``revisions`` are the files that are there; ``findings`` are what
+    to tell; ``on_paper`` are the dialects on which a revision will run besides that of the database.
     """
 
     ours: Mapping[str | None, frozenset[str]]
     tables: int
     revisions: frozenset[Path]
     findings: tuple[Finding, ...]
+    on_paper: tuple[Dialect, ...]
 
 
 def prepare_comparison(app: Flask, directory: Path) -> Comparison:
@@ -67,6 +70,7 @@ def prepare_comparison(app: Flask, directory: Path) -> Comparison:
         tables=sum(len(bind.tables) for bind in binds),
         revisions=frozenset(each.file for each in revisions),
         findings=tuple(each for each in discovery.findings if each.code == "unimported-model"),
+        on_paper=tuple(paper_dialect(family) for family in settings.engines),
     )
 
 

@@ -94,7 +94,8 @@ def _before_command(config: Any) -> Any:
     arguments = current_app.extensions["migrate"].configure_args
     _forget_last_run(arguments)
     directory = Path(config.get_main_option("script_location")).absolute()
-    ours = _prepared(directory) if _compares(config) else None
+    found = _prepared(directory) if _compares(config) else None
+    ours = found.ours if found is not None else None
     environment = directory / "env.py"
     source = environment.read_text("utf-8", "replace") if environment.is_file() else "configure_args"
     for name, ours_of in (("include_name", _OurTables), ("include_object", _NotNamedForeign)):
@@ -102,6 +103,8 @@ def _before_command(config: Any) -> Any:
         if not gives_filter(source, name):
             others: Any = known.others if isinstance(known, ours_of) else known
             arguments[name] = ours_of(others, ours)
+    if found is not None and "render_item" not in source:
+        arguments["render_item"] = _rendering(arguments.get("render_item"), found)
     if ours is not None and (gives_filter(source, "include_name") or "configure_args" not in source):
         click.echo(
             f"{environment} takes no filter of names from Migrate(…), so tables of others are not left out: "
@@ -128,8 +131,15 @@ def _compares(config: Any) -> bool:
     return is_check or getattr(config.cmd_opts, "autogenerate", False)
 
 
-def _prepared(directory: Path) -> TablesPerBind:
-    """Bring in all models, tell of what nothing imports, and give the names of the tables that are ours."""
+def _rendering(known: Any, found: Comparison) -> Any:
+    """Give Alembic's ``render_item`` hook, with the app's own in it."""
+    from .baseline import StoredTypes
+
+    return StoredTypes(known.others if isinstance(known, StoredTypes) else known, found.on_paper)
+
+
+def _prepared(directory: Path) -> Comparison:
+    """Bring in all models, and tell of those that nothing imports."""
     from .comparison import prepare_comparison
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -143,8 +153,8 @@ def _prepared(directory: Path) -> TablesPerBind:
     for each in found.findings:
         click.echo(f"{each.message} {each.hint}", err=True)
     if context is not None:
-        context.call_on_close(partial(_tell_why_nothing_changed, directory, found))
-    return found.ours
+        context.call_on_close(partial(_after_comparison, app, directory, found))
+    return found
 
 
 class _Stopped(click.ClickException):
@@ -155,18 +165,38 @@ class _Stopped(click.ClickException):
         self.exit_code = int(error.exit_code)  # type: ignore[misc]  # click reads it from the instance
 
 
-def _tell_why_nothing_changed(directory: Path, before: Comparison) -> None:
-    """Tell the two causes of an empty comparison apart: without any model it was refused before."""
+def _after_comparison(app: Flask, directory: Path, before: Comparison) -> None:
+    """Say what it means that nothing was written, or store the structure that the new revision makes."""
     from .comparison import files_of_revisions
 
-    if sys.exc_info()[0] is not None or files_of_revisions(directory) != before.revisions:
+    if sys.exc_info()[0] is not None:
         return
-    why = f"Nothing changed: the database has every table of the models ({before.tables}) as they are."
+    if files_of_revisions(directory) != before.revisions:
+        _store_structure(app, directory)
+        return
+    # Without any model it was refused before: that is the other cause of an empty comparison.
+    why = f"Nothing to write: Alembic sees no difference between the database and the models' {before.tables}"
+    why += f" table{'s' * (before.tables != 1)}. `flask db-diff` also sees what Alembic does not."
     if not before.revisions:
         why += (
-            " But there is no revision: `flask db-adopt` writes it, and proves that it makes this database."
+            " There is no revision yet: `flask db-adopt` writes it, and proves that it makes this database."
         )
     click.echo(why, err=True)
+
+
+def _store_structure(app: Flask, directory: Path) -> None:
+    """Store what is wanting beside the revisions, where structures are stored; else say why not."""
+    from .snapshot import FOLDER
+    from .storage import SnapshotOptions, store_snapshots
+
+    if not (directory / FOLDER).is_dir():
+        return
+    try:
+        result = store_snapshots(app, SnapshotOptions(directory=str(directory)))
+    except SchemaFlowError as error:
+        click.echo(f"The new revision's structure was not stored: {error.message}", err=True)
+    else:
+        click.echo(f"{result.message} (`flask db-snapshot` again if you edit the revision.)", err=True)
 
 
 @dataclass(frozen=True)

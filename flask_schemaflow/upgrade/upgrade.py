@@ -67,6 +67,7 @@ def safe_upgrade(
     with progress.told_on_failure(), app.app_context():
         where = Where(directory=options.directory, x_args=options.x_args)
         project = open_project(app, where, notify, options=options.settings)
+        check_accepted(project.settings.accept, *_KNOWN, said_by="SCHEMAFLOW_ACCEPT")
         progress.note_targets(project.binds)
         check_reachable(project, expected_names=options.expect_database)
         at_head = None
