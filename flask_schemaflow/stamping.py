@@ -10,12 +10,13 @@ from .errors import Busy, ConfigurationError
 from .history import Entry, Event, create_history_table, drop_history_table, record
 from .revisions import TableName
 from .session import HeldTransaction, databases_in_order, held_transaction
-from .survey import Look, Survey, VersionTable, read_look
+from .survey import Look, Survey, read_look
 from .versions import clear_versions, create_version_table, drop_version_table, write_version
 
 if TYPE_CHECKING:
     from .discovery import Bind
     from .snapshot import Snapshot
+    from .version_tables import VersionTable
 
 BindKey = str | None
 

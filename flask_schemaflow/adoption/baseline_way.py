@@ -27,7 +27,7 @@ from ..revisions import TableName, read_revision, source_hash
 from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path
 from ..stamping import unchanged_databases
 from ..state import State
-from ..survey import Survey, VersionTable, version_tables_of
+from ..version_tables import VersionTable, version_tables_of
 from .common import Adoption, BindKey, names_in, stamp
 from .drafting import (
     about_rows,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ..baseline import Baseline
     from ..discovery import Bind
     from ..mending import Script
+    from ..survey import Survey
 
 
 def write_baseline(adoption: Adoption) -> None:

@@ -15,13 +15,11 @@ from ..session import database_exists, is_same_database, reading_connection
 from ..survey import (
     Notify,
     Project,
-    VersionTable,
     Where,
-    find_version_tables,
     open_project,
     tell_nobody,
-    version_table_of_migrate,
 )
+from ..version_tables import VersionTable, find_version_tables, version_table_of_migrate
 from ..versions import read_versions
 from .choosing import bind_of, only_bind
 from .trying import try_restore

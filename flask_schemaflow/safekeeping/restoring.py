@@ -13,7 +13,8 @@ from ..discovery import find_binds
 from ..errors import ConfigurationError
 from ..results import Progress, Result
 from ..session import database_exists
-from ..survey import Notify, VersionTable, tell_nobody
+from ..survey import Notify, tell_nobody
+from ..version_tables import VersionTable
 from .backing_up import revision_of
 from .choosing import bind_of, only_bind
 

@@ -16,7 +16,8 @@ from ..migrations import replace_files
 from ..results import Progress, Result
 from ..session import server_connection
 from ..snapshot import FOLDER, stored_path
-from ..survey import Notify, Project, Where, find_version_tables, open_project, tell_nobody
+from ..survey import Notify, Project, Where, open_project, tell_nobody
+from ..version_tables import find_version_tables
 from .building import Scratch, build_files
 from .inventory import Gap, Inventory, Version, Wanted, databases_needed, take_inventory
 

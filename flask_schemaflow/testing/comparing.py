@@ -44,7 +44,7 @@ def _differences(app: Flask) -> list[str]:
     from ..migrations import open_migrations
     from ..proof import replay
     from ..revisions import concerns, heads_of
-    from ..survey import find_version_tables
+    from ..version_tables import find_version_tables
 
     db = registered_db(app)
     own = getattr(app.extensions.get("schemaflow"), "metadata", None)

@@ -12,7 +12,8 @@ from ..proof import structure_at
 from ..session import database_exists, reading_connection
 from ..stamping import unchanged_databases, write_verified
 from ..state import State
-from ..survey import only_ours, version_table_of_migrate
+from ..survey import only_ours
+from ..version_tables import version_table_of_migrate
 from ..versions import newest_entry_id
 
 if TYPE_CHECKING:

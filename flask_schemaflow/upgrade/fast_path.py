@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from ..history import OPEN_OUTCOMES
 from ..revisions import heads_of
 from ..session import database_exists, reading_connection
-from ..survey import Project, version_table_of_migrate
+from ..version_tables import version_table_of_migrate
 from ..versions import glance_at
+
+if TYPE_CHECKING:
+    from ..survey import Project
 
 BindKey = str | None
 
