@@ -2,7 +2,8 @@
 # make test   the whole suite
 # make zoo    all schemas of the zoo on SQLite, PostgreSQL and MariaDB: baselines, structures, dumps
 # make soak   the long forms of what the suite tries a few times: poolers, replicas
-# make bench  1000 tables: snapshot and adoption beside Alembic's comparison and Flask-Migrate
+# make bench  1000 tables: snapshot and adoption beside Alembic's comparison and Flask-Migrate;
+#             500 revisions: flask db-lint
 # make check  lint, types, import contracts
 # make coverage  the whole suite, and which lines and branches it does not reach
 
@@ -31,6 +32,7 @@ soak: $(VENV)/installed-for-tests
 
 bench: $(VENV)/installed-for-tests
 	$(BIN)/python tests/benchmarks/thousand_tables.py $(BENCH_ARGS)
+	$(BIN)/python tests/benchmarks/five_hundred_revisions.py
 
 check: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .

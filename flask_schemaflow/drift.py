@@ -88,10 +88,11 @@ class _Found:
     structural: bool = True
 
 
-def check_accepted(accepted: Iterable[str], *further_codes: str) -> None:
+def check_accepted(accepted: Iterable[str], *further_codes: str, said_by: str = "--accept") -> None:
     """Check that what a person wants to let pass is something that can pass.
 
     :param further_codes: codes that can pass besides those of differences.
+    :param said_by: the option or setting.
     :raises ConfigurationError: one is not ``CODE:SUBJECT``, or its code is none of these.
     """
     for each in accepted:
@@ -99,7 +100,7 @@ def check_accepted(accepted: Iterable[str], *further_codes: str) -> None:
         if not subject or not (code.startswith(("missing-", "extra-", "changed-")) or code in further_codes):
             others = f" or of {', '.join(further_codes)}" if further_codes else ""
             raise ConfigurationError(
-                f"--accept {each}: say CODE:SUBJECT with the code of a difference{others}, for example "
+                f"{said_by} {each}: say CODE:SUBJECT with the code of a difference{others}, for example "
                 "extra-index:user.ix_user_email."
             )
 

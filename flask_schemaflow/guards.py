@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,16 +14,23 @@ import click
 from flask import appcontext_pushed, current_app
 from flask.cli import FlaskGroup
 
+from .config import read_settings
 from .errors import SchemaFlowError
+from .foreign import foreign_names
 from .history import OWN_TABLES
 from .loading import is_command_running
+from .revisions import TableName
 
 if TYPE_CHECKING:
     from flask import Flask
+    from sqlalchemy import Table
 
     from .comparison import Comparison
 
+BindKey = str | None
+TablesPerBind = Mapping[BindKey, frozenset[str]]
 NameFilter = Callable[[str | None, str, Mapping[str, Any]], bool]
+ObjectFilter = Callable[[Any, str | None, str, bool, Any], bool]
 
 
 def in_command() -> bool:
@@ -81,6 +89,8 @@ def _before_command(config: Any) -> Any:
 
     An ``env.py`` that gives a filter itself cannot take another one; it is left alone.
     """
+    from .migrations import gives_filter
+
     arguments = current_app.extensions["migrate"].configure_args
     _forget_last_run(arguments)
     directory = Path(config.get_main_option("script_location")).absolute()
@@ -88,13 +98,14 @@ def _before_command(config: Any) -> Any:
     ours = found.ours if found is not None else None
     environment = directory / "env.py"
     source = environment.read_text("utf-8", "replace") if environment.is_file() else "configure_args"
-    known = arguments.get("include_name")
-    if "include_name" not in source:
-        others = known.others if isinstance(known, _OurTables) else known
-        arguments["include_name"] = _OurTables(others, ours)
+    for name, ours_of in (("include_name", _OurTables), ("include_object", _NotNamedForeign)):
+        known = arguments.get(name)
+        if not gives_filter(source, name):
+            others: Any = known.others if isinstance(known, ours_of) else known
+            arguments[name] = ours_of(others, ours)
     if found is not None and "render_item" not in source:
         arguments["render_item"] = _rendering(arguments.get("render_item"), found)
-    if ours is not None and ("include_name" in source or "configure_args" not in source):
+    if ours is not None and (gives_filter(source, "include_name") or "configure_args" not in source):
         click.echo(
             f"{environment} takes no filter of names from Migrate(…), so tables of others are not left out: "
             "look for op.drop_table in what is written.",
@@ -194,15 +205,58 @@ def _store_structure(app: Flask, directory: Path) -> None:
 class _OurTables:
     """Alembic's ``include_name`` hook: none of our tables, none of others', else what the app says.
 
-    ``ours`` are the names of models' and revisions' tables in lower case; None where nothing is compared.
+    ``ours`` are the names of models' and revisions' tables in lower case, by bind key; None where nothing is
+    compared.
     """
 
     others: NameFilter | None
-    ours: frozenset[str] | None
+    ours: TablesPerBind | None
 
     def __call__(self, name: str | None, kind: str, parents: Mapping[str, Any]) -> bool:
         if kind == "table" and name is not None:
-            is_foreign = self.ours is not None and name.lower() not in self.ours
+            is_foreign = self.ours is not None and not any(
+                name.lower() in self.ours.get(key, ()) for key in _keys_compared()
+            )
             if name in OWN_TABLES or is_foreign:
                 return False
         return self.others is None or self.others(name, kind, parents)
+
+
+@dataclass(frozen=True)
+class _NotNamedForeign:
+    """Alembic's ``include_object`` hook: not what ``SCHEMAFLOW_FOREIGN_TABLES`` names, be it in a model."""
+
+    others: ObjectFilter | None
+    ours: TablesPerBind | None
+
+    def __call__(self, thing: Any, name: str | None, kind: str, reflected: bool, compared: Any) -> bool:  # noqa: FBT001 -- Alembic's signature
+        if kind == "table" and self.ours is not None and self._is_named(thing):
+            return False
+        return self.others is None or self.others(thing, name, kind, reflected, compared)
+
+    def _is_named(self, table: Table) -> bool:
+        patterns = read_settings(current_app.config, os.environ).foreign_tables
+        engines = current_app.extensions["migrate"].db.engines
+        wanted = TableName(table.schema, table.name)
+        named = (
+            foreign_names(patterns, key, engines[key].dialect.default_schema_name)
+            for key in _keys_compared() & engines.keys()
+        )
+        return any(each.pattern_for(wanted) is not None for each in named)
+
+
+def _keys_compared() -> frozenset[BindKey]:
+    """Give the binds whose models ``env.py`` compares just now; all where it does not say.
+
+    Several binds may lead to one database, where the tables of the others are there as well.
+    """
+    from alembic import context
+
+    target = context.get_context().opts.get("target_metadata")
+    compared = target if isinstance(target, list | tuple) else [target]
+    known = dict(current_app.extensions["migrate"].db.metadatas)
+    beside = getattr(current_app.extensions.get("schemaflow"), "metadata", None)
+    keys = {key for key, metadata in known.items() if any(metadata is each for each in compared)}
+    if beside is not None and any(beside is each for each in compared):
+        keys.add(None)
+    return frozenset(keys or known)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,16 @@ from sqlalchemy import MetaData
 from .config import ENGINE_FAMILIES, Settings, read_settings
 from .errors import ConfigurationError, HazardsFound
 from .findings import Finding, Severity
-from .hazards import CODES, Acceptances, Hazard, Structures, find_hazards, structure_after
+from .hazards import (
+    CODES,
+    RULES,
+    RULES_FOR_FILES,
+    Acceptances,
+    Hazard,
+    Structures,
+    find_hazards,
+    structure_after,
+)
 from .migrations import environment_in, revisions_in
 from .recording import RecordedRevision, paper_dialect, record_revisions
 from .results import Progress, Result
@@ -195,14 +206,28 @@ def _found(
         for recorded in _recorded(environment, needed, key, family):
             structures = Structures(family=family, real=real)
             if recorded.revision in wanted:
-                yield from _weighed(find_hazards([recorded], structures), recorded, settings)
+                yield from _weighed(
+                    find_hazards([recorded], structures, rules=(*RULES, *RULES_FOR_FILES)), recorded, settings
+                )
             real = structure_after(recorded, structures)
 
 
 def _recorded(
     environment: EnvironmentContext, needed: Iterable[Revision], key: str | None, family: str
 ) -> tuple[RecordedRevision, ...]:
-    return record_revisions(environment, needed, key, paper_dialect(family), MetaData())
+    with _importable(Path(environment.script.dir).parent, Path.cwd()):
+        return record_revisions(environment, needed, (key,), paper_dialect(family), MetaData())
+
+
+@contextmanager
+def _importable(*folders: Path) -> Iterator[None]:
+    """Let revisions import what lies there, such as types of the app, as they can when the app is loaded."""
+    before = list(sys.path)
+    sys.path[:0] = [str(each) for each in dict.fromkeys(folders)]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _binds(revisions: Iterable[Revision]) -> tuple[str | None, ...]:

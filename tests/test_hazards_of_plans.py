@@ -97,7 +97,7 @@ def add(project: Project, *body: str) -> None:
     lines = "".join(f"    {line}\n" for line in body)
     project.write(
         "migrations/versions/second.py",
-        f"{HEAD}\n\ndef upgrade():\n{lines}\n\ndef downgrade():\n    op.execute('SELECT 1')\n",
+        f"{HEAD}\n\ndef upgrade():\n{lines}\n\ndef downgrade():\n    pass\n",
     )
 
 
@@ -483,6 +483,31 @@ def test_classes_that_stop_are_a_setting(shop: Project) -> None:
     assert shop.safe_upgrade().code == 0
 
 
+BLOCKS = {
+    "postgresql": (
+        "op.add_column('users', sa.Column('token', sa.Uuid(), server_default=sa.text('gen_random_uuid()')))",
+        "add-column-volatile-default:users.token",
+    ),
+    "mariadb": (
+        "op.alter_column('users', 'id', type_=sa.BigInteger(), existing_type=sa.Integer())",
+        "change-column-type:users.id",
+    ),
+}
+
+
+@pytest.mark.parametrize("shop", BLOCKS, indirect=True)
+def test_what_locks_a_large_table_stops(shop: Project, request: pytest.FixtureRequest) -> None:
+    """Above SCHEMAFLOW_SMALL_TABLE_ROWS the table's size is told; two rows block nobody."""
+    body, key = BLOCKS["postgresql" if "postgresql" in shop.environment["DATABASE"] else "mariadb"]
+    add(shop, body)
+
+    ended = shop.safe_upgrade(FLASK_SCHEMAFLOW_SMALL_TABLE_ROWS="1")
+
+    assert (ended.code, list(errors(ended))) == (3, [key]), ended.stderr
+    assert "more than 1 row" in ended.verdict
+    assert shop.safe_upgrade().code == 0
+
+
 def test_a_new_database_has_no_rows_at_stake(shop: Project) -> None:
     """From nothing to the head, drops included: there is nothing to ask, and nothing stops."""
     add(shop, *DROPS)
@@ -516,6 +541,14 @@ def test_an_unknown_code_on_the_command_line_is_a_usage_error(trap: Project) -> 
 
     assert ended.code == 2
     assert "drop-table" in ended.verdict
+
+
+def test_an_unknown_code_in_a_setting_is_a_usage_error(trap: Project) -> None:
+    """SCHEMAFLOW_ACCEPT too."""
+    ended = trap.safe_upgrade(FLASK_SCHEMAFLOW_ACCEPT="drop-tabel:parent")
+
+    assert ended.code == 2
+    assert "SCHEMAFLOW_ACCEPT drop-tabel:parent: say CODE:SUBJECT" in ended.verdict
 
 
 def test_leftovers_in_the_way_are_refused(trap: Project) -> None:

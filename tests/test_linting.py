@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from textwrap import indent
 
 import pytest
+import yaml
 from projects import Project
 from recorders import HEAD as RECORDED
 from recorders import Recorder
@@ -107,6 +109,23 @@ def test_the_command_needs_neither_app_nor_database(project: Project) -> None:
     ended = project.flask("db-lint", "--engine", "mariadb")
     assert ended.code == 0, ended.stderr
     assert ended.verdict == "Nothing stops (0 warnings). Looked at: 2 of 2 revisions, for mariadb."
+
+
+def test_types_of_the_app_can_be_imported(project: Project) -> None:
+    """A revision finds the modules beside the migrations folder."""
+    project.write(
+        "shoptypes.py",
+        "import sqlalchemy as sa\n\n\nclass Money(sa.types.TypeDecorator):\n    impl = sa.Numeric(8, 2)\n",
+    )
+    files = Files(project.path)
+    files.add(
+        "a1", None, "from shoptypes import Money", USERS, "op.add_column('users', sa.Column('m', Money()))"
+    )
+    files.add("b2", "a1", "op.drop_column('users', 'm')")
+
+    ended = project.flask("db-lint", "--engine", "sqlite", "--json")
+
+    assert [each["code"] for each in ended.findings()] == ["drop-column"], ended.stderr
 
 
 def test_annotations_for_github(project: Project) -> None:
@@ -216,6 +235,17 @@ def test_the_engine_is_that_of_the_snapshots(files: Files) -> None:
     (files.path / "snapshots").mkdir()
     (files.path / "snapshots" / "a1.mariadb.json").write_text("{}")
     assert flask_schemaflow.lint(options).message.endswith("for mariadb.")
+
+
+def test_the_hook_for_pre_commit_is_the_command() -> None:
+    """It calls the command with the revision files that change."""
+    (hook,) = yaml.safe_load((Path(__file__).parent.parent / ".pre-commit-hooks.yaml").read_text())
+
+    assert hook["entry"] == "flask db-lint"
+    assert hook["require_serial"]
+    assert re.search(hook["files"], "backend/migrations/versions/a1_users.py")
+    assert re.search(hook["files"], "versions/a1.py")
+    assert not re.search(hook["files"], "shop/models.py")
 
 
 def test_each_bind_is_looked_at(files: Files) -> None:

@@ -37,6 +37,7 @@ __all__ = [
     "DUPLICATE",
     "KINDS",
     "RULES",
+    "RULES_FOR_FILES",
     "Acceptances",
     "Hazard",
     "Kind",
@@ -63,16 +64,19 @@ _FAMILIES = (
     sqlite_alter,
     rebuilding,
     renaming,
-    sources,
     unseen,
 )
 RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in family.RULES)
-KINDS: tuple[Kind, ...] = tuple(kind for family in _FAMILIES for kind in family.KINDS)
+RULES_FOR_FILES: tuple[Rule, ...] = sources.RULES
+"""Rules for those who still write a revision; when it runs it is too late for them."""
+KINDS: tuple[Kind, ...] = tuple(kind for family in (*_FAMILIES, sources) for kind in family.KINDS)
 DUPLICATE = adding.DUPLICATE.code
 CODES: tuple[str, ...] = tuple(kind.code for kind in KINDS)
 
 
-def find_hazards(recorded: Iterable[RecordedRevision], structures: Structures) -> tuple[Hazard, ...]:
+def find_hazards(
+    recorded: Iterable[RecordedRevision], structures: Structures, *, rules: tuple[Rule, ...] = RULES
+) -> tuple[Hazard, ...]:
     """Say what is dangerous in the revisions of one plan, oldest first.
 
     What the rows say is asked afterwards: ``Hazard.question``. Read-only.
@@ -82,7 +86,7 @@ def find_hazards(recorded: Iterable[RecordedRevision], structures: Structures) -
     return tuple(
         hazard
         for pending in pending_revisions(recorded, structures)
-        for rule in RULES
+        for rule in rules
         for hazard in rule(pending)
     )
 

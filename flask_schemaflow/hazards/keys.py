@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from ..probes import Question, named
-from .effect import AddsColumn, AddsKey, CreatesTable, Key, MakesIndex
+from ..revisions import TableName
+from .effect import (
+    AddsColumn,
+    AddsKey,
+    ChangesEveryRow,
+    ChangesRows,
+    CreatesTable,
+    Key,
+    MakesIndex,
+    Validates,
+)
 from .hazard import ROWS, Hazard, Kind
-from .parts import columns_of, parts_of
+from .parts import bare, columns_of, parts_of
 from .pending import Met, Pending, label
-from .questions import all_of, breaking, duplicates_of, orphans_of, size_of
+from .questions import all_of, beyond, breaking, duplicates_of, orphans_of, size_of
+
+if TYPE_CHECKING:
+    from ..snapshot import Part
 
 _UNIQUE = Kind(
     "add-unique-constraint",
@@ -79,6 +93,8 @@ def add_unique_constraint(pending: Pending) -> Iterator[Hazard]:
         if key.using is None and met.table is not None:
             without = [] if pending.family == "postgresql" else ["blocking"]
             question = _duplicates(met, key.columns)
+            if question is None and pending.family != "postgresql":
+                continue
             if question is None:
                 without.append("data-dependent")
                 question = size_of(met.table)
@@ -224,10 +240,10 @@ def mismatched_foreign_key_type(pending: Pending) -> Iterator[Hazard]:
                 subject = label(met.effect.table, column)
                 message = (
                     f"The column {subject} ({mine}) refers to {label(key.refers, target)} "
-                    f"({other.facts['type']}): "
-                    "larger ids do not fit into it."
+                    f"({other.facts['type']}), where {ROWS} have an id that does not fit into it."
                 )
-                yield pending.found(_MISMATCHED, met, subject, message)
+                question = beyond(met.refers or key.refers, target, small)
+                yield pending.found(_MISMATCHED, met, subject, message, question=question)
 
 
 def _named_keys(pending: Pending) -> Iterator[tuple[dict[str, str], Key, Met]]:
@@ -294,6 +310,49 @@ def _is_about_new(pending: Pending, met: Met, expression: str) -> bool:
     return any(name is not None and name in expression for name in now - known)
 
 
+# -- validated later -------------------------------------------------------------------------------
+
+
+def validated_constraint(pending: Pending) -> Iterator[Hazard]:
+    """Find constraints that were made NOT VALID before, and are held against rows which may break them."""
+    for effect, met in pending.of(Validates):
+        table = pending.table(pending.structures.real, met.table) if met.table is not None else None
+        part = next(
+            (each for each in parts_of(table, "check", "foreign-key") if each.name == effect.name), None
+        )
+        if part is None or met.table is None or "not-valid" not in part.facts or _is_mended(pending, met):
+            continue
+        question = _broken_by(pending, part, met.table)
+        if question is not None:
+            yield pending.found(
+                _CHECK if part.kind == "check" else _FOREIGN,
+                met,
+                label(effect.table, effect.name),
+                f"Validates {effect.name} of {label(effect.table)}, which {ROWS} break.",
+                question=question,
+                without=("blocking",),
+                hint="Mend these rows first.",
+            )
+
+
+def _is_mended(pending: Pending, met: Met) -> bool:
+    """Say whether the plan changes rows of the table before, so that they cannot be asked now."""
+    earlier = (*(each for one in pending.so_far for each in one.met), *pending.met)
+    changes = (each for each in earlier if isinstance(each.effect, ChangesRows | ChangesEveryRow))
+    return any(each.table == met.table for each in changes)
+
+
+def _broken_by(pending: Pending, part: Part, table: TableName) -> Question | None:
+    if part.kind == "check":
+        return breaking(table, part.facts["expression"])
+    columns, keys = columns_of(part), columns_of(replace(part, facts={"columns": part.facts["references"]}))
+    if columns is None or keys is None:
+        return None
+    *schema, name = (bare(each) for each in part.facts["table"].split("."))
+    to = TableName(schema[0] if schema else None, name)
+    return orphans_of(table, columns, to, keys, pending.recorded.dialect)
+
+
 RULES = (
     add_unique_constraint,
     add_unique_index,
@@ -302,5 +361,6 @@ RULES = (
     add_foreign_key,
     mismatched_foreign_key_type,
     add_check_constraint,
+    validated_constraint,
 )
 KINDS = (_UNIQUE, _UNIQUE_INDEX, _PRIMARY, _EXCLUSION, _FOREIGN, _MISMATCHED, _CHECK)

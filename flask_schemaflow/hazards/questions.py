@@ -58,6 +58,11 @@ def orphans_of(
     return Question(table, sa.and_(*(named(each).is_not(None) for each in columns), sa.not_(there)))
 
 
+def beyond(table: TableName, column: str, bits: int) -> Question:
+    """Ask for rows whose number does not fit into so many bits."""
+    return Question(table, named(column) >= sa.literal_column(str(1 << (bits - 1))))
+
+
 def breaking(table: TableName, expression: str) -> Question:
     """Ask for rows for which an expression is false; one that is neither true nor false breaks nothing."""
     return Question(table, _written(f"NOT ({expression})"))
