@@ -185,16 +185,23 @@ def test_databases_out_of_the_revisions(shop: Shop) -> None:
 
 
 BINDS = """
+    from app import app
     from flask import Flask
     from flask_sqlalchemy import SQLAlchemy
+
+    from flask_schemaflow.testing import assert_models_match_revisions
+
+
+    def test_the_models_say_the_same():
+        assert_models_match_revisions(app)
 
 
     def test_both(schemaflow_database):
         assert set(schemaflow_database.uris) == {None, "stats"}
-        app = Flask("other")
-        app.config["SQLALCHEMY_BINDS"] = schemaflow_database.uris
-        db = SQLAlchemy(app)
-        with app.app_context():
+        other = Flask("other")
+        other.config["SQLALCHEMY_BINDS"] = schemaflow_database.uris
+        db = SQLAlchemy(other)
+        with other.app_context():
             for key, table in ((None, "item"), ("stats", "hit")):
                 with db.engines[key].connect() as connection:
                     assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
@@ -215,7 +222,7 @@ def test_every_bind_has_its_own(project: Project, tmp_path: Path) -> None:
 
     ended = run_suite(Shop(project, ""), BINDS)
 
-    assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
 
 
 def test_a_role_with_few_rights_gets_new_copies(project: Project, postgresql: str) -> None:
