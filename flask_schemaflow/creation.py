@@ -88,16 +88,19 @@ class CreateAll:
 
     def _managed(self, keys: Iterable[BindKey]) -> dict[BindKey, str]:
         """Say of each database that is under migrations where it stands."""
-        from .session import target_of
+        from .session import is_same_database, target_of
         from .whereabouts import version_table_of_app
 
         table = version_table_of_app(current_app._get_current_object())  # type: ignore[attr-defined]
         found = {}
         for key in keys:
-            engine, metadata = self.db.engines.get(key), self.db.metadatas.get(key)
-            if engine is None or metadata is None or table is None:
+            engine = self.db.engines.get(key)
+            if engine is None or table is None:
                 continue
-            revision = _managed_at(engine, metadata, table)
+            # Several binds may lead to one database, which has one version table.
+            shared = [each for each, other in self.db.engines.items() if is_same_database(engine, other)]
+            metadatas = [self.db.metadatas[each] for each in shared if each in self.db.metadatas]
+            revision = _managed_at(engine, metadatas, table)
             if revision is not None:
                 found[key] = f"{target_of(engine)} is at revision {revision}"
         return found
@@ -120,7 +123,7 @@ def _what_to_do(app: Flask) -> str:
         return Settings.create_all
 
 
-def _managed_at(engine: Engine, metadata: MetaData, table: TableAndSchema) -> str | None:
+def _managed_at(engine: Engine, metadatas: list[MetaData], table: TableAndSchema) -> str | None:
     """Give the revision of a database that has one and a table of these models; None where it is not so.
 
     On a connection of our own: one of the app's pool may be in the middle of a transaction. Read-only.
@@ -137,7 +140,7 @@ def _managed_at(engine: Engine, metadata: MetaData, table: TableAndSchema) -> st
                 return None
             inspector = sa.inspect(connection)
             translated = engine.get_execution_options().get("schema_translate_map") or {}
-            names = ((each.name, each.schema) for each in metadata.tables.values())
+            names = ((t.name, t.schema) for metadata in metadatas for t in metadata.tables.values())
             if any(inspector.has_table(name, translated.get(schema, schema)) for name, schema in names):
                 return ", ".join(versions)
     except (SchemaFlowError, SQLAlchemyError):

@@ -127,7 +127,9 @@ def _forget_last_run(arguments: dict[str, Any]) -> None:
 def _compares(config: Any) -> bool:
     """Say whether the command compares models and database."""
     context = click.get_current_context(silent=True)
-    is_check = context is not None and context.info_name == "check" and _in_flask_db()
+    # The group may have another name in this app, but its commands are Flask-Migrate's.
+    callback = context.command.callback if context is not None and context.info_name == "check" else None
+    is_check = getattr(callback, "__module__", None) == "flask_migrate.cli"
     return is_check or getattr(config.cmd_opts, "autogenerate", False)
 
 

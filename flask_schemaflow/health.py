@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from .config import Settings, read_setting
 from .errors import Busy, ConfigurationError, NotCurrent
+from .foreign import databases_of_others
 from .guards import in_command
 from .history import OPEN_OUTCOMES, TABLE, read_history
 from .revisions import concerns, heads_of, read_revisions
@@ -72,7 +73,12 @@ def _check(*, if_ahead: bool) -> None:
             "env.py makes up the name of its version table, so it is not known here. Write it there, or say "
             "Migrate(app, db, version_table=…)."
         )
-    standings = {key: _standing(app, engine, code.ids, table) for key, engine in db.engines.items()}
+    others = databases_of_others(_setting(app, "foreign_tables"))
+    standings = {
+        key: _standing(app, engine, code.ids, table)
+        for key, engine in db.engines.items()
+        if key not in others
+    }
     counting = [
         key
         for key, standing in standings.items()
@@ -150,7 +156,7 @@ def _glance(app: Flask, connection: Connection, name: str, schema: str | None) -
     """
     extension = app.extensions.get("schemaflow")
     without = extension.without_history if extension is not None else None
-    keeps = without is not None and _keeps_history(app)
+    keeps = without is not None and bool(_setting(app, "history"))
     if keeps and without is not None and connection.engine in without:
         keeps = sa.inspect(connection).has_table(TABLE, schema)
     glance = glance_at(connection, name, schema, with_history=keeps)
@@ -159,12 +165,12 @@ def _glance(app: Flask, connection: Connection, name: str, schema: str | None) -
     return glance
 
 
-def _keeps_history(app: Flask) -> bool:
+def _setting(app: Flask, name: str) -> Any:
+    """Read a setting; one that is wrong stops our commands, never a web worker."""
     try:
-        return bool(read_setting("history", app.config, os.environ))
+        return read_setting(name, app.config, os.environ)
     except ConfigurationError:
-        # A wrong setting stops our commands, never a web worker.
-        return Settings.history
+        return getattr(Settings, name)
 
 
 @contextmanager

@@ -187,6 +187,19 @@ def test_each_bind_counts_for_itself(
     assert len([each for each in caplog.records if "create_all" in each.getMessage()]) == 1
 
 
+def test_a_bind_that_leads_to_the_same_database(a_file: str) -> None:
+    """It is under migrations with the other one, though none of its own tables is there yet."""
+    managed(a_file, "item")
+    app, db = app_with(a_file, binds={"stats": a_file}), SQLAlchemy()
+    declare(db)
+    db.init_app(app)
+    SchemaFlow(app, db)
+
+    create_all(app, db)
+
+    assert tables_of(a_file) == {"alembic_version", "item"}
+
+
 def test_apps_that_share_one_db(a_file: str, tmp_path: Path) -> None:
     """The app whose context is pushed decides: one without the extension creates as ever."""
     other = f"sqlite:///{tmp_path}/other.db"

@@ -153,6 +153,10 @@ def test_every_database_counts_that_should_have_tables(project: Project, tmp_pat
     assert answers == [False, False]
     assert "stats.db has no revision" in message
 
+    project.environment["FLASK_SCHEMAFLOW_FOREIGN_TABLES"] = "stats:*"
+    answers, _, message, _ = json.loads(project.python(ask_here).stdout)
+    assert (answers, message) == ([True, True], None)
+
 
 def test_several_heads(project: Project, tmp_path: Any) -> None:
     """Whoever lives with two heads is current at both, and not at one; db-status says the same."""

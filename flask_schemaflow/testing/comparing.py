@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from .warned import warnings_told
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from ..discovery import Bind
+    from ..foreign import ForeignNames
     from ..snapshot import Snapshot
 
 
@@ -39,8 +39,10 @@ def _differences(app: Flask) -> list[str]:
     # Alembic is imported here, when a test asks.
     from sqlalchemy import MetaData
 
+    from ..config import read_setting
     from ..discovery import Bind, registered_db
     from ..drift import find_drift
+    from ..foreign import foreign_names
     from ..migrations import open_migrations
     from ..proof import replay
     from ..revisions import concerns, heads_of
@@ -67,23 +69,21 @@ def _differences(app: Flask) -> list[str]:
         {key: table.tables(None) | table.tables(table.schema) for key, table in tables.items()},
         required=[bind.key for bind in counting if any(concerns(each, bind.key) for each in revisions)],
     )
-    patterns = _foreign(app)
+    patterns = read_setting("foreign_tables", app.config, os.environ)
+    named = {
+        bind.key: foreign_names(patterns, bind.key, bind.engine.dialect.default_schema_name)
+        for bind in counting
+    }
     return [
         f"{each.code}:{each.subject}: {each.message}"
         for bind in counting
         for each in find_drift(
-            _without(_of_models(bind), patterns), _without(made[bind.key], patterns), "The models"
+            _without(_of_models(bind), named[bind.key]),
+            _without(made[bind.key], named[bind.key]),
+            "The models",
         )
         if each.structural
     ]
-
-
-def _foreign(app: Flask) -> tuple[str, ...]:
-    """Give the patterns of tables that are nobody's business."""
-    from ..config import read_setting
-
-    patterns: tuple[str, ...] = read_setting("foreign_tables", app.config, os.environ)
-    return patterns
 
 
 def _of_models(bind: Bind) -> Snapshot:
@@ -98,5 +98,8 @@ def _of_models(bind: Bind) -> Snapshot:
         return made_on(scratch)
 
 
-def _without(snapshot: Snapshot, patterns: tuple[str, ...]) -> Snapshot:
-    return snapshot.where(lambda each: not any(fnmatchcase(each.name, pattern) for pattern in patterns))
+def _without(snapshot: Snapshot, names: ForeignNames) -> Snapshot:
+    """Leave out what ``SCHEMAFLOW_FOREIGN_TABLES`` names."""
+    from ..revisions import TableName
+
+    return snapshot.where(lambda each: names.pattern_for(TableName(each.schema, each.name)) is None)

@@ -22,6 +22,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from flask_schemaflow.testing.marks import project_of
+
 SERVERS = {
     "postgresql": os.environ.get(
         "SCHEMAFLOW_TEST_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
@@ -200,7 +202,17 @@ class Database:
         if self.engine != "sqlite":
             with self.server.connect() as connection:
                 connection.exec_driver_sql(f"DROP DATABASE {self.name}")
+                if self.engine == "postgresql":
+                    self.drop_template(connection)
             self.server.dispose()
+
+    def drop_template(self, connection: sa.Connection) -> None:
+        """Drop what the plugin would keep for the next session."""
+        mark = f" of {project_of(self.folder / '.pytest_cache' / 'd' / 'schemaflow')}, "
+        query = "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database"
+        for name, comment in connection.exec_driver_sql(query).all():
+            if mark in comment:
+                connection.exec_driver_sql(f"DROP DATABASE {name}")
 
 
 def main() -> None:
