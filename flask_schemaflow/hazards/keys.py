@@ -23,7 +23,7 @@ from .effect import (
 from .hazard import ROWS, Hazard, Kind
 from .parts import bare, columns_of, parts_of
 from .pending import Met, Pending, label
-from .questions import all_of, beyond, breaking, duplicates_of, orphans_of, size_of
+from .questions import all_of, beyond, breaking, duplicates_of, orphans_of, overlapping, size_of
 
 if TYPE_CHECKING:
     from ..snapshot import Part
@@ -164,13 +164,17 @@ def add_primary_key(pending: Pending) -> Iterator[Hazard]:
 
 def add_exclusion_constraint(pending: Pending) -> Iterator[Hazard]:
     """Find exclusion constraints on rows that are there."""
-    for _, met, subject in _keys(pending, "exclude"):
+    for key, met, subject in _keys(pending, "exclude"):
         assert met.table is not None
-        message = (
-            f"Adds the exclusion constraint {subject}, which fails if some of {ROWS} "
-            f"overlap.{_LOCKS['postgresql']}"
+        asked = bool(key.operators) and len(met.columns) == len(key.columns)
+        question = (
+            overlapping(met.table, met.columns, key.operators, pending.recorded.dialect)
+            if asked
+            else all_of(met.table)
         )
-        yield pending.found(_EXCLUSION, met, subject, message, question=all_of(met.table))
+        has = f"{ROWS} that overlap others" if asked else f"{ROWS} that may overlap"
+        message = f"Adds the exclusion constraint {subject}: {has}.{_LOCKS['postgresql']}"
+        yield pending.found(_EXCLUSION, met, subject, message, question=question)
 
 
 # -- foreign keys ----------------------------------------------------------------------------------
