@@ -123,9 +123,11 @@ def add_unique_index(pending: Pending) -> Iterator[Hazard]:
                 "with a value "
                 "that another one has."
             )
-            yield pending.found(
+            found = pending.found(
                 _UNIQUE_INDEX, met, label(effect.table, effect.name or None), message, question=question
             )
+            # Concurrently it locks nothing and changes nothing: without a database there is nothing to say.
+            yield replace(found, only_with_rows=effect.concurrently)
 
 
 def _duplicates(met: Met, columns: Sequence[str], where: str | None = None) -> Question | None:
@@ -328,7 +330,7 @@ def validated_constraint(pending: Pending) -> Iterator[Hazard]:
             continue
         question = _broken_by(pending, part, met.table)
         if question is not None:
-            yield pending.found(
+            found = pending.found(
                 _CHECK if part.kind == "check" else _FOREIGN,
                 met,
                 label(effect.table, effect.name),
@@ -337,6 +339,8 @@ def validated_constraint(pending: Pending) -> Iterator[Hazard]:
                 without=("blocking",),
                 hint="Mend these rows first.",
             )
+            # It is the second step of the safe way: without a database there is nothing to say.
+            yield replace(found, only_with_rows=True)
 
 
 def _is_mended(pending: Pending, met: Met) -> bool:
