@@ -149,7 +149,12 @@ def db_adopt(info: ScriptInfo, /, **options: Any) -> None:
     click.option("--rehearse", is_flag=True, help="Run on a copy of the backup first (SQLite)."),
     click.option("--require-proof", is_flag=True, help="Refuse if the structure cannot be checked."),
     click.option("--resume", is_flag=True, help="Go on with a revision that broke half way (MariaDB)."),
-    click.option("--expect-database", metavar="NAME", help="Refuse any database but the one of this name."),
+    click.option(
+        "--expect-database",
+        multiple=True,
+        metavar="[BIND=]NAME",
+        help="Refuse any database but the one of this name. Repeatable, once a bind.",
+    ),
     _PATIENCE,
     _WHERE,
     _SEARCH_TIME,

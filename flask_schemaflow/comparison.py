@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,15 @@ import sqlalchemy as sa
 
 from .config import read_settings
 from .discovery import Bind, discover, find_binds
+from .foreign import databases_of_others
+from .recording import paper_dialect
 from .revisions import Revision, TableName, read_revisions, tables_in
 from .session import database_exists, reading_connection
 from .whereabouts import version_folders
 
 if TYPE_CHECKING:
     from flask import Flask
+    from sqlalchemy.engine import Dialect
 
     from .findings import Finding
 
@@ -25,14 +29,16 @@ if TYPE_CHECKING:
 class Comparison:
     """What is known before models and database are compared.
 
-    ``ours`` are the names of the tables that models or revisions have, in lower case; ``tables`` is how many
-    the models have; ``revisions`` are the files that are there; ``findings`` are what to tell.
+    ``ours`` are the names of the tables that models or revisions have, in lower case, by bind key;
+    ``tables`` is how many the models have; ``revisions`` are the files that are there; ``findings`` are what
+    to tell; ``on_paper`` are the dialects on which a revision will run besides that of the database.
     """
 
-    ours: frozenset[str]
+    ours: Mapping[str | None, frozenset[str]]
     tables: int
     revisions: frozenset[Path]
     findings: tuple[Finding, ...]
+    on_paper: tuple[Dialect, ...]
 
 
 def prepare_comparison(app: Flask, directory: Path) -> Comparison:
@@ -47,7 +53,8 @@ def prepare_comparison(app: Flask, directory: Path) -> Comparison:
     """
     settings = read_settings(app.config, os.environ)
     metadata = getattr(app.extensions.get("schemaflow"), "metadata", None)
-    binds = find_binds(app, metadata=metadata, import_string=settings.metadata)
+    left_out = databases_of_others(settings.foreign_tables)
+    binds = find_binds(app, metadata=metadata, import_string=settings.metadata, left_out=left_out)
     revisions = _revisions_in(directory)
     in_revisions = {bind.key: tables_in(revisions, bind.key) for bind in binds}
     discovery = discover(
@@ -58,14 +65,17 @@ def prepare_comparison(app: Flask, directory: Path) -> Comparison:
         in_revisions=frozenset().union(*in_revisions.values()),
         keeps_new=True,
     )
-    models = [table.name for bind in binds for table in bind.metadata.tables.values()]
-    known = {each.name for tables in in_revisions.values() for each in tables}
     return Comparison(
-        ours=frozenset(name.lower() for name in (*models, *known)),
-        tables=len(models),
+        ours={bind.key: _names((*bind.tables, *in_revisions[bind.key])) for bind in binds},
+        tables=sum(len(bind.tables) for bind in binds),
         revisions=frozenset(each.file for each in revisions),
         findings=tuple(each for each in discovery.findings if each.code == "unimported-model"),
+        on_paper=tuple(paper_dialect(family) for family in settings.engines),
     )
+
+
+def _names(tables: Iterable[sa.Table | TableName]) -> frozenset[str]:
+    return frozenset(each.name.lower() for each in tables)
 
 
 def files_of_revisions(directory: Path) -> frozenset[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,16 +14,23 @@ import click
 from flask import appcontext_pushed, current_app
 from flask.cli import FlaskGroup
 
+from .config import read_settings
 from .errors import SchemaFlowError
+from .foreign import foreign_names
 from .history import OWN_TABLES
 from .loading import is_command_running
+from .revisions import TableName
 
 if TYPE_CHECKING:
     from flask import Flask
+    from sqlalchemy import Table
 
     from .comparison import Comparison
 
+BindKey = str | None
+TablesPerBind = Mapping[BindKey, frozenset[str]]
 NameFilter = Callable[[str | None, str, Mapping[str, Any]], bool]
+ObjectFilter = Callable[[Any, str | None, str, bool, Any], bool]
 
 
 def in_command() -> bool:
@@ -81,17 +89,23 @@ def _before_command(config: Any) -> Any:
 
     An ``env.py`` that gives a filter itself cannot take another one; it is left alone.
     """
+    from .migrations import gives_filter
+
     arguments = current_app.extensions["migrate"].configure_args
     _forget_last_run(arguments)
     directory = Path(config.get_main_option("script_location")).absolute()
-    ours = _prepared(directory) if _compares(config) else None
+    found = _prepared(directory) if _compares(config) else None
+    ours = found.ours if found is not None else None
     environment = directory / "env.py"
     source = environment.read_text("utf-8", "replace") if environment.is_file() else "configure_args"
-    known = arguments.get("include_name")
-    if "include_name" not in source:
-        others = known.others if isinstance(known, _OurTables) else known
-        arguments["include_name"] = _OurTables(others, ours)
-    if ours is not None and ("include_name" in source or "configure_args" not in source):
+    for name, ours_of in (("include_name", _OurTables), ("include_object", _NotNamedForeign)):
+        known = arguments.get(name)
+        if not gives_filter(source, name):
+            others: Any = known.others if isinstance(known, ours_of) else known
+            arguments[name] = ours_of(others, ours)
+    if found is not None and "render_item" not in source:
+        arguments["render_item"] = _rendering(arguments.get("render_item"), found)
+    if ours is not None and (gives_filter(source, "include_name") or "configure_args" not in source):
         click.echo(
             f"{environment} takes no filter of names from Migrate(…), so tables of others are not left out: "
             "look for op.drop_table in what is written.",
@@ -117,8 +131,15 @@ def _compares(config: Any) -> bool:
     return is_check or getattr(config.cmd_opts, "autogenerate", False)
 
 
-def _prepared(directory: Path) -> frozenset[str]:
-    """Bring in all models, tell of what nothing imports, and give the names of the tables that are ours."""
+def _rendering(known: Any, found: Comparison) -> Any:
+    """Give Alembic's ``render_item`` hook, with the app's own in it."""
+    from .baseline import StoredTypes
+
+    return StoredTypes(known.others if isinstance(known, StoredTypes) else known, found.on_paper)
+
+
+def _prepared(directory: Path) -> Comparison:
+    """Bring in all models, and tell of those that nothing imports."""
     from .comparison import prepare_comparison
 
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -132,8 +153,8 @@ def _prepared(directory: Path) -> frozenset[str]:
     for each in found.findings:
         click.echo(f"{each.message} {each.hint}", err=True)
     if context is not None:
-        context.call_on_close(partial(_tell_why_nothing_changed, directory, found))
-    return found.ours
+        context.call_on_close(partial(_after_comparison, app, directory, found))
+    return found
 
 
 class _Stopped(click.ClickException):
@@ -144,33 +165,96 @@ class _Stopped(click.ClickException):
         self.exit_code = int(error.exit_code)  # type: ignore[misc]  # click reads it from the instance
 
 
-def _tell_why_nothing_changed(directory: Path, before: Comparison) -> None:
-    """Tell the two causes of an empty comparison apart: without any model it was refused before."""
+def _after_comparison(app: Flask, directory: Path, before: Comparison) -> None:
+    """Say what it means that nothing was written, or store the structure that the new revision makes."""
     from .comparison import files_of_revisions
 
-    if sys.exc_info()[0] is not None or files_of_revisions(directory) != before.revisions:
+    if sys.exc_info()[0] is not None:
         return
-    why = f"Nothing changed: the database has every table of the models ({before.tables}) as they are."
+    if files_of_revisions(directory) != before.revisions:
+        _store_structure(app, directory)
+        return
+    # Without any model it was refused before: that is the other cause of an empty comparison.
+    why = f"Nothing to write: Alembic sees no difference between the database and the models' {before.tables}"
+    why += f" table{'s' * (before.tables != 1)}. `flask db-diff` also sees what Alembic does not."
     if not before.revisions:
         why += (
-            " But there is no revision: `flask db-adopt` writes it, and proves that it makes this database."
+            " There is no revision yet: `flask db-adopt` writes it, and proves that it makes this database."
         )
     click.echo(why, err=True)
+
+
+def _store_structure(app: Flask, directory: Path) -> None:
+    """Store what is wanting beside the revisions, where structures are stored; else say why not."""
+    from .snapshot import FOLDER
+    from .storage import SnapshotOptions, store_snapshots
+
+    if not (directory / FOLDER).is_dir():
+        return
+    try:
+        result = store_snapshots(app, SnapshotOptions(directory=str(directory)))
+    except SchemaFlowError as error:
+        click.echo(f"The new revision's structure was not stored: {error.message}", err=True)
+    else:
+        click.echo(f"{result.message} (`flask db-snapshot` again if you edit the revision.)", err=True)
 
 
 @dataclass(frozen=True)
 class _OurTables:
     """Alembic's ``include_name`` hook: none of our tables, none of others', else what the app says.
 
-    ``ours`` are the names of models' and revisions' tables in lower case; None where nothing is compared.
+    ``ours`` are the names of models' and revisions' tables in lower case, by bind key; None where nothing is
+    compared.
     """
 
     others: NameFilter | None
-    ours: frozenset[str] | None
+    ours: TablesPerBind | None
 
     def __call__(self, name: str | None, kind: str, parents: Mapping[str, Any]) -> bool:
         if kind == "table" and name is not None:
-            is_foreign = self.ours is not None and name.lower() not in self.ours
+            is_foreign = self.ours is not None and not any(
+                name.lower() in self.ours.get(key, ()) for key in _keys_compared()
+            )
             if name in OWN_TABLES or is_foreign:
                 return False
         return self.others is None or self.others(name, kind, parents)
+
+
+@dataclass(frozen=True)
+class _NotNamedForeign:
+    """Alembic's ``include_object`` hook: not what ``SCHEMAFLOW_FOREIGN_TABLES`` names, be it in a model."""
+
+    others: ObjectFilter | None
+    ours: TablesPerBind | None
+
+    def __call__(self, thing: Any, name: str | None, kind: str, reflected: bool, compared: Any) -> bool:  # noqa: FBT001 -- Alembic's signature
+        if kind == "table" and self.ours is not None and self._is_named(thing):
+            return False
+        return self.others is None or self.others(thing, name, kind, reflected, compared)
+
+    def _is_named(self, table: Table) -> bool:
+        patterns = read_settings(current_app.config, os.environ).foreign_tables
+        engines = current_app.extensions["migrate"].db.engines
+        wanted = TableName(table.schema, table.name)
+        named = (
+            foreign_names(patterns, key, engines[key].dialect.default_schema_name)
+            for key in _keys_compared() & engines.keys()
+        )
+        return any(each.pattern_for(wanted) is not None for each in named)
+
+
+def _keys_compared() -> frozenset[BindKey]:
+    """Give the binds whose models ``env.py`` compares just now; all where it does not say.
+
+    Several binds may lead to one database, where the tables of the others are there as well.
+    """
+    from alembic import context
+
+    target = context.get_context().opts.get("target_metadata")
+    compared = target if isinstance(target, list | tuple) else [target]
+    known = dict(current_app.extensions["migrate"].db.metadatas)
+    beside = getattr(current_app.extensions.get("schemaflow"), "metadata", None)
+    keys = {key for key, metadata in known.items() if any(metadata is each for each in compared)}
+    if beside is not None and any(beside is each for each in compared):
+        keys.add(None)
+    return frozenset(keys or known)

@@ -216,7 +216,7 @@ def _recorded(
     environment: EnvironmentContext, needed: Iterable[Revision], key: str | None, family: str
 ) -> tuple[RecordedRevision, ...]:
     with _importable(Path(environment.script.dir).parent, Path.cwd()):
-        return record_revisions(environment, needed, key, paper_dialect(family), MetaData())
+        return record_revisions(environment, needed, (key,), paper_dialect(family), MetaData())
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .drift import find_drift, ways
 from .errors import Refused
 from .findings import Finding, Severity
 from .plan import Plan, make_plan
 from .proof import stored_structures
+from .refusals import not_covered
 from .results import Progress, Result
 from .snapshot import series_of, structure_hash
 from .state import State
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .snapshot import Snapshot
 
 BindKey = str | None
+AnyFinding = TypeVar("AnyFinding", bound=Finding)
 LAST_RUNS = 5
 
 
@@ -65,6 +67,7 @@ def status(app: Flask, options: StatusOptions = DEFAULTS, *, notify: Notify = te
         progress.plan = tuple(step for plan in plans.values() if plan for step in plan.steps)
         for bind in survey.relevant:
             _tell(survey, bind, plans[bind.key], progress)
+        progress.findings.extend(_as_warnings(not_covered(survey)) if survey.revisions else ())
         _end(survey, options, progress)
     return StatusResult(**vars(progress.reached()))
 
@@ -182,7 +185,7 @@ def _drift_from(survey: Survey, key: BindKey, stored: Snapshot, revision: str) -
     return _DriftSince(text=text, verified=not structural, findings=_as_warnings(structural))
 
 
-def _as_warnings(found: tuple[Drift, ...]) -> tuple[Drift, ...]:
+def _as_warnings(found: tuple[AnyFinding, ...]) -> tuple[AnyFinding, ...]:
     return tuple(replace(each, severity=Severity.WARNING) for each in found)
 
 

@@ -31,12 +31,13 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 2.0  # seconds
 # -- the right server ------------------------------------------------------------------------------
 
 
-def check_reachable(project: Project, *, expected_name: str | None = None) -> None:
+def check_reachable(project: Project, *, expected_names: Iterable[str] = ()) -> None:
     """Check that the databases answer, if that was asked for, and are those that were meant. Read-only.
 
     Opens a connection only where ``WAIT``, a name or ``SCHEMAFLOW_DATABASE_URI`` asks for it.
 
-    :param expected_name: the default database's name, of SQLite the file's.
+    :param expected_names: the default database's name, of SQLite the file's; of another one with its bind key
+        before it (``logs=shop_logs``).
     :raises Busy: a server does not answer within ``WAIT``.
     :raises ConfigurationError: it refuses the user, or is another database.
     """
@@ -47,8 +48,8 @@ def check_reachable(project: Project, *, expected_name: str | None = None) -> No
                 _wait_for(bind, deadline, project)
     if project.settings.database_uri:
         check_direct(project.app, project.binds)
-    if expected_name is not None:
-        _check_name(project.binds[0], expected_name)
+    for expected in expected_names:
+        _check_name(project.binds, expected)
 
 
 def _wait_for(bind: Bind, deadline: float, project: Project) -> None:
@@ -72,11 +73,17 @@ def _problem(bind: Bind, timeout: float) -> Busy | None:
         return error
 
 
-def _check_name(bind: Bind, expected: str) -> None:
+def _check_name(binds: Iterable[Bind], expected: str) -> None:
+    by_key = {each.key or "": bind for bind in binds for each in bind.members}
+    key, equals, name = expected.partition("=")
+    if not equals or key not in by_key:
+        key, name = "", expected
+    bind = by_key[key]
     found = name_of(bind.engine)
-    if found != expected:
+    if found != name:
+        which = f"The database {key!r}" if key else "The database"
         raise ConfigurationError(
-            f"The database is {found!r} ({bind.target}), not {expected!r} as --expect-database says. Nothing "
+            f"{which} is {found!r} ({bind.target}), not {name!r} as --expect-database says. Nothing "
             "was touched."
         )
 

@@ -254,7 +254,7 @@ def stored_structures(
         survey.migrations.directory,
         survey.revisions,
         revisions,
-        key,
+        next(bind.stored_as for bind in survey.binds if bind.key == key),
         _real(survey, key),
         of_any_series=of_any_version,
     )

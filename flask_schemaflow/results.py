@@ -87,12 +87,14 @@ class Result:
 class Progress:
     """What a flow knows so far, to be told whether it ends well or not.
 
-    ``baseline`` is the file of a baseline, written or planned. ``ending`` is outcome and verdict, set as
+    ``sharing`` are, by bind key, the keys that lead to the same database. ``baseline`` is the file of a
+    baseline, written or planned. ``ending`` is outcome and verdict, set as
     soon as the goal is reached: whoever interrupts after that is late.
     """
 
     command: str
     databases: dict[str | None, DatabaseResult] = field(default_factory=dict)
+    sharing: dict[str | None, tuple[str | None, ...]] = field(default_factory=dict)
     plan: tuple[Step, ...] = ()
     findings: list[Finding] = field(default_factory=list)
     proof: ProofResult | None = None
@@ -109,6 +111,7 @@ class Progress:
         """Note which databases there are."""
         for bind in binds:
             self.databases[bind.key] = DatabaseResult(bind=bind.key, engine=bind.family, target=bind.target)
+            self.sharing[bind.key] = tuple(each.key for each in bind.others)
 
     def note_revision(self, key: str | None, revision: str) -> None:
         """Note at which revision a database is, of which nothing else is known yet."""
@@ -146,7 +149,7 @@ class Progress:
             outcome=outcome,
             exit_code=exit_code,
             message=message,
-            databases=tuple(self.databases.values()),
+            databases=tuple(self._by_bind()),
             plan=self.plan,
             findings=tuple(dict.fromkeys(self.findings)),
             proof=self.proof,
@@ -157,6 +160,12 @@ class Progress:
             document=self.document,
             elapsed_ms=round((time.monotonic() - self.started) * 1000),
         )
+
+    def _by_bind(self) -> Iterator[DatabaseResult]:
+        """Tell of each bind, also where several lead to one database."""
+        for key, result in self.databases.items():
+            yield result
+            yield from (replace(result, bind=other) for other in self.sharing.get(key, ()))
 
     def _stamped(self) -> str:
         stamped = (each for each in self.databases.values() if each.revision_after != each.revision_before)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from .errors import Busy, ConfigurationError
 from .history import Entry, Event, create_history_table, drop_history_table, record
 from .revisions import TableName
-from .session import HeldTransaction, held_transaction, in_order, target_of
+from .session import HeldTransaction, databases_in_order, held_transaction
 from .survey import Look, Survey, VersionTable, read_look
 from .versions import clear_versions, create_version_table, drop_version_table, write_version
 
@@ -31,12 +31,15 @@ def unchanged_databases(survey: Survey, keys: Iterable[BindKey]) -> Iterator[dic
     """
     binds = {bind.key: bind for bind in survey.binds}
     with ExitStack() as stack:
-        held = {
-            key: stack.enter_context(
-                held_transaction(binds[key].engine, app_listeners=False, patience=survey.patience)
+
+        def hold(bind: Bind, locked: HeldTransaction | None) -> HeldTransaction:
+            return stack.enter_context(
+                held_transaction(
+                    bind.engine, app_listeners=False, patience=survey.patience, has_lock=locked is not None
+                )
             )
-            for key in keys_in_order(binds, keys)
-        }
+
+        held = hold_in_order(survey, keys, hold)
         try:
             for key, transaction in held.items():
                 _check_unchanged(survey, binds[key], transaction)
@@ -50,20 +53,43 @@ def unchanged_databases(survey: Survey, keys: Iterable[BindKey]) -> Iterator[dic
             raise
 
 
-def keys_in_order(binds: Mapping[BindKey, Bind], keys: Iterable[BindKey]) -> list[BindKey]:
-    """Put databases into the order in which all processes lock them. Read-only.
+def hold_in_order(
+    survey: Survey,
+    keys: Iterable[BindKey],
+    hold: Callable[[Bind, HeldTransaction | None], HeldTransaction],
+) -> dict[BindKey, HeldTransaction]:
+    """Hold databases in the order in which all processes lock them.
 
-    :raises ConfigurationError: two of them are the same database.
+    Binds with different URLs may lead to one PostgreSQL database, each to a schema of its own: they share
+    its lock.
+
+    :param hold: opens one; it is given the transaction that has the lock already.
+    :raises ConfigurationError: two of them have the same version table.
     """
+    binds = {bind.key: bind for bind in survey.binds}
     by_engine = {binds[key].engine: key for key in keys}
-    engines = in_order(by_engine)
-    if len(engines) < len(by_engine):
-        twice = next(engine for engine in by_engine if engine not in engines)
-        raise ConfigurationError(
-            f"Two binds lead to one database, {target_of(twice)}, which can have one version table only. "
-            "Give the models of both one bind key."
-        )
-    return [by_engine[engine] for engine in engines]
+    held: dict[BindKey, HeldTransaction] = {}
+    for engines in databases_in_order(by_engine):
+        together = [by_engine[engine] for engine in engines]
+        _check_apart(survey, [binds[key] for key in together])
+        for key in together:
+            held[key] = hold(binds[key], held.get(together[0]))
+    return held
+
+
+def _check_apart(survey: Survey, binds: list[Bind]) -> None:
+    """Check that binds of one database keep their books in different places."""
+    places: dict[tuple[str | None, str], Bind] = {}
+    for bind in binds:
+        table = survey.version_tables[bind.key]
+        place = (table.schema or survey.looks[bind.key].default_schema, table.name)
+        other = places.setdefault(place, bind)
+        if other is not bind or (len(binds) > 1 and bind.family == "sqlite"):
+            raise ConfigurationError(
+                f"The binds {binds[0].label} and {binds[1].label} lead to one database by different URLs, "
+                f"{binds[0].target} and {binds[1].target}. Write both alike: then they share one connection "
+                "and one version table."
+            )
 
 
 def _check_unchanged(survey: Survey, bind: Bind, transaction: HeldTransaction) -> None:

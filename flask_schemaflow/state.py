@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from .findings import Finding, Severity
+from .foreign import NOTHING_NAMED, ForeignNames, said_of
 from .revisions import Revision, TableName, heads_of, lineage
 from .snapshot import folded
 
@@ -38,7 +38,7 @@ class DatabaseState:
 
     ``versions`` are the rows of the version table, None where there is no such table. ``ours`` and
     ``foreign`` split the tables that the database has; ``expected`` are all tables of ours, there or not;
-    ``never_ours`` are patterns of names that are foreign whatever else says.
+    ``never_ours`` are names that are foreign whatever else says.
     """
 
     state: State
@@ -47,12 +47,12 @@ class DatabaseState:
     foreign: frozenset[TableName]
     expected: frozenset[TableName]
     heads: tuple[str, ...]
-    never_ours: tuple[str, ...] = ()
+    never_ours: ForeignNames = NOTHING_NAMED
 
     def ours_with(self, *made: Snapshot) -> frozenset[TableName]:
         """Give the names that are ours, counting in whatever revisions or models made on scratch."""
         names = {TableName(each.schema, each.name) for snapshot in made for each in snapshot.objects}
-        return _not_foreign(self.expected | names, self.never_ours)
+        return self.never_ours.without(self.expected | names)
 
     @property
     def revision(self) -> str | None:
@@ -65,7 +65,7 @@ class Facts:
     """What is known of a database before it is judged.
 
     ``tables`` are those that it has; ``in_models`` and ``in_revisions`` make a table ours; ``never_ours``
-    are patterns of names that are foreign whatever else says. ``partitions`` are those tables that belong
+    are names that are foreign whatever else says. ``partitions`` are those tables that belong
     to another one, whoever's that is; ``applied`` are revisions that the database was once brought to, be
     they in this code or not.
     """
@@ -75,7 +75,7 @@ class Facts:
     tables: frozenset[TableName]
     in_models: frozenset[TableName]
     in_revisions: frozenset[TableName]
-    never_ours: tuple[str, ...] = ()
+    never_ours: ForeignNames = NOTHING_NAMED
     bookkeeping: frozenset[TableName] = frozenset()
     partitions: frozenset[TableName] = frozenset()
     family: str = ""
@@ -94,20 +94,23 @@ def partition_names(snapshot: Snapshot | None) -> frozenset[TableName]:
     return frozenset(TableName(each.schema, each.name) for each in objects if each.partition_of)
 
 
-def foreign_tables(names: Iterable[TableName]) -> Iterator[Finding]:
-    """Tell of tables that are not ours, by name."""
-    for name in sorted(names, key=lambda each: each.name):
+def foreign_tables(
+    names: Iterable[TableName], state: DatabaseState, snapshot: Snapshot | None
+) -> Iterator[Finding]:
+    """Tell of tables that are not ours, by name, and of what they are."""
+    read = {TableName(each.schema, each.name): each for each in snapshot.tables} if snapshot else {}
+    for name in sorted(names, key=lambda each: (each.schema or "", each.name)):
         yield Finding(
             code="foreign-table",
             subject=name.name if name.schema is None else f"{name.schema}.{name.name}",
             severity=Severity.INFO,
-            message="It is in the database, and in no model and no revision: left alone.",
+            message=said_of(name, read.get(name), state.never_ours),
         )
 
 
 def classify(facts: Facts) -> DatabaseState:
     """Judge a database by its version rows, its tables and the revisions at hand. Read-only."""
-    expected = _not_foreign(facts.in_models | facts.in_revisions, facts.never_ours)
+    expected = facts.never_ours.without(facts.in_models | facts.in_revisions)
     expected = _spelled_as(facts.tables, expected, facts.family)
     tables = facts.tables - facts.bookkeeping
     ours = tables & expected
@@ -130,12 +133,6 @@ def _spelled_as(
     """Spell names as the database does, where the engine ignores their case."""
     there = {(each.schema, folded(each.name, family)): each for each in tables}
     return frozenset(there.get((each.schema, folded(each.name, family)), each) for each in names)
-
-
-def _not_foreign(names: frozenset[TableName], never_ours: tuple[str, ...]) -> frozenset[TableName]:
-    return frozenset(
-        name for name in names if not any(fnmatchcase(name.name, pattern) for pattern in never_ours)
-    )
 
 
 def _state(

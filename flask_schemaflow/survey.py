@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +17,17 @@ from .discovery import (
     find_binds,
     refuse_in_memory,
     registered_db,
+    share_databases,
     with_direct_engines,
+    with_scratch_uris,
 )
 from .errors import ConfigurationError
+from .foreign import databases_of_others, foreign_names
 from .history import OWN_TABLES, TABLE, History, read_history
 from .migrations import Configured, Folder, Migrations, ask_environment, open_migrations
 from .revisions import Revision, TableName, concerns, tables_in
 from .scratch import NoScratch, scratch_databases
-from .session import Patience, database_exists, is_same_database, reading_connection
+from .session import Patience, database_exists, reading_connection, schemas_searched
 from .snapshot import Snapshot, take_snapshot
 from .state import DatabaseState, Facts, classify, partition_names, table_names
 from .versions import DEFAULT_TABLE, read_versions
@@ -65,14 +67,16 @@ class VersionTable:
 class Look:
     """What was read of one database at one moment; all None where there is no database yet.
 
-    ``default_schema`` is what the engine calls the schema that need not be named; ``history`` is what we
-    did there before.
+    ``default_schema`` is what the engine calls the schema that need not be named; ``search_path`` are all
+    schemas in which names without one are looked for, where there may be several (PostgreSQL); ``history``
+    is what we did there before.
     """
 
     versions: tuple[str, ...] | None = None
     snapshot: Snapshot | None = None
     history: History = field(default=History(), compare=False)
     default_schema: str | None = field(default=None, compare=False)
+    search_path: tuple[str, ...] = field(default=(), compare=False)
 
     def spelled(self, names: Iterable[tuple[str | None, str]]) -> frozenset[TableName]:
         """Give table names, by (schema, name), without the schema where it is the default one."""
@@ -118,28 +122,13 @@ class Survey(Project):
     @cached_property
     def relevant(self) -> tuple[Bind, ...]:
         """The binds that have, or should have, tables of ours or a revision."""
-        found: list[Bind] = []
-        for bind in self.binds:
-            elsewhere = any(is_same_database(bind.engine, other.engine) for other in found)
-            if self._is_relevant(bind.key) and not (elsewhere and not self.states[bind.key].expected):
-                found.append(bind)
-        return tuple(found)
+        return tuple(bind for bind in self.binds if self._is_relevant(bind))
 
-    def _is_relevant(self, key: BindKey) -> bool:
-        state = self.states[key]
-        return bool(state.expected or state.versions) or any(concerns(each, key) for each in self.revisions)
-
-    def check_distinct(self) -> None:
-        """Check that no two binds lead to one database.
-
-        :raises ConfigurationError: they do; it has one version table, for the revisions of one of them.
-        """
-        for one, other in combinations(self.relevant, 2):
-            if is_same_database(one.engine, other.engine):
-                raise ConfigurationError(
-                    f"The binds {one.label} and {other.label} are the same database, {one.target}, which can "
-                    "have one version table only. Give the models of both one bind key."
-                )
+    def _is_relevant(self, bind: Bind) -> bool:
+        state = self.states[bind.key]
+        return bool(state.expected or state.versions) or any(
+            concerns(revision, each.key) for revision in self.revisions for each in bind.members
+        )
 
     def ours(self, key: BindKey, *made: Snapshot) -> Snapshot:
         """Give the real structure of our tables in one database.
@@ -196,10 +185,14 @@ def open_project(
     """
     settings = overridden(read_settings(app.config, os.environ), options)
     metadata = getattr(app.extensions.get("schemaflow"), "metadata", None)
-    binds = _with_scratch(find_binds(app, metadata=metadata, import_string=settings.metadata), settings)
-    binds = with_direct_engines(app, binds, settings.database_uri or {})
+    left_out = databases_of_others(settings.foreign_tables)
+    binds = find_binds(app, metadata=metadata, import_string=settings.metadata, left_out=left_out)
+    if not binds:
+        raise ConfigurationError("SCHEMAFLOW_FOREIGN_TABLES leaves no database of the app's.")
+    binds = with_scratch_uris(binds, settings.scratch_uri or {})
+    binds = share_databases(with_direct_engines(app, binds, settings.database_uri or {}))
     for bind in binds:
-        notify(f"Database    {bind.target} ({bind.label})")
+        notify(f"Database    {bind.target} ({', '.join(each.label for each in bind.members)})")
     has_extension = "schemaflow" in app.extensions
     has_db_group = "migrate" in app.extensions or has_extension
     migrations = open_migrations(app, registered_db(app), directory=where.directory, x_args=where.x_args)
@@ -222,16 +215,6 @@ def open_project(
     )
 
 
-def _with_scratch(binds: tuple[Bind, ...], settings: Settings) -> tuple[Bind, ...]:
-    given = settings.scratch_uri or {}
-    for key in given:
-        if all(bind.key != key for bind in binds):
-            raise ConfigurationError(f"SCHEMAFLOW_SCRATCH_URI names the bind {key!r}, which the app has not.")
-    if len(set(given.values())) < len(given):
-        raise ConfigurationError("SCHEMAFLOW_SCRATCH_URI names one database for two binds.")
-    return tuple(replace(bind, scratch_uri=given.get(bind.key)) for bind in binds)
-
-
 def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRecord | None = None) -> Survey:
     """Read every database and (for comparing models) bring every model into the metadata.
 
@@ -243,14 +226,16 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
     binds, revisions = project.binds, project.revisions
     version_tables = find_version_tables(project.migrations, binds)
     looks = {bind.key: look_at(bind, version_tables[bind.key]) for bind in binds}
-    in_revisions = {bind.key: tables_in(revisions, bind.key) for bind in binds}
+    in_revisions = {bind.key: _tables_in_revisions(revisions, bind) for bind in binds}
     discovery = None
     if with_discovery:
         discovery = discover(
             project.app,
-            binds,
+            tuple(each for bind in binds for each in bind.members),
             project.settings,
-            in_database={bind.key: _as_models_say(bind, looks[bind.key]) for bind in binds},
+            in_database={
+                each.key: _as_models_say(bind, looks[bind.key]) for bind in binds for each in bind.members
+            },
             in_revisions=frozenset().union(*in_revisions.values()),
             record=loading,
             every_thread=loading is not None,
@@ -262,12 +247,16 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
                 versions=looks[bind.key].versions,
                 tables=table_names(looks[bind.key].snapshot),
                 in_models=looks[bind.key].spelled(
-                    (bind.translated(table.schema), table.name) for table in bind.metadata.tables.values()
+                    (bind.translated(table.schema), table.name) for table in bind.tables
                 ),
                 in_revisions=looks[bind.key].spelled(
                     (bind.translated(each.schema), each.name) for each in in_revisions[bind.key]
                 ),
-                never_ours=project.settings.foreign_tables,
+                never_ours=foreign_names(
+                    project.settings.foreign_tables,
+                    bind.key,
+                    looks[bind.key].default_schema or bind.engine.dialect.default_schema_name,
+                ),
                 bookkeeping=version_tables[bind.key].tables(looks[bind.key].default_schema),
                 partitions=partition_names(looks[bind.key].snapshot),
                 family=bind.family,
@@ -284,8 +273,11 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
         discovery=discovery,
     )
     refuse_in_memory(survey.relevant)
-    survey.check_distinct()
     return survey
+
+
+def _tables_in_revisions(revisions: Iterable[Revision], bind: Bind) -> frozenset[TableName]:
+    return frozenset().union(*(tables_in(revisions, each.key) for each in bind.members))
 
 
 def _as_models_say(bind: Bind, look: Look) -> frozenset[TableName]:
@@ -309,7 +301,12 @@ def read_look(connection: Connection, version_table: VersionTable) -> Look:
     """Read version rows, structure and history on a connection. Read-only."""
     versions = read_versions(connection, version_table.name, version_table.schema)
     snapshot = take_snapshot(connection)
-    look = Look(versions=versions, snapshot=snapshot, default_schema=connection.dialect.default_schema_name)
+    look = Look(
+        versions=versions,
+        snapshot=snapshot,
+        default_schema=connection.dialect.default_schema_name,
+        search_path=schemas_searched(connection),
+    )
     if look.spelled([(version_table.schema, TABLE)]) <= table_names(snapshot):
         history = read_history(connection, version_table.schema, revisions=versions or ())
         look = replace(look, history=history)
@@ -331,6 +328,31 @@ def version_table_of(configured: Configured) -> VersionTable:
         schema=configured.version_table_schema,
         pk=configured.options.get("version_table_pk", True),
     )
+
+
+def version_tables_of(
+    configured: Mapping[BindKey, Configured], binds: Iterable[Bind]
+) -> dict[BindKey, VersionTable]:
+    """Give the version table of each database that ``env.py`` configured.
+
+    :raises ConfigurationError: it names two for one database.
+    """
+    tables: dict[BindKey, VersionTable] = {}
+    for bind in binds:
+        found = {
+            each.label: version_table_of(configured[each.key])
+            for each in bind.members
+            if each.key in configured
+        }
+        if len(set(found.values())) > 1:
+            named = ", ".join(f"{table.name} for {label}" for label, table in found.items())
+            raise ConfigurationError(
+                f"env.py names several version tables in one database, {bind.target} ({named}). Binds that "
+                "share a database share its version table too: name one for all."
+            )
+        if found:
+            tables[bind.key] = next(iter(found.values()))
+    return tables
 
 
 def find_version_tables(migrations: Migrations, binds: Iterable[Bind]) -> dict[BindKey, VersionTable]:
@@ -364,7 +386,7 @@ def _version_tables_of_environment(
         table = version_table_of_migrate(migrations)
         named = {_FIELDS[name]: value for name, value in written.items() if name in _FIELDS}
         return {bind.key: replace(table, **named) for bind in binds}
-    return {key: version_table_of(found) for key, found in configured.items()}
+    return version_tables_of(configured, binds)
 
 
 _FIELDS = {"version_table": "name", "version_table_schema": "schema", "version_table_pk": "pk"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-TABLES, CHANGES, BY_HAND, ROWS = 50, 32, 8, 3
+TABLES, CHANGES, BY_HAND, ROWS = 50, 32, 8, 4
 WIDER = {
     "integer": ("bigint",),
     "string 20": ("string 60", "text"),
@@ -194,12 +194,13 @@ class Generator:
     # -- changes -----------------------------------------------------------------------------------
 
     def changed(self, schema: Schema) -> Schema:
-        """Give another schema, that many changes away."""
+        """Give another schema, that many changes away, half of them on a few tables."""
         after = deepcopy(schema)
+        busy = self.random.sample(list(after), k=TABLES // 8)
         number = 0
         while number < CHANGES:
             change = self.random.choice(CHANGES_TO_MODELS)
-            table = after[self.random.choice(list(after))]
+            table = after[self.random.choice(self.random.choice((busy, list(after))))]
             told = change(self, table, after)
             if told:
                 number += 1
@@ -545,7 +546,7 @@ def _constraints(table: Tab) -> Iterator[Any]:
 
 
 def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
-    """Make the tables, with rows that meet every unique, check and key; the last has NULLs where it may."""
+    """Make the tables, with rows that meet every unique, check and key; the last two have NULLs where they may."""
     metadata.create_all(connection)
     for table in metadata.sorted_tables:
         columns = [each for each in table.columns if each.computed is None]
@@ -554,7 +555,7 @@ def fill(connection: sa.Connection, metadata: sa.MetaData) -> None:
 
 
 def _value(column: sa.Column[Any], number: int) -> Any:
-    if column.nullable and number == ROWS and not column.foreign_keys:
+    if column.nullable and number >= ROWS - 1 and not column.foreign_keys:
         return None
     return _VALUES[type(column.type)](column.type, number)
 

@@ -52,7 +52,7 @@ class Recorder:
         with self.app.app_context():
             revision = read_revision(self.file)
             (found,) = record_revisions(
-                self.migrations.environment, [revision], key, dialect, self.db.metadata
+                self.migrations.environment, [revision], (key,), dialect, self.db.metadata
             )
             return found
 

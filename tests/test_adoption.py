@@ -67,7 +67,7 @@ def test_the_trap(shop: Project) -> None:
     before = shop.contents()
     stock = Project(shop.path.parent / "stock", shop.zygote, app="shop")
     stock.copy(SHOP)
-    registered(stock)
+    registered(stock, "from flask_migrate import Migrate\n\n    Migrate(app, db)")
     (stock.path / "instance").mkdir()
     (stock.path / "instance" / "shop.db").write_bytes(database(shop).read_bytes())
     assert stock.flask("db", "init").code == 0

@@ -8,11 +8,23 @@ from anyshop import Shop, adopted_shop, open_shop
 from projects import Ended, Project
 
 NOTE = """
+    import sqlalchemy as sa
+
     from app import db
+
+
+    class Loud(sa.TypeDecorator):
+        impl = sa.String
+        cache_ok = True
+
+        def process_bind_param(self, value, dialect):
+            return value and value.upper()
 
 
     class Note(db.Model):
         id = db.Column(db.Integer, primary_key=True)
+        text = db.Column(Loud(40), nullable=False)
+        at = db.Column(db.DateTime, server_default=sa.func.now())
 """
 
 
@@ -30,13 +42,16 @@ def migrate(shop: Shop, *arguments: str) -> tuple[Ended, str]:
 
 
 def test_what_is_compared(project: Project, any_database: str) -> None:
-    """All models and no table of others; without any model it is refused, and no table is dropped."""
+    """All models and no table of others; own types as what stores them; without any model it is refused."""
     shop = adopted_shop(project, any_database)
     shop.execute("CREATE TABLE others (id INT)")
 
     ended, text = migrate(shop)
     assert (ended.code, text) == (0, ""), ended.stderr
-    assert "Nothing changed: the database has every table of the models (1) as they are." in ended.stderr
+    assert (
+        "Nothing to write: Alembic sees no difference between the database and the models' 1 table."
+        in ended.stderr
+    )
 
     project.write("notes.py", NOTE)
     ended, text = migrate(shop, "check")
@@ -44,10 +59,14 @@ def test_what_is_compared(project: Project, any_database: str) -> None:
     ended, text = migrate(shop)
     assert ended.code == 0, ended.stderr
     assert "Nothing imports notes when the app loads; it declares note." in ended.stderr
-    assert "Nothing changed" not in ended.stderr
+    assert "Nothing to write" not in ended.stderr
+    assert project.flask("db-snapshot", "--check").code == 0, ended.stderr
     assert "create_table('note'" in text
+    assert "sa.Column('text', sa.String(length=40), nullable=False)" in text
+    assert "notes" not in text
     assert "op.drop_table" not in text.partition("def downgrade")[0]
     assert project.flask("db", "upgrade").code == 0
+    assert project.flask("db", "check").code == 0
 
     app = project.path / "app.py"
     source = app.read_text()
@@ -95,7 +114,7 @@ def test_tables_of_create_all_and_no_revision(project: Project, tmp_path: Path) 
     ended, text = migrate(shop)
 
     assert (ended.code, text) == (0, "")
-    assert "But there is no revision: `flask db-adopt` writes it" in ended.stderr
+    assert "There is no revision yet: `flask db-adopt` writes it" in ended.stderr
 
 
 def test_no_empty_revision_after_another_command(project: Project, tmp_path: Path) -> None:

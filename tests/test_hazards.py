@@ -80,7 +80,7 @@ def test_what_is_sent_past_op_is_recorded_too(recorder: Recorder) -> None:
         ("rows = op.get_bind().execute(sa.text('SELECT 1')).fetchall()", "asks the database", True),
         ("for row in op.get_bind().execute(sa.select(sa.literal(1))).scalars(): pass", "asks", True),
         ("assert op.get_bind().scalar(sa.text('SELECT 1')) is None", "asks the database", True),
-        ("sa.inspect(op.get_bind()).has_table('users')", "stops without one (NoInspectionAvailable", False),
+        ("sa.inspect(op.get_bind()).has_table('users')", "asks what is in the database (sa.inspect)", False),
         ("op.get_bind().execute(sa.text('SELECT 1')).one()", "uses .one of an answer", False),
         ("op.get_bind().connection.cursor()", "uses .connection of its connection", False),
         ("raise SystemExit('no')", "stops without one (SystemExit: no)", False),

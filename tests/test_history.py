@@ -225,8 +225,13 @@ def test_flask_db_migrate_leaves_the_history_alone(shop: Shop) -> None:
 
 
 def test_the_apps_own_filter_of_names_is_asked_too(shop: Shop) -> None:
-    """``Migrate(include_name=…)`` goes on deciding about all other tables."""
-    shop.execute("CREATE TABLE theirs (a INT)", "CREATE TABLE ours (a INT)")
+    """``Migrate(include_name=…)`` goes on deciding about all other tables of the revisions."""
+    shop.add(
+        "second",
+        "first",
+        *(f"op.create_table({t!r}, sa.Column('a', sa.Integer()))" for t in ("theirs", "ours")),
+    )
+    assert shop.upgrade().code == 0
     shop.project.write(
         "app.py",
         APP

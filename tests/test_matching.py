@@ -364,6 +364,12 @@ def test_a_table_that_no_revision_makes(small: Project) -> None:
     assert passed.code == 0, passed.stderr
     assert "of revision first, but for 1 accepted difference." in passed.verdict
 
+    written = small.flask("db-diff", "--from", "head", "--to", "database", "--format", "python")
+    assert written.code == 0, written.stderr
+    (small.path / "migrations" / "versions" / "tag.py").write_text(written.stdout)
+    stamped(small.adopt("--restamp"), "in place of first:")
+
+    says(small)
     shutil.rmtree(small.path / "migrations" / "versions")
     add(small, "second", "", ADD_AGE)
     (second,) = (small.path / "migrations" / "versions").iterdir()

@@ -178,22 +178,44 @@ def test_rows_decide_on_not_null(pair: Pair) -> None:
     ]
 
 
+def test_a_default_is_put_in_only_where_keys_allow_it(pair: Pair) -> None:
+    """Not twice into a unique column, nor into a foreign key that would lead nowhere."""
+    pair.make(
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (a int NOT NULL DEFAULT 7 UNIQUE,"
+        " b int NOT NULL DEFAULT 1 REFERENCES p, c int NOT NULL DEFAULT 2 REFERENCES p, d int NOT NULL DEFAULT 3 UNIQUE)",
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (a int UNIQUE, b int REFERENCES p, c int REFERENCES p,"
+        " d int UNIQUE); INSERT INTO p VALUES (1); INSERT INTO t VALUES (1, 1, 1, 1), (NULL, NULL, NULL, 2),"
+        " (NULL, 1, 1, NULL)",
+    )
+
+    assert pair.mended() == {"changed-column-nullable:t.a", "changed-column-nullable:t.c"}
+    assert pair.rows("SELECT a, b, c, d FROM t ORDER BY d") == [
+        (1, 1, 1, 1),
+        (None, 1, None, 2),
+        (None, 1, 1, 3),
+    ]
+
+
 def test_rows_decide_on_constraints(pair: Pair) -> None:
     """A constraint that rows do not meet is written as a comment, with their number."""
     pair.make(
         "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int UNIQUE, b int REFERENCES p,"
-        " c int CONSTRAINT positive CHECK (c > 0), d int UNIQUE)",
-        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int, d int);"
-        "INSERT INTO t VALUES (1, 1, 1, 0, 1), (2, 1, NULL, NULL, 2)",
+        " c int CONSTRAINT positive CHECK (c > 0), d int UNIQUE, e int4range,"
+        " CONSTRAINT apart EXCLUDE USING gist (e WITH &&))",
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int, d int,"
+        " e int4range);"
+        "INSERT INTO t VALUES (1, 1, 1, 0, 1, '[1,5)'), (2, 1, NULL, NULL, 2, '[4,6)')",
     )
 
     assert sorted(each.hint for each in pair.script().unmended) == [
         "1 row does not meet the check positive of t.",
         "1 row does not meet the foreign key t_b_fkey of t.",
+        "2 rows do not meet the exclude apart of t.",
         "2 rows do not meet the unique t_a_key of t.",
     ]
     assert pair.mended() == {
         "missing-check:t.positive",
+        "missing-exclude:t.apart",
         "missing-foreign-key:t.t_b_fkey",
         "missing-unique:t.t_a_key",
     }
@@ -230,16 +252,21 @@ def test_a_computed_column_takes_the_place_of_values_only_if_accepted(pair: Pair
     assert pair.rows("SELECT * FROM t") == [(1, 2)]
 
 
-def test_no_text_is_cut_off(pair: Pair) -> None:
-    """A value that is too long for its new type stops the script: no cast cuts it."""
+def test_what_does_not_fit_stays_as_it_is(pair: Pair) -> None:
+    """No text is cut off and no number rounded: the type stays, and where nobody asks the engine refuses."""
     pair.make(
-        "CREATE TABLE t (a varchar(3))", "CREATE TABLE t (a varchar(9)); INSERT INTO t VALUES ('too long')"
+        "CREATE TABLE t (a varchar(3), b int, c numeric(8,2), d varchar(3), e int)",
+        "CREATE TABLE t (a varchar(9), b bigint, c numeric(8,4), d varchar(9), e bigint); "
+        "INSERT INTO t VALUES ('too long', 1099511627776, 0.125, 'a', 1)",
     )
+    unasked = mend(structure(pair.real), structure(pair.models))
+    assert unasked.stays == frozenset()
+    with pytest.raises(Exception, match="too long|out of range"):
+        send(pair.real, ";\n".join(["BEGIN", *unasked.statements, "COMMIT"]))
 
-    with pytest.raises(Exception, match="too long"):
-        pair.mended()
-
-    assert pair.rows("SELECT * FROM t") == [("too long",)]
+    assert pair.mended() == {f"changed-column-type:t.{name}" for name in "abc"}
+    (row,) = pair.rows("SELECT * FROM t")
+    assert [str(each) for each in row] == ["too long", "1099511627776", "0.1250", "a", "1"]
 
 
 COUNTS = (

@@ -198,3 +198,15 @@ def test_what_sqlite_casts_is_counted(
     assert ask(engine, [on_table("t", condition)]) == (Answer(lost, len(values)),)
     assert does_not_fit("v", "VARCHAR(50)", "VARCHAR(1)", "sqlite") is None
     engine.dispose()
+
+
+def test_the_elements_of_arrays_are_asked(postgresql: str) -> None:
+    """A row counts whose array has an element that does not fit; nothing is known of other conversions."""
+    engine = sa.create_engine(postgresql)
+    table = sa.Table("t", sa.MetaData(), sa.Column("a", sa.ARRAY(sa.String)))
+    fill(engine, table, {"a": ["1", "2"]}, {"a": ["1", "x", "y"]}, {"a": []}, {"a": None})
+    condition = does_not_fit("a", "character varying[]", "integer[]", "postgresql")
+
+    assert ask(engine, [on_table("t", condition)]) == (Answer(1, 4),)
+    assert does_not_fit("a", "integer[]", "bigint[]", "postgresql") is None
+    engine.dispose()

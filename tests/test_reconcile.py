@@ -252,3 +252,98 @@ def test_a_database_without_drift_needs_no_second_revision(project: Project, tmp
     assert shop.adopt("--reconcile", "--accept", "extra-index:orders.by_hand").code == 0
 
     assert len(list((shop.path / "migrations/versions").glob("*.py"))) == 1
+
+
+TWO = """
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    from flask_schemaflow import SchemaFlow
+
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///shop.db"
+    app.config["SQLALCHEMY_BINDS"] = {"log": "sqlite:///log.db"}
+    db = SQLAlchemy(app)
+    SchemaFlow(app, db)
+
+
+    class Item(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        name = db.Column(db.String(LENGTH), nullable=False)
+
+
+    class Entry(db.Model):
+        __bind_key__ = "log"
+
+        id = db.Column(db.Integer, primary_key=True)
+        text = db.Column(db.String(LENGTH), index=True)
+"""
+
+
+def test_two_databases_are_reconciled_by_one_revision(project: Project) -> None:
+    """Each has its own part; on an engine where only the models were ever made, the revision does nothing."""
+    project.write("app.py", TWO.replace("LENGTH", "10"))
+    project.create_all()
+    project.write("app.py", TWO.replace("LENGTH", "20"))
+
+    adopted = project.adopt("--reconcile", "--rev-id", "first", "--engine", "postgresql")
+    assert adopted.code == 0, adopted.stderr
+    assert {each["revision_after"] for each in adopted.document["databases"]} == {"first"}
+    (file,) = (
+        each for each in (project.path / "migrations/versions").glob("*.py") if "first" not in each.name
+    )
+    for name in ("upgrade_", "upgrade_log", "downgrade_", "downgrade_log"):
+        body = file.read_text().partition(f"def {name}():")[2].partition("def ")[0]
+        assert body.strip().startswith("if op.get_context().dialect.name == 'sqlite':")
+    upgraded = project.safe_upgrade()
+    assert upgraded.code == 0, upgraded.stderr
+    differing = project.flask("db-diff", "--from", "database", "--to", "models", "--json")
+    assert structural(differing) == set()
+
+
+IN_SCHEMA = """
+
+    class Item(db.Model):
+        __tablename__ = "Item"
+        __table_args__ = (sa.Index("Item name", "Name"), {"schema": "shop"})
+
+        id = db.Column(db.Integer, primary_key=True)
+        Name = db.Column(db.String(LENGTH))
+        kind = db.Column(sa.Enum(KINDS, name="kind", schema="shop"))
+
+
+    class Part(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        item_id = db.Column(db.ForeignKey("shop.Item.id"ACTION))
+"""
+
+
+def test_schemas_are_reconciled(project: Project, postgresql: str) -> None:
+    """Tables and types of another schema than the default one change with all that leads there."""
+    project.environment["DATABASE"] = postgresql
+    old = {"LENGTH": "10", "KINDS": "'a', 'c'", "ACTION": ""}
+    new = {"LENGTH": "20", "KINDS": "'c', 'b', 'a'", "ACTION": ", ondelete='CASCADE'"}
+    for words in (old, new):
+        text = IN_SCHEMA
+        for word, value in words.items():
+            text = text.replace(word, value)
+        project.write("app.py", HEAD + text)
+        if words is old:
+            project.python(
+                "from app import Item, Part, app, db\n"
+                "with app.app_context():\n"
+                "    db.session.execute(db.text('CREATE SCHEMA shop'))\n"
+                "    db.session.commit()\n"
+                "    db.create_all()\n"
+                "    db.session.add_all([Item(id=1, Name='x', kind='c'), Part(id=1, item_id=1)])\n"
+                "    db.session.commit()\n"
+            )
+
+    adopted = project.adopt("--reconcile", "--rev-id", "first")
+    assert adopted.code == 0, adopted.stderr
+    upgraded = project.safe_upgrade()
+    assert upgraded.code == 0, upgraded.stderr
+
+    assert query(project, 'SELECT id, "Name", kind FROM shop."Item"') == [(1, "x", "c")]
+    differing = project.flask("db-diff", "--from", "database", "--to", "models", "--json")
+    assert structural(differing) == set()

@@ -235,3 +235,18 @@ def test_schemas_that_the_engine_takes_away(other_app: Project) -> None:
 
     assert ended.code == 0, ended.stderr
     assert other_app.adopt().document["outcome"] == "already-adopted"
+
+
+@pytest.mark.parametrize(("path", "code"), [("app,public", 3), ("public,app", 0)])
+def test_a_table_in_a_further_schema_of_the_search_path(app: Project, path: str, code: int) -> None:
+    """The app finds it there; a revision would make it in the first one, so that is refused before."""
+    execute(app, "CREATE SCHEMA app")
+    app.python(MAKE)
+    app.environment["DATABASE"] += f"?options=-csearch_path%3D{path}"
+
+    ended = app.adopt("--rev-id", "first")
+
+    assert ended.code == code, ended.stderr
+    told = "the table orders is in the schema public, which the search path (app, public) has behind app"
+    assert (told in ended.verdict) is (code == 3)
+    assert (app.path / "migrations").exists() is (code == 0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flask_schemaflow.foreign import ForeignNames
 from flask_schemaflow.revisions import Revision, TableName
 from flask_schemaflow.state import Facts, State, classify
 
@@ -77,7 +78,7 @@ def test_a_pattern_makes_a_table_foreign() -> None:
         tables=OURS,
         in_models=OURS,
         in_revisions=OURS,
-        never_ours=("us*",),
+        never_ours=ForeignNames(patterns=("us*",)),
     )
 
     assert classify(facts).ours == frozenset()

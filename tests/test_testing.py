@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from anyshop import Shop, adopted_shop
 from projects import Ended, Project
+from test_health import MULTIDB
 
 from flask_schemaflow.testing.marks import Session, project_of
 
@@ -179,6 +182,75 @@ def test_databases_out_of_the_revisions(shop: Shop) -> None:
     ended = run_suite(shop, SUITE.replace("import app\n", "import app, create_app\n") + MORE)
     assert "10 passed" in ended.stdout, ended.stdout + ended.stderr
     assert (shop.execute("SELECT * FROM item"), shop.tables(), shop.versions()) == before
+
+
+BINDS = """
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+
+    def test_both(schemaflow_database):
+        assert set(schemaflow_database.uris) == {None, "stats"}
+        app = Flask("other")
+        app.config["SQLALCHEMY_BINDS"] = schemaflow_database.uris
+        db = SQLAlchemy(app)
+        with app.app_context():
+            for key, table in ((None, "item"), ("stats", "hit")):
+                with db.engines[key].connect() as connection:
+                    assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
+                    assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "first"
+                db.engines[key].dispose()
+"""
+
+
+def test_every_bind_has_its_own(project: Project, tmp_path: Path) -> None:
+    """The mapping of URLs is what Flask-SQLAlchemy takes; an app in memory will do, for its models alone."""
+    source = MULTIDB.format(folder=str(tmp_path)).replace(', "others": "sqlite:///others.db"', "")
+    project.write("app.py", source)
+    project.create_all()
+    assert project.flask("db", "init", "--multidb").code == 0
+    assert project.adopt("--rev-id", "first").code == 0
+    project.write("app.py", source.replace("sqlite:///main.db", "sqlite://"))
+    project.write("pytest.ini", "[pytest]\nschemaflow_app = app:app\n")
+
+    ended = run_suite(Shop(project, ""), BINDS)
+
+    assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
+
+
+def test_a_role_with_few_rights_gets_new_copies(project: Project, postgresql: str) -> None:
+    """Only a superuser can put rows back past keys and triggers."""
+    role = f"sf_role_{uuid4().hex[:8]}"
+    owner = sa.create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    name = owner.url.database
+    with owner.connect() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN CREATEDB")
+        connection.exec_driver_sql(f"ALTER DATABASE {name} OWNER TO {role}")
+    url = owner.url.set(username=role).render_as_string(hide_password=False)
+    try:
+        for shop in shop_with_suite(project, url):
+            ended = run_suite(shop, SUITE, "-k", "rows0 or rows1")
+            assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
+            assert databases(shop) == set()
+    finally:
+        with owner.connect() as connection:
+            connection.exec_driver_sql(f"REASSIGN OWNED BY {role} TO CURRENT_USER")
+            connection.exec_driver_sql(f"DROP OWNED BY {role}")
+            connection.exec_driver_sql(f"DROP ROLE {role}")
+        owner.dispose()
+
+
+def test_the_plugin_is_cheap_where_nobody_uses_it(project: Project) -> None:
+    """It is loaded in every run of pytest: neither Flask nor SQLAlchemy nor Alembic come with it."""
+    program = (
+        "import sys, pytest\nbefore = set(sys.modules)\nimport flask_schemaflow.testing.plugin\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "assert not new & {'flask', 'click', 'sqlalchemy', 'alembic', 'flask_migrate', 'flask_sqlalchemy'}, new"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    project.write("pytest.ini", "[pytest]\nfilterwarnings = error\n")
+    asked = run_suite(Shop(project, ""), "def test_it(schemaflow_database):\n    pass\n")
+    assert "Say which app it is: schemaflow_app = shop:create_app in the ini file." in asked.stdout
 
 
 def test_an_edited_revision_is_run_again(project: Project, tmp_path: Path) -> None:

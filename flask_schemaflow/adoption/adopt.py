@@ -12,7 +12,7 @@ from ..discovery import SourceCall, holder_of, registered_db
 from ..errors import Busy, DriftFound, ProofFailed, UnadoptableState
 from ..findings import Finding, Severity
 from ..preflight import check_reachable, check_servers
-from ..refusals import REASONS
+from ..refusals import REASONS, check_covered, check_keys, check_search_path
 from ..results import Progress, Result
 from ..revisions import tables_in
 from ..state import State, foreign_tables
@@ -75,11 +75,14 @@ def adopt(
 
 
 def _way(survey: Survey, options: AdoptOptions) -> Callable[[Adoption], None]:
+    check_search_path(survey)
     states = {survey.states[bind.key].state for bind in survey.relevant}
     if State.AHEAD in states and not options.restamp:
         return _nothing_for_this_release
     _refuse_states(survey, options)
+    check_covered(survey)
     if not survey.revisions:
+        check_keys(survey)
         return _baseline_again if State.ORPHANED in states else write_baseline
     if options.reconcile:
         raise UnadoptableState(
@@ -132,7 +135,8 @@ def _told_of_unmade_tables(survey: Survey) -> Iterator[None]:
     try:
         yield
     except (DriftFound, ProofFailed) as error:
-        made = {name.name for bind in survey.relevant for name in tables_in(survey.revisions, bind.key)}
+        keys = [each.key for bind in survey.relevant for each in bind.members]
+        made = {name.name for key in keys for name in tables_in(survey.revisions, key)}
         ours = {name.name for bind in survey.relevant for name in survey.states[bind.key].ours}
         unmade = sorted(ours - made) if survey.revisions else []
         if isinstance(error, DriftFound):
@@ -193,8 +197,9 @@ def _nothing_for_this_release(adoption: Adoption) -> None:
 def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
     progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
-    for state in survey.states.values():
-        progress.findings.extend(foreign_tables(state.foreign))
+    for bind in survey.binds:
+        state = survey.states[bind.key]
+        progress.findings.extend(foreign_tables(state.foreign, state, survey.looks[bind.key].snapshot))
     if survey.discovery is None:
         return
     progress.discovery = survey.discovery

@@ -27,7 +27,7 @@ from ..revisions import TableName, read_revision, source_hash
 from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path
 from ..stamping import unchanged_databases
 from ..state import State
-from ..survey import Survey, VersionTable, version_table_of
+from ..survey import Survey, VersionTable, version_tables_of
 from .common import Adoption, BindKey, names_in, stamp
 from .drafting import (
     about_rows,
@@ -36,6 +36,7 @@ from .drafting import (
     is_ours,
     scratch_for,
     stage_baseline,
+    with_models,
 )
 from .reconciling import Reconciler, Reconciliation, told, write_scripts
 
@@ -50,14 +51,14 @@ if TYPE_CHECKING:
 def write_baseline(adoption: Adoption) -> None:
     """Write the baseline of what is there, proved on scratch, and stamp the databases that have it."""
     survey = adoption.survey
-    several = any(bind.key is not None for bind in survey.relevant)
+    several = any(each.key is not None for bind in survey.relevant for each in with_models(bind))
     with (
         staging_area(survey.migrations, several_databases=several) as staging,
         ExitStack() as afterwards,
     ):
         with scratch_for(survey, afterwards) as scratches:
             configured = ask_environment(staging, scratches, required=[bind.key for bind in survey.relevant])
-            tables = {key: version_table_of(found) for key, found in configured.items()}
+            tables = version_tables_of(configured, survey.binds)
             adoption = _with_version_tables(adoption, tables)
             proved = _prove_at_once(adoption, staging, configured, scratches)
         _end(proved or _prove_in_steps(adoption, staging, configured))
@@ -95,7 +96,7 @@ def _prove_at_once(
     """
     survey = adoption.survey
     unmanaged = _unmanaged(survey)
-    if len(unmanaged) < len(survey.relevant):
+    if len(unmanaged) < len(survey.relevant) or any(bind.others for bind in unmanaged):
         return None
     engines = adoption.options.engines
     drafts = {bind.key: draft_for(bind, survey, engines, None, {}, tries_later=True) for bind in unmanaged}
@@ -140,7 +141,11 @@ def _prove_in_steps(
     scripts = write_scripts(adoption, unmanaged, wanted) if adoption.options.reconcile else {}
     accepted = _accepted_drift(adoption, unmanaged, wanted, scripts)
     engines = adoption.options.engines
-    drafts = {b.key: draft_for(b, survey, engines, wanted[b.key], accepted) for b in binds}
+    drafts = {
+        each.key: draft_for(each, survey, engines, wanted[b.key], accepted, shared=b)
+        for b in binds
+        for each in with_models(b)
+    }
     staged = stage_baseline(adoption, staging, configured, drafts, accepted)
     further = None
     if any(script.steps for script in scripts.values()):
@@ -309,11 +314,11 @@ def _stored_snapshots(proved: _Proved) -> dict[Path, str]:
     chains = chain_hashes([read_revision(each.target) for each in both])
     files = {}
     for family in {bind.family for bind in survey.relevant}:
-        keys = [bind.key for bind in survey.relevant if bind.family == family]
-        first = {key: proved.proof.snapshots[key] for key in keys}
+        stored_as = {bind.key: bind.stored_as for bind in survey.relevant if bind.family == family}
+        first = {name: proved.proof.snapshots[key] for key, name in stored_as.items()}
         files[stored_path(staged.id, family)] = render_stored(staged.id, chains[staged.id], first, {})
         if further is not None:
-            id_, then = further.staged.id, {key: further.snapshots[key] for key in keys}
+            id_, then = further.staged.id, {name: further.snapshots[key] for key, name in stored_as.items()}
             files[stored_path(id_, family)] = render_stored(id_, chains[id_], then, first)
     return files
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from .common import Adoption, BindKey
 
 
+def with_models(bind: Bind) -> tuple[Bind, ...]:
+    """Give the binds of one database that have tables; the first one in any case."""
+    return (bind, *(each for each in bind.others if each.metadata.tables))
+
+
 # -- drafts ----------------------------------------------------------------------------------------
 
 
@@ -42,12 +47,15 @@ def draft_for(
     accepted: Mapping[BindKey, list[Drift]],
     *,
     tries_later: bool = False,
+    shared: Bind | None = None,
 ) -> Baseline:
-    """Write the baseline of one database: what ``create_all`` makes, but for accepted differences.
+    """Write the baseline of one bind: what ``create_all`` makes, but for accepted differences.
 
     :param tries_later: see :func:`draft_baseline`.
+    :param shared: the bind under which its database is known, where that is another one.
     """
-    snapshot = survey.looks[bind.key].snapshot
+    shared = shared or bind
+    snapshot = survey.looks[shared.key].snapshot
 
     def written(scratch: Connection | None) -> Baseline:
         translated = frozenset(bind.translations)
@@ -57,8 +65,8 @@ def draft_for(
         return draft_baseline(
             bind.metadata,
             targets,
-            tables=tables_of_models(bind, survey),
-            differing=accepted.get(bind.key, ()),
+            tables=tables_of_models(bind, survey, shared),
+            differing=_about(bind, shared, accepted.get(shared.key, ())),
             real=respelled(snapshot, like=wanted) if snapshot and wanted else None,
             tries_later=tries_later,
         )
@@ -70,6 +78,17 @@ def draft_for(
         # An event of the models asks the database; let it ask an empty one.
         with scratch_database(bind.source, ours=bind.is_plain) as scratch, sealed():
             return written(scratch)
+
+
+def _about(bind: Bind, shared: Bind, accepted: Iterable[Drift]) -> list[Drift]:
+    """Give the differences in the tables of one bind; the first bind has those of no model too."""
+    labels = {each.key: {str(table) for table in each.metadata.tables.values()} for each in shared.members}
+    elsewhere = set().union(*(names for key, names in labels.items() if key != bind.key))
+    return [
+        each
+        for each in accepted
+        if each.table in labels[bind.key] or (bind is shared and each.table not in elsewhere)
+    ]
 
 
 def families_on_paper(survey: Survey, engines: tuple[str, ...]) -> tuple[str, ...]:

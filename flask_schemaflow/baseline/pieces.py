@@ -186,15 +186,15 @@ class _Remembered:
 def _thing(unit: Unit) -> tuple[str, str, str]:
     about = unit.about
     if isinstance(about, sa.Table):
-        return ("table", about.name, about.name)
+        return ("table", _label(about), about.name)
     if isinstance(about, sa.Index) and about.table is not None:
-        return ("index", about.table.name, str(about.name))
+        return ("index", _label(about.table), str(about.name))
     if isinstance(about, sa.Constraint):
-        return ("key", str(about.table.name), str(about.name))
+        return ("key", _label(about.table), str(about.name))
     for made in made_by([unit.first]):
-        name = made.name.strip('"`')
+        name = _bare(made.name)
         is_trigger = made.kind == "TRIGGER" and made.table
-        return (made.kind.lower(), made.table.strip('"`') if is_trigger else name, name)
+        return (made.kind.lower(), _bare(made.table) if is_trigger else name, name)
     if (index := _INDEX.match(unit.first)) is not None:
         return ("index", _bare(index["table"]), _bare(index["name"]))
     if (other := _OF_TABLE.match(unit.first)) is not None:
@@ -202,13 +202,19 @@ def _thing(unit: Unit) -> tuple[str, str, str]:
     return ("", "", "")
 
 
+def _label(table: sa.Table) -> str:
+    """Give the name as snapshots do, with the schema where one is said."""
+    return f"{table.schema}.{table.name}" if table.schema else str(table.name)
+
+
 def _bare(name: str) -> str:
-    """Take the quotes away that stand around a name."""
-    return name.strip('"`')
+    """Take the quotes away that stand around a name, and around its schema."""
+    return ".".join(each.strip('"`') for each in _PIECE.findall(name))
 
 
 # What events of the app send about a table; a name may have its schema before it.
-_NAME = r"(?:\"[^\"]+\"|`[^`]+`|[\w.$]+)"
+_PIECE = re.compile(r"\"[^\"]+\"|`[^`]+`|[^.\"`]+")
+_NAME = r"(?:\"[^\"]+\"|`[^`]+`|[\w.$])+"
 _INDEX = re.compile(
     rf"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?P<name>{_NAME})"
     rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME})",

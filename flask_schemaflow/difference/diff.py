@@ -158,7 +158,8 @@ class _Comparison:
             TableName(o.schema, o.name) for s in (difference.before, difference.after) for o in s.objects
         }
         foreign = self.survey.states[difference.bind].foreign - compared
-        self.progress.findings.extend(foreign_tables(foreign))
+        state, look = self.survey.states[difference.bind], self.survey.looks[difference.bind]
+        self.progress.findings.extend(foreign_tables(foreign, state, look.snapshot))
 
     def _weighed(self, each: Drift) -> Drift:
         """Say how much it weighs: an error only where it is what was checked for."""

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..baseline import create_all_on
 from ..mending import NO_ROWS, RowsOf, Script, mend
 from ..migrations import ask_environment, stage_revision, staging_area
-from ..models import tables_of_models
+from ..models import create_models_on
 from ..proof import replay_on
 from ..scratch import inert_database
 from ..scripts import (
@@ -167,7 +166,7 @@ class _Beginning:
         if self.side.is_models:
             with sealed():
                 for bind in survey.relevant:
-                    create_all_on(bind.metadata, scratches[bind.key], tables_of_models(bind, survey))
+                    create_models_on(scratches[bind.key], bind, survey)
         elif self.side.versions:
             required = [bind.key for bind in survey.relevant]
             replay_on(scratches, survey.migrations, self.side.versions, survey.bookkeeping, required=required)

@@ -1,6 +1,6 @@
 """Find and import every model module; pair each bind's engine and metadata."""
 
-from .binds import Bind, find_binds, refuse_in_memory, registered_db
+from .binds import Bind, find_binds, refuse_in_memory, registered_db, share_databases, with_scratch_uris
 from .direct import check_direct, with_direct_engines
 from .discover import DiscoveredModule, Discovery, discover
 from .loaded import holder_of
@@ -17,5 +17,7 @@ __all__ = [
     "holder_of",
     "refuse_in_memory",
     "registered_db",
+    "share_databases",
     "with_direct_engines",
+    "with_scratch_uris",
 ]

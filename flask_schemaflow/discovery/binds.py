@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextvars
 import importlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, Table
 from sqlalchemy.schema import ExecutableDDLElement
 
 from ..errors import ConfigurationError, SchemaFlowError
 from ..loading import guarded_loading, is_command_running, origin_of_error
 from ..scratch import Source
-from ..session import family_of, target_of
+from ..session import family_of, is_same_database, target_of
 from ..sqlite_file import file_of_url
 
 if TYPE_CHECKING:
@@ -26,12 +26,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Bind:
-    """A bind key with its engine and the metadata of its tables; the key None is the default database."""
+    """A bind key with its engine and the metadata of its tables; the key None is the default database.
+
+    ``others`` are further binds that lead to the same database: they share its connection, its lock, its
+    version table and its revisions.
+    """
 
     key: str | None
     engine: Engine
     metadata: MetaData
     scratch_uri: str | None = None
+    others: tuple[Bind, ...] = ()
+
+    @property
+    def members(self) -> tuple[Bind, ...]:
+        """The bind itself and those that share its database."""
+        return (self, *self.others)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables of all models in the database."""
+        return tuple(table for each in self.members for table in each.metadata.tables.values())
+
+    @property
+    def stored_as(self) -> str | None:
+        """Under which key the structure is stored: alone it is another one than together with others."""
+        return "+".join(each.key or "" for each in self.members) if self.others else self.key
 
     @property
     def source(self) -> Source:
@@ -41,11 +61,11 @@ class Bind:
     @property
     def is_plain(self) -> bool:
         """Say whether its models name no schema, and run nothing of the app's while tables are made."""
-        tables = self.metadata.tables.values()
+        tables = self.tables
         return (
             not self.translations
             and all(table.schema is None for table in tables)
-            and not any(map(_has_events, (self.metadata, *tables)))
+            and not any(map(_has_events, (*(each.metadata for each in self.members), *tables)))
         )
 
     @property
@@ -56,6 +76,11 @@ class Bind:
     def translated(self, schema: str | None) -> str | None:
         """Give the schema that the database has for one of the models or revisions."""
         return self.translations.get(schema, schema)
+
+    @property
+    def setting(self) -> str:
+        """The setting of Flask-SQLAlchemy that says where it is."""
+        return "SQLALCHEMY_DATABASE_URI" if self.key is None else f"SQLALCHEMY_BINDS[{self.key!r}]"
 
     @property
     def label(self) -> str:
@@ -115,7 +140,11 @@ def registered_db(app: Flask) -> SQLAlchemy:
 
 
 def find_binds(
-    app: Flask, *, metadata: MetaData | None = None, import_string: str | None = None
+    app: Flask,
+    *,
+    metadata: MetaData | None = None,
+    import_string: str | None = None,
+    left_out: Collection[str | None] = (),
 ) -> tuple[Bind, ...]:
     """Pair each engine of the app with its metadata, the default database first. Read-only.
 
@@ -123,6 +152,7 @@ def find_binds(
 
     :param metadata: replaces the default database's metadata.
     :param import_string: the same as ``module:attribute``, and wins.
+    :param left_out: bind keys of databases of others, of whatever kind.
     :raises ConfigurationError: there is no Flask-SQLAlchemy, an engine is asynchronous or leads to another
         database by its schemas, a database with tables is in memory, or the import string leads nowhere.
     """
@@ -134,6 +164,8 @@ def find_binds(
         metadatas[None] = metadata
     binds = []
     for key, engine in sorted(db.engines.items(), key=lambda item: item[0] or ""):
+        if key in left_out:
+            continue
         if engine.dialect.is_async:
             raise ConfigurationError(
                 f"The engine of {target_of(engine)} is asynchronous, which Flask-Migrate cannot use."
@@ -142,6 +174,34 @@ def find_binds(
         _refuse_translations(binds[-1])
     refuse_in_memory(bind for bind in binds if bind.metadata.tables)
     return tuple(binds)
+
+
+def with_scratch_uris(binds: Iterable[Bind], given: Mapping[str | None, str]) -> tuple[Bind, ...]:
+    """Give the binds the scratch databases that were named for them.
+
+    :raises ConfigurationError: a bind is not the app's, or one database is named for two.
+    """
+    binds = tuple(binds)
+    for key in given:
+        if all(bind.key != key for bind in binds):
+            raise ConfigurationError(f"SCHEMAFLOW_SCRATCH_URI names the bind {key!r}, which the app has not.")
+    if len(set(given.values())) < len(given):
+        raise ConfigurationError("SCHEMAFLOW_SCRATCH_URI names one database for two binds.")
+    return tuple(replace(bind, scratch_uri=given.get(bind.key)) for bind in binds)
+
+
+def share_databases(binds: Iterable[Bind]) -> tuple[Bind, ...]:
+    """Put binds together that lead to one database as their URLs say, under the first of them."""
+    found: list[Bind] = []
+    for bind in binds:
+        for position, first in enumerate(found):
+            same_place = is_same_database(first.engine, bind.engine)
+            if same_place and first.translations == bind.translations:
+                found[position] = replace(first, others=(*first.others, bind))
+                break
+        else:
+            found.append(bind)
+    return tuple(found)
 
 
 def _refuse_translations(bind: Bind) -> None:
@@ -161,10 +221,9 @@ def refuse_in_memory(binds: Iterable[Bind]) -> None:
     """
     for bind in binds:
         if bind.family == "sqlite" and file_of_url(bind.engine.url) is None:
-            setting = "SQLALCHEMY_DATABASE_URI" if bind.key is None else f"SQLALCHEMY_BINDS[{bind.key!r}]"
             raise ConfigurationError(
                 f"The app's database {bind.label!r} is SQLite in memory, which is gone when the command "
-                f"ends. Set {setting} to the real database."
+                f"ends. Set {bind.setting} to the real database."
             )
 
 

@@ -110,8 +110,9 @@ def about_others(app: Flask, ours: list[MetaData]) -> Iterator[Finding]:
     own = {id(metadata) for metadata in ours}
     registered = registered_db(app)
     of_registered = {id(metadata) for metadata in registered.metadatas.values()}
+    left_out = {id(metadata) for key, metadata in registered.metadatas.items() if key is not None}
     for metadata in metadata_with_tables():
-        if id(metadata) in own:
+        if id(metadata) in own | left_out:
             continue
         place = holder_of(_sqlalchemy_with(metadata) or metadata)
         module = sys.modules.get(place[0]) if place else None

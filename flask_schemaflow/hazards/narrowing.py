@@ -16,6 +16,7 @@ from .hazard import ROWS, Hazard, Kind
 from .pending import Pending, label
 
 Condition = sa.ColumnElement[bool]
+_ARRAY = "[]"
 _KIND = Kind(
     "narrow-column-type",
     ("destructive", "data-dependent"),
@@ -49,7 +50,13 @@ def does_not_fit(column: str, was: str, to: str, family: str) -> Condition | Non
     if family == "sqlite":
         return _does_not_survive_cast(column, old, new, to)
     way = _WAYS.get((old.kind, new.kind))
-    return way(named(column), old, new) if way is not None else None
+    if way is None:
+        return None
+    if was.endswith(_ARRAY) and to.endswith(_ARRAY):
+        element = sa.func.unnest(named(column)).column_valued("element")
+        of_one = way(element, old, new)
+        return None if of_one is None else sa.exists(sa.select(sa.literal_column("1")).where(of_one))
+    return way(named(column), old, new)
 
 
 # -- types -----------------------------------------------------------------------------------------
@@ -109,7 +116,7 @@ def _read(text: str, family: str) -> _Type:
 
 # -- values that do not fit ------------------------------------------------------------------------
 
-Column = sa.ColumnClause[Any]
+Column = sa.ColumnElement[Any]
 
 
 def _number(value: int) -> sa.ColumnClause[Any]:

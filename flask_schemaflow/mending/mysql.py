@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Outcome, Phase, Task, left
+from .likely import likely_tables
 from .mysql_keys import ForeignKeys, mend_foreign_key
 from .mysql_table import Table
-from .mysql_words import columns_of, in_rows, quoted
+from .mysql_words import quoted
+from .rows import in_rows
 
 if TYPE_CHECKING:
     from ..snapshot import Object
@@ -38,7 +40,7 @@ def mend_mysql(task: Task) -> Iterator[Outcome]:
         yield from table.outcomes()
     keys = ForeignKeys(task, tables)
     for table in tables:
-        for change in table.of("foreign-key"):
+        for change in table.of("foreign-key") if table.is_readable else ():
             yield from mend_foreign_key(change, table, task)
     yield from keys.out_of_the_way()
 
@@ -66,7 +68,7 @@ def _missing_table(change: Change, table: Object, task: Task) -> Iterator[Outcom
     if not table.definition:
         yield from left(change, "The text of the table is not known here.")
         return
-    alike = _alike(table, task)
+    alike = likely_tables(table, task)
     yield Action(
         phase=Phase.TABLES,
         statements=(_without_foreign_keys(table),),
@@ -98,18 +100,6 @@ def _without_foreign_keys(table: Object) -> str:
             kept[-1] = kept[-1].removesuffix(",")
         kept.append(line)
     return "\n".join(kept)
-
-
-def _alike(table: Object, task: Task) -> list[Object]:
-    """Give the tables that may be this one under another name: those with its columns, and none of ours."""
-    wanted = {name: part.facts.get("type") for name, part in columns_of(table).items()}
-    extra = [each.there for each in task.changes if each.kind == "table" and each.wanted is None]
-    return [
-        each
-        for each in (*extra, *task.others)
-        if each is not None
-        and wanted == {name: part.facts.get("type") for name, part in columns_of(each).items()}
-    ]
 
 
 # -- what is no table ------------------------------------------------------------------------------
@@ -149,8 +139,6 @@ def _sequence(change: Change, task: Task) -> Iterator[Outcome]:
     text = wanted.definition.rpartition(" ENGINE=")[0] or wanted.definition
     if change.there is not None:
         text = text.replace("CREATE ", "ALTER ", 1)
-        start, _, _ = text.partition(" cache ")
-        text = start if " cycle" not in text else text
     yield Action(phase=Phase.TYPES, statements=(text,), mends=change.keys)
 
 

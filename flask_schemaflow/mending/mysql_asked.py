@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from .mysql_counting import duplicates, orphans
 from .mysql_fitting import charset_of, not_in_charset, what_does_not_fit
-from .mysql_words import columns_of, fills_itself, in_rows, is_null_default, mentions, quoted
+from .mysql_words import columns_of, fills_itself, is_null_default, mentions, quoted
+from .rows import in_rows
 
 if TYPE_CHECKING:
     from ..snapshot import Object

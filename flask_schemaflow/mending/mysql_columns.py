@@ -14,13 +14,13 @@ from .mysql_words import (
     alter,
     columns_of,
     fills_itself,
-    in_rows,
     is_null_default,
     is_text,
     nullable_line,
     quoted,
     words_in,
 )
+from .rows import in_rows
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from ..snapshot import read_key, read_lines
 from .changes import Action, Change, Outcome, Phase, Task, left
 from .mysql_counting import orphans
-from .mysql_words import alter, bare, in_rows, names_of, quoted
+from .mysql_words import alter, bare, names_of, quoted
+from .rows import in_rows
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .mysql_columns import Clauses, Columns, is_of_column
 from .mysql_counting import duplicates
-from .mysql_words import alter, bare, in_rows, mentions, names_of, nullable_line, quoted, without_check
+from .mysql_words import alter, bare, mentions, names_of, nullable_line, quoted, without_check
+from .rows import in_rows
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -60,8 +61,17 @@ class Table:
             if each.part_there is not None and each.facts != {"name"} and not self._stays(each)
         ]
 
+    @property
+    def is_readable(self) -> bool:
+        """Say whether both texts of the table could be read."""
+        return "definition" not in (*self.wanted.facts, *self.there.facts)
+
     def outcomes(self) -> Iterator[Outcome]:
         """Give all that is to be done but for foreign keys."""
+        if not self.is_readable:
+            for change in self.changes:
+                yield from left(change, _UNMENDED["definition"])
+            return
         into, adds = Clauses(), Clauses()
         for change in self.of("table"):
             self._options(change, into)

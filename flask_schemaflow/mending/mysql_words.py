@@ -91,10 +91,3 @@ def without_check(column: Part, expression: str) -> str | None:
         if text in column.definition:
             return column.definition.replace(text, "")
     return None
-
-
-def in_rows(number: int | None) -> str:
-    """Put a number of rows into words."""
-    if number is None:
-        return "an unknown number of rows"
-    return f"{number:,} row" + ("s" if number != 1 else "")

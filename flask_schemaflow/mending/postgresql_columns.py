@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
 from .postgresql_counting import counting, no_more_counting, serial_default, serial_sequence
+from .postgresql_fitting import what_does_not_fit
+from .postgresql_meeting import breaks_a_key
 from .postgresql_types import using
 from .postgresql_words import (
     alter,
@@ -198,6 +200,11 @@ def _content(work: _Work) -> Iterator[Outcome]:
             yield from (Left(drift=each, reason=reason) for each in work.change.drifts if each.structural)
             return
         typed, notes = converted
+        refused = _refused(work)
+        if refused is not None:
+            yield Action(phase=Phase.COLUMNS, notes=(f"{refused} Then run this:",), disabled=tuple(typed))
+            yield from (Left(drift=each, reason=refused) for each in work.change.drifts if each.structural)
+            return
         statements += typed
     elif "default" in facts:
         default = default_of(work.wanted)
@@ -209,6 +216,17 @@ def _content(work: _Work) -> Iterator[Outcome]:
         yield from _nullability(work)
         statements, mends, notes = [], (), ()
     yield Action(phase=Phase.COLUMNS, statements=(*statements, *counts), mends=mends, notes=notes, after=2)
+
+
+def _refused(work: _Work) -> str | None:
+    """Say why the type stays: some values do not fit into the other one."""
+    condition = what_does_not_fit(work.there, work.wanted)
+    assert work.change.there is not None
+    rows = work.task.rows(work.change.there, condition) if condition is not None else None
+    if not rows:
+        return None
+    where = f"{work.table.label}.{work.wanted.name}"
+    return f"{_have(rows)} a value in {where} that {work.wanted.facts['type']} cannot hold. Change it first."
 
 
 def _converted(work: _Work) -> tuple[list[str], tuple[str, ...]] | None:
@@ -270,14 +288,19 @@ def _nullability(work: _Work) -> Iterator[Outcome]:
         "It is not known how many rows have NULL there." if nulls is None else f"{_have(nulls)} NULL there."
     )
     note = f"NOT NULL for {work.table.label}.{work.wanted.name}: {told}"
-    if nulls and default_of(work.wanted) is None:
+    default = default_of(work.wanted)
+    key = breaks_a_key(work.change, default, work.task) if nulls and default is not None else None
+    if nulls and (default is None or key is not None):
         yield Action(
             phase=Phase.COLUMNS,
             after=1,
             notes=(f"{note} Put a value in, then run this:",),
             disabled=(f"UPDATE {written(work.table)} SET {name} = … WHERE {name} IS NULL", *steps),
         )
-        reason = f"{_have(nulls)} NULL there, and the models have no server default to put in."
+        why = (
+            "the models have no server default to put in" if key is None else f"the default breaks the {key}"
+        )
+        reason = f"{_have(nulls)} NULL there, and {why}."
         yield Left(drift=work.change.drift_of("nullable"), reason=reason)
         return
     fill = f"UPDATE {written(work.table)} SET {name} = DEFAULT WHERE {name} IS NULL"

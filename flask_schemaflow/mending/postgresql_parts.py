@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
-from .postgresql_meeting import meeting
+from .postgresql_meeting import meeting, was_met
 from .postgresql_words import (
     alter,
     beside,
@@ -85,7 +85,7 @@ def _changed(change: Change, task: Task) -> Iterator[Outcome]:
             yield from refusal
             return
         yield drop_part(table, there)
-        yield from make_part(table, part, change.keys_of(*facts))
+        yield from make_part(table, part, change.keys_of(*facts), was_met(change, task))
 
 
 def _altered(change: Change, facts: frozenset[str]) -> tuple[str, ...] | None:
@@ -150,7 +150,7 @@ def _made(change: Change, task: Task) -> Iterator[Outcome]:
         yield from comments(table, part)
         return
     refusal = _refusal(change, task)
-    yield from refusal if refusal is not None else make_part(table, part, change.keys)
+    yield from refusal if refusal is not None else make_part(table, part, change.keys, was_met(change, task))
 
 
 def _index_for(change: Change, task: Task) -> Change | None:
@@ -225,7 +225,9 @@ def drop_part(table: Object, part: Part, mends: tuple[str, ...] = ()) -> Action:
     return Action(phase=phase, statements=(statement,), mends=mends)
 
 
-def make_part(table: Object, part: Part, mends: tuple[str, ...] = ()) -> Iterator[Action]:
+def make_part(
+    table: Object, part: Part, mends: tuple[str, ...] = (), notes: tuple[str, ...] = ()
+) -> Iterator[Action]:
     """Write what makes a part that is no column; a constraint that nobody named is named by the engine."""
     if part.kind in CONSTRAINTS:
         statements = [alter(table, f"ADD {constraint_line(part)}")]
@@ -235,7 +237,7 @@ def make_part(table: Object, part: Part, mends: tuple[str, ...] = ()) -> Iterato
         statements = [in_default_schema(part.definition, table)]
     if "enabled" in part.facts:
         statements.append(_enabled(table, part))
-    yield Action(phase=_MADE_IN[part.kind], statements=tuple(statements), mends=mends)
+    yield Action(phase=_MADE_IN[part.kind], statements=tuple(statements), mends=mends, notes=notes)
     yield from comments(table, part)
 
 

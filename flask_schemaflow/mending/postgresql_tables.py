@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
+from .likely import likely_tables
 from .postgresql_columns import column_settings
 from .postgresql_counting import serial_default, serial_sequence
 from .postgresql_parts import CONSTRAINTS, constraint_line, make_part, storage
@@ -30,7 +31,7 @@ def mend_table(change: Change, task: Task) -> Iterator[Outcome]:
 
 def _make(change: Change, task: Task) -> Iterator[Outcome]:
     table = change.object
-    old = _likely_tables(table, task)
+    old = likely_tables(table, task)
     renames = tuple(alter(each, f"RENAME TO {quoted(table.name)}") for each in old)
     notes = tuple(
         f"Or was {each.label}{_with_rows(task, each)} renamed to {table.label}? Then, instead:"
@@ -51,17 +52,6 @@ def _make(change: Change, task: Task) -> Iterator[Outcome]:
 def _with_rows(task: Task, table: Object) -> str:
     rows = task.rows(table)
     return "" if rows is None else f" ({rows} row{'' if rows == 1 else 's'})"
-
-
-def _likely_tables(table: Object, task: Task) -> list[Object]:
-    """Give the tables with the same columns that only the database has."""
-    wanted = {each.key for each in task.after.tables}
-    known = {each.key: each for each in (*task.before.tables, *task.others) if each.kind == "table"}
-    return [each for key, each in known.items() if key not in wanted and _columns(each) == _columns(table)]
-
-
-def _columns(table: Object) -> frozenset[tuple[str | None, str | None]]:
-    return frozenset((each.name, each.facts.get("type")) for each in table.parts if each.kind == "column")
 
 
 def _depth(table: Object, task: Task) -> int:

@@ -59,3 +59,10 @@ class RowsOf:
         (answer,) = ask(self._engine, [question], together=self._left)
         self._left -= time.monotonic() - began
         return None if answer is None else answer.rows
+
+
+def in_rows(number: int | None) -> str:
+    """Put a number of rows into words."""
+    if number is None:
+        return "an unknown number of rows"
+    return f"{number:,} row" + ("s" if number != 1 else "")

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .changes import Action, Change, Outcome, Phase, Task, left
+from .likely import likely_tables
+from .rows import in_rows
 from .sqlite_parts import mend_triggers
 from .sqlite_table import mend_table
-from .sqlite_words import columns_of, in_rows, lower, quoted
+from .sqlite_words import lower, quoted
 
 if TYPE_CHECKING:
     from ..snapshot import Object
@@ -81,7 +83,7 @@ def _missing_table(change: Change, table: Object, task: Task) -> Iterator[Outcom
     if not table.definition:
         yield from left(change, "The text of the table is not known here.")
         return
-    alike = _alike(table, task)
+    alike = likely_tables(table, task)
     notes = tuple(
         f"{table.label} may be the table {each.label} under another name ({in_rows(task.rows(each))}). If "
         "so, take out what makes it, and rename instead:"
@@ -95,19 +97,6 @@ def _missing_table(change: Change, table: Object, task: Task) -> Iterator[Outcom
         disabled=tuple(f"ALTER TABLE {quoted(each.name)} RENAME TO {quoted(table.name)}" for each in alike),
     )
     yield from _parts_of(table)
-
-
-def _alike(table: Object, task: Task) -> list[Object]:
-    """Give the tables that may be this one under another name: those of none of ours with its columns."""
-    extra = [each.there for each in task.changes if each.kind == "table" and each.wanted is None]
-    wanted = {name: part.facts.get("type") for name, part in columns_of(table).items()}
-    return [
-        each
-        for each in (*extra, *task.others)
-        if each is not None
-        and wanted
-        and wanted == {name: part.facts.get("type") for name, part in columns_of(each).items()}
-    ]
 
 
 def _parts_of(thing: Object) -> Iterator[Outcome]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..snapshot import VIEWS
 from .changes import Action, Change, Left, Outcome, Phase, Task, left
+from .rows import in_rows
 from .sqlite_counting import duplicates, orphans
-from .sqlite_words import columns_of, in_rows, lower, mentions, names_in, quoted, value_of
+from .sqlite_words import columns_of, lower, mentions, names_in, quoted, value_of
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -51,6 +52,14 @@ class Columns:
             if self._key(part) in self.task.accepted and not self._users(part)
         }
 
+    @property
+    def go_with_copy(self) -> bool:
+        """Say whether columns go by a copy of the table, since the engine cannot drop them yet.
+
+        (https://sqlite.org/changes.html#version_3_35_0)
+        """
+        return bool(self.dropped) and () < self.task.before.server_version < (3, 35)
+
     @cached_property
     def _extra(self) -> dict[str, Part]:
         return {name: part for name, part in self._there.items() if name not in self._wanted}
@@ -67,7 +76,7 @@ class Columns:
     @property
     def must_be_copied(self) -> bool:
         """Say whether a column changes: ALTER TABLE cannot do that."""
-        return bool(self._changed)
+        return bool(self._changed) or self.go_with_copy
 
     @cached_property
     def fills(self) -> dict[str, str]:
@@ -159,7 +168,8 @@ class Columns:
         found = []
         for change in self._changes:
             is_left = change.part is not None and change.part.name in self.as_they_are
-            if (change.part is None and _name(change) not in self.both) or is_left:
+            stays = change.part is None and _name(change) not in self.both
+            if is_left or (stays and not (self.go_with_copy and _name(change) in self.dropped)):
                 continue
             late = ("nullable",) if change.part and change.part.name in self.not_yet_never_null else ()
             found += [key for key in change.keys if key not in change.keys_of(*late)]
@@ -172,7 +182,8 @@ class Columns:
             old = self._there.get(name)
             if old is not None and not is_computed:
                 yield quoted(part.name or ""), self._value(part, old)
-        for part in (*self.kept.values(), *self.dropped.values()):
+        late = () if self.go_with_copy else self.dropped.values()
+        for part in (*self.kept.values(), *late):
             if "generated" not in part.facts:
                 yield quoted(part.name or ""), quoted(part.name or "")
 
@@ -200,6 +211,8 @@ class Columns:
         assert part is not None
         drop = f"ALTER TABLE {quoted(self.there.name)} DROP COLUMN {quoted(part.name or '')}"
         if lower(part.name) in self.dropped:
+            if self.go_with_copy:
+                return
             # A computed column goes before those that it is computed from.
             place = int(part.facts.get("position", "0")) if "generated" in part.facts else -1
             yield Action(phase=Phase.DROPS, statements=(drop,), mends=change.keys, after=-place)

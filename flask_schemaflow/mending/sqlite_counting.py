@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .sqlite_words import in_rows, lower, mentions, quoted
+from .rows import in_rows
+from .sqlite_words import lower, mentions, quoted
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from ..snapshot import Clause, Item, TableItems, UnreadableText, cut_table
 from .changes import Action, Change, Outcome, Phase, Task, left
+from .rows import in_rows
 from .sqlite_columns import Columns
 from .sqlite_copy import copied
 from .sqlite_counting import duplicates, orphans, same_values
 from .sqlite_parts import Indexes, mend_indexes, mend_triggers
-from .sqlite_words import in_rows, lower, mentions, quoted
+from .sqlite_words import lower, mentions, quoted
 
 if TYPE_CHECKING:
     from ..snapshot import Object, Part
@@ -27,6 +28,8 @@ def mend_table(changes: list[Change], task: Task) -> Iterator[Outcome]:
     assert wanted is not None
     assert there is not None
     try:
+        if "definition" in (*wanted.facts, *there.facts):  # a virtual table, or one that is read otherwise
+            raise UnreadableText(there.name)
         items = cut_table(wanted.definition), cut_table(there.definition)
     except UnreadableText:
         for change in changes:
@@ -236,7 +239,7 @@ class _Table:
         for part in self.columns.kept.values():
             item = self.items_there.column(part.name or "")
             yield item.without(lambda clause: has_key and clause.kind == "primary-key")
-        for part in self.columns.dropped.values():
+        for part in () if self.columns.go_with_copy else self.columns.dropped.values():
             item = self.items_there.column(part.name or "")
             yield item.without(lambda clause: clause.kind not in ("default", "collate", "generated"))
 

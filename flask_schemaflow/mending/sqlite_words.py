@@ -57,10 +57,3 @@ def columns_of(table: Object) -> dict[str, Part]:
 def listed(names: Iterable[str]) -> str:
     """Put names into a list."""
     return ", ".join(map(quoted, names))
-
-
-def in_rows(number: int | None) -> str:
-    """Put a number of rows into words."""
-    if number is None:
-        return "an unknown number of rows"
-    return f"{number:,} row" + ("s" if number != 1 else "")

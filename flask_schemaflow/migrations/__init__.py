@@ -16,6 +16,7 @@ from .writing import (
     staging_area,
     write_staged,
 )
+from .written_filters import gives_filter
 
 __all__ = [
     "Configured",
@@ -27,6 +28,7 @@ __all__ = [
     "ask_environment",
     "environment_in",
     "flask_db_group",
+    "gives_filter",
     "open_migrations",
     "remove_written",
     "replace_files",

@@ -9,29 +9,32 @@ that goes its own way would deadlock with the migration, or commit behind its ba
 from __future__ import annotations
 
 import contextlib
-import logging.config
 import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alembic.runtime.environment import EnvironmentContext
 from alembic.util import CommandError
-from sqlalchemy import String
+from sqlalchemy import StaticPool, String, create_engine
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError, SchemaFlowError
 from ..findings import without_passwords
 from ..interrupts import is_made_up
 from ..loading import app_origin, origin_of_error
+from ..revisions import Revision, concerns
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
+from .lent import LentConnection
+from .surroundings import logging_left_alone, shared_arguments_restored
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from alembic.runtime.migration import MigrationContext, RevisionStep
 
     from .folder import Migrations
@@ -76,7 +79,11 @@ class Configured:
 
 @dataclass
 class _Run:
-    """One run of ``env.py``: what it may use and what it has done."""
+    """One run of ``env.py``: what it may use and what it has done.
+
+    ``calls`` are, by bind key, the arguments with which ``env.py`` runs the migrations of each, where several
+    binds share a database; ``called`` are those that this run saw.
+    """
 
     migrations: Migrations
     prepared: Mapping[BindKey, Connection]
@@ -84,11 +91,33 @@ class _Run:
     on_apply: OnApply | None
     on_start: OnStart | None
     on_scratch: bool
+    calls: Mapping[BindKey, Mapping[str, Any]] = field(default_factory=dict)
     configured: dict[BindKey, Configured] = field(default_factory=dict)
     current: BindKey = None
     running: str | None = None
     failure: BaseException | None = None
     ended: set[BindKey] = field(default_factory=set)
+    called: dict[BindKey, Mapping[str, Any]] = field(default_factory=dict)
+    inert: dict[BindKey, Connection] = field(default_factory=dict)
+
+    @cached_property
+    def leaders(self) -> Mapping[BindKey, BindKey]:
+        """Each bind of a prepared database, and the one of them for which the connection was prepared."""
+        found = {key: key for key in self.prepared}
+        for key, engine in self.engines.items():
+            if key not in found:
+                same = [each for each in self.prepared if is_same_database(self.engines[each], engine)]
+                found[key] = same[0] if same else key
+        return found
+
+    @property
+    def others(self) -> list[BindKey]:
+        """The binds of which nothing was prepared: their databases are none of ours."""
+        return [key for key, leader in self.leaders.items() if leader not in self.prepared]
+
+    def connection(self, key: BindKey) -> Connection:
+        leader = self.leaders[key]
+        return self.prepared[leader] if leader in self.prepared else self.inert[key]
 
     @property
     def engines(self) -> Mapping[BindKey, Engine]:
@@ -98,7 +127,7 @@ class _Run:
     def bind_of(self, engine: Engine) -> BindKey:
         for is_same in (operator.is_, is_same_database):
             for key, own in self.engines.items():
-                if key in self.prepared and is_same(own, engine):
+                if key in self.leaders and is_same(own, engine):
                     return key
         raise EnvironmentFailed(
             f"{self.migrations.script_location / 'env.py'} connects to "
@@ -112,7 +141,7 @@ class _Run:
                 "use op.get_bind() instead of db.session, db.engine or an engine of its own"
             )
         key = self.bind_of(engine)
-        return LentConnection(self.prepared[key], key)
+        return LentConnection(self.connection(key), key)
 
     def refuse_raw(self, engine: Engine) -> None:
         self.connect(engine)
@@ -142,7 +171,7 @@ class _Run:
                 f"{self.migrations.script_location / 'env.py'} configures the database "
                 f"{key or 'default'} twice (schema per tenant?). That is not supported."
             )
-        connection = self.prepared[key]
+        connection = self.connection(key)
         if connection.in_transaction() and not connection.info.get(KEEPS_TRANSACTION):
             connection.commit()  # of what was read; on SQLite ours stays open below it
         options["on_version_apply"] = (*_tuple(options.get("on_version_apply")), self.applied)
@@ -155,17 +184,34 @@ class _Run:
         self.configured[key] = _configured(context, options)
 
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[RevisionStep]:
+        key = self.leaders[self.current]
+        if key in self.ended or key not in self.prepared:
+            return  # another bind of this database has run them for all, or it is none of ours
         self.running = "a revision, while it is imported,"
         try:
-            steps = list(self.steps_for(self.current, heads, context))
+            steps = list(self.steps_for(key, heads, context))
         finally:
             self.running = None
         for step in steps:
-            step.migration_fn = self.watched(step)
+            step.migration_fn = self.watched(step, key)
             yield step
-        self.ended.add(self.current)
+        self.ended.add(key)
 
-    def watched(self, step: RevisionStep) -> Callable[..., None]:
+    def run_migrations(self, context: EnvironmentContext, **kwargs: Any) -> None:
+        self.called[self.current] = kwargs
+        type(context).run_migrations(context, **kwargs)
+
+    def further_calls(self, step: RevisionStep, kwargs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Give the arguments for the other binds of the database for which the revision has something."""
+        revision = Revision(id=step.revision.revision, parents=(), file=Path(step.revision.path))
+        calls: list[Mapping[str, Any]] = [kwargs]
+        for key, call in self.calls.items():
+            shares = self.leaders[key] == self.leaders[self.current]
+            if shares and call not in calls and concerns(revision, key):
+                calls.append(call)
+        return calls[1:]
+
+    def watched(self, step: RevisionStep, key: BindKey) -> Callable[..., None]:
         function, revision = step.migration_fn, step.revision.revision
 
         def run(**kwargs: Any) -> None:
@@ -173,12 +219,13 @@ class _Run:
             try:
                 if self.on_start is not None:
                     with self.noted():
-                        self.on_start(self.current, revision)
-                function(**kwargs)
+                        self.on_start(key, revision)
+                for arguments in (kwargs, *self.further_calls(step, kwargs)):
+                    function(**arguments)
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt) and not is_made_up():
                     raise
-                self.failure = self.failure or RevisionFailed(self.current, revision, error)
+                self.failure = self.failure or RevisionFailed(key, revision, error)
                 raise
             finally:
                 self.running = None
@@ -188,7 +235,7 @@ class _Run:
     def applied(self, *, ctx: MigrationContext, step: Any, **_: Any) -> None:
         if self.on_apply is not None and ctx.connection is not None:
             with self.noted():
-                self.on_apply(self.current, step.up_revision_id, ctx.connection)
+                self.on_apply(self.leaders[self.current], step.up_revision_id, ctx.connection)
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -216,7 +263,11 @@ def run_environment(
     Writes what the steps write, through the prepared connections only. The app's logging and
     Flask-Migrate's shared arguments are as before afterwards.
 
-    :param prepared: a connection for each bind key that is to be migrated.
+    Where several binds lead to one database, a revision runs there once, with its function for each of them,
+    in one transaction: the version table has one row for all. For that ``env.py`` runs twice, the first time
+    to see how it calls them.
+
+    :param prepared: a connection for each database that is to be migrated, by one of its bind keys.
     :param steps_for: called with bind key, current heads and migration context.
     :param on_apply: called with bind key, revision and connection after each revision, before its
         transaction ends.
@@ -228,15 +279,28 @@ def run_environment(
     :raises EnvironmentFailed: ``env.py`` itself failed, or left a database out.
     """
     run = _Run(migrations, prepared, steps_for, on_apply, on_start, on_scratch)
+    if any(key != leader for key, leader in run.leaders.items()):
+        look = _Run(migrations, prepared, lambda *_: (), None, None, on_scratch)
+        _run_once(look, dont_mutate=True)
+        run.calls = look.called
+    _run_once(run, dont_mutate=dont_mutate)
+    _check_covered(run, prepared if required is None else required)
+    return run.configured
+
+
+def _run_once(run: _Run, *, dont_mutate: bool) -> None:
+    migrations, prepared = run.migrations, run.prepared
     config = migrations.config
     config.attributes["connection"] = LentConnection(prepared[None], None) if None in prepared else None
     script = migrations.script_directory
     context = EnvironmentContext(config, script, fn=run.steps, dont_mutate=dont_mutate)
     context.context_opts["destination_rev"] = "heads"
     context.configure = lambda *args, **options: run.configure(context, *args, **options)  # type: ignore[method-assign]
+    context.run_migrations = lambda **kwargs: run.run_migrations(context, **kwargs)  # type: ignore[method-assign]
     with (
-        _logging_left_alone(),
-        _shared_arguments_restored(migrations),
+        logging_left_alone(),
+        shared_arguments_restored(migrations),
+        _inert_connections(run),
         engines_replaced(run.connect, run.may_open, run.refuse_raw),
         redirect_stdout(sys.stderr),
         context,
@@ -244,8 +308,23 @@ def run_environment(
         _run_env(run, script.run_env)
     if run.failure is not None:
         raise run.failure
-    needed = prepared if required is None else required
-    left_out = [key or "default" for key in needed if key not in run.configured]
+
+
+@contextmanager
+def _inert_connections(run: _Run) -> Iterator[None]:
+    """Have a connection to nothing for each database of others: ``env.py`` may go through all binds."""
+    with contextlib.ExitStack() as stack:
+        for key in run.others:
+            engine = create_engine("sqlite://", poolclass=StaticPool)
+            stack.callback(engine.dispose)
+            run.inert[key] = stack.enter_context(engine.connect())
+        yield
+
+
+def _check_covered(run: _Run, needed: Iterable[BindKey]) -> None:
+    migrations, needed = run.migrations, tuple(needed)
+    covered = {run.leaders[key] for key in run.configured}
+    left_out = [key or "default" for key in needed if key not in covered]
     if left_out:
         raise EnvironmentFailed(
             f"{migrations.script_location / 'env.py'} does not cover the database "
@@ -257,7 +336,6 @@ def run_environment(
             f"{migrations.script_location / 'env.py'} configures the database {', '.join(not_run)} and "
             "calls no context.run_migrations() for it, or stops in it. No revision can run that way."
         )
-    return run.configured
 
 
 def ask_environment(
@@ -288,10 +366,17 @@ def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
         if isinstance(error, CommandError):
             raise EnvironmentFailed(f"Alembic stopped: {error}") from error
         origin = origin_of_error(error)
+        asked = run.on_scratch and isinstance(error, DBAPIError)
         raise EnvironmentFailed(
             f"{origin or run.migrations.script_location / 'env.py'}: env.py failed with "
-            f"{describe_error(error)}"
+            f"{describe_error(error)}{_ON_SCRATCH if asked else ''}"
         ) from error
+
+
+_ON_SCRATCH = (
+    ". It runs on an empty scratch database before it runs on the real one, so what it asks for may not be "
+    "there: let it ask only where sa.inspect(connection).has_table(...) says so"
+)
 
 
 def _configured(context: EnvironmentContext, options: Mapping[str, Any]) -> Configured:
@@ -309,91 +394,3 @@ def _tuple(value: Any) -> tuple[Any, ...]:
     if value is None:
         return ()
     return tuple(value) if isinstance(value, list | tuple | set) else (value,)
-
-
-# -- what env.py touches ---------------------------------------------------------------------------
-
-
-class LentConnection:
-    """A prepared connection in the hands of ``env.py``: it works, but cannot be closed or committed."""
-
-    def __init__(self, connection: Connection, bind_key: BindKey) -> None:
-        self._connection = connection
-        self.bind_key = bind_key
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-    def __enter__(self) -> LentConnection:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Keep the connection: it is only lent."""
-
-    def connect(self) -> LentConnection:
-        """Give the connection itself, to an ``env.py`` that takes it for an engine."""
-        return self
-
-    def execution_options(self, **options: Any) -> LentConnection:
-        """Pass options on, but for the isolation level, which the migration itself chooses."""
-        options.pop("isolation_level", None)
-        self._connection.execution_options(**options)
-        return self
-
-    def begin(self, *_: Any, **__: Any) -> _LentTransaction:
-        """Give a transaction that ends nothing."""
-        return _LentTransaction()
-
-    begin_twophase = begin_nested = begin
-
-    def get_transaction(self) -> _LentTransaction | None:
-        """Give a transaction that ends nothing, where there is one."""
-        return _LentTransaction() if self._connection.in_transaction() else None
-
-    def get_nested_transaction(self) -> _LentTransaction | None:
-        """Give a savepoint that ends nothing, where there is one."""
-        return _LentTransaction() if self._connection.in_nested_transaction() else None
-
-    def close(self) -> None:
-        """Keep the connection."""
-
-    commit = rollback = invalidate = detach = close
-
-
-class _LentTransaction:
-    is_active = True
-
-    def __enter__(self) -> _LentTransaction:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def commit(self) -> None:
-        pass
-
-    rollback = prepare = close = commit
-
-
-@contextmanager
-def _logging_left_alone() -> Iterator[None]:
-    # env.py calls fileConfig(), which disables every logger that the app has made.
-    originals = {name: getattr(logging.config, name) for name in ("fileConfig", "dictConfig")}
-    for name in originals:
-        setattr(logging.config, name, lambda *_, **__: None)
-    try:
-        yield
-    finally:
-        for name, original in originals.items():
-            setattr(logging.config, name, original)
-
-
-@contextmanager
-def _shared_arguments_restored(migrations: Migrations) -> Iterator[None]:
-    # The stock env.py stores a closure over its own config there, which a second run would meet.
-    arguments = migrations.app.extensions["migrate"].configure_args
-    before = dict(arguments)
-    with contextlib.ExitStack() as stack:
-        stack.callback(arguments.update, before)
-        stack.callback(arguments.clear)
-        yield

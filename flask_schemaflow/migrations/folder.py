@@ -21,6 +21,7 @@ from flask_migrate import cli as migrate_cli
 
 from ..errors import ConfigurationError
 from ..revisions import Revision, circle_in, read_revisions, version_table_written_in
+from .written_filters import gives_filter
 
 if TYPE_CHECKING:
     from click import Group
@@ -164,7 +165,9 @@ class Migrations:
         if not file.is_file():
             return True
         source = file.read_text(encoding="utf-8", errors="replace")
-        return "schemaflow_" in source or ("configure_args" in source and "include_name" not in source)
+        return "schemaflow_" in source or (
+            "configure_args" in source and not gives_filter(source, "include_name")
+        )
 
     @property
     def has_stock_environment(self) -> bool:
@@ -175,6 +178,15 @@ class Migrations:
         templates = Path(inspect.getfile(flask_migrate)).parent.glob("templates/*/env.py")
         source = file.read_text(encoding="utf-8", errors="replace")
         return any(each.read_text(encoding="utf-8") == source for each in templates)
+
+    @property
+    def is_for_one_database(self) -> bool:
+        """Say whether ``env.py`` is there and does not even speak of bind keys or several engines."""
+        file = self.script_location / "env.py"
+        if not file.is_file():
+            return False
+        source = file.read_text(encoding="utf-8", errors="replace")
+        return re.search(r"\bbind_|\bbinds\b|BINDS\b|\.engines\b(?!\[None\])", source) is None
 
     def drafted_in(self, script_location: Path, version_folder: Path) -> Migrations:
         """Give the same folder with a draft's revisions (and environment) in its place."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.inspection import _inspects
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -73,6 +74,12 @@ class RecordingConnection(MockConnection):
         if name.startswith("_"):
             raise AttributeError(name)
         raise CannotSee(f"uses .{name} of its connection")
+
+
+@_inspects(RecordingConnection)
+def _inspector(_connection: RecordingConnection) -> None:
+    """Answer ``sa.inspect(op.get_bind())``: what is there, only a database can say."""
+    raise CannotSee("asks what is in the database (sa.inspect)")
 
 
 def _reads(element: Any) -> bool:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 def record_revisions(
     environment: EnvironmentContext,
     revisions: Iterable[Revision],
-    key: str | None,
+    keys: tuple[str | None, ...],
     dialect: Dialect,
     metadata: MetaData,
 ) -> tuple[RecordedRevision, ...]:
@@ -54,7 +54,7 @@ def record_revisions(
     What fails here and not in a real run is no failure: it is told in ``unseen``.
 
     :param environment: Alembic's, of the folder.
-    :param key: whose database: a revision with a function for each bind is told the name.
+    :param keys: the binds of the database: a revision with a function for each bind is told the names.
     :param metadata: its naming convention names what the revision leaves unnamed.
     """
     with (
@@ -65,7 +65,7 @@ def record_revisions(
         environment,
     ):
         warnings.simplefilter("ignore")
-        return tuple(_recorded(each, key, dialect, metadata, environment) for each in revisions)
+        return tuple(_recorded(each, keys, dialect, metadata, environment) for each in revisions)
 
 
 def paper_dialect(family: str) -> Dialect:
@@ -85,7 +85,7 @@ _PAPER = {
 
 def _recorded(
     revision: Revision,
-    key: str | None,
+    keys: tuple[str | None, ...],
     dialect: Dialect,
     metadata: MetaData,
     environment: EnvironmentContext,
@@ -94,7 +94,7 @@ def _recorded(
     with recorder.installed():
         try:
             module = load_python_file(str(revision.file.parent), revision.file.name)
-            _upgrade(module.upgrade, key)
+            _upgrade(module.upgrade, keys)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and not is_made_up():
                 raise
@@ -108,12 +108,13 @@ def _recorded(
     )
 
 
-def _upgrade(function: Callable[..., None], key: str | None) -> None:
+def _upgrade(function: Callable[..., None], keys: Iterable[str | None]) -> None:
     """Call it as an ``env.py`` for several databases does, where it takes the name of one."""
-    if inspect.signature(function).parameters:
-        function(key or "")
-    else:
+    if not inspect.signature(function).parameters:
         function()
+        return
+    for key in keys:
+        function(key or "")
 
 
 class _Recorder:

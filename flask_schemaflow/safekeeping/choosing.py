@@ -18,7 +18,7 @@ def bind_of(binds: Iterable[Bind], key: str) -> Bind:
     """
     binds = tuple(binds)
     for bind in binds:
-        if bind.key == (key or None):
+        if (key or None) in [each.key for each in bind.members]:
             return bind
     raise ConfigurationError(f"The app has no bind {key!r}; it has {_labels(binds)}.")
 
@@ -40,4 +40,4 @@ def only_bind(binds: Iterable[Bind], what: str) -> Bind:
 
 
 def _labels(binds: Iterable[Bind]) -> str:
-    return ", ".join(bind.label for bind in binds)
+    return ", ".join(each.label for bind in binds for each in bind.members)

@@ -9,11 +9,12 @@ from .connecting import (
     KEEPS_TRANSACTION,
     connect_with,
     note_default_schema,
+    schemas_searched,
     server_connection,
 )
 from .explaining import code_of, explained
 from .holding import HeldTransaction, held_transaction, migrating_transaction
-from .identity import identity_of, identity_on, in_order, name_of
+from .identity import databases_in_order, identity_of, identity_on, in_order, name_of
 from .locking import nobody_else
 from .patience import Patience
 from .pooling import check_no_pooler
@@ -33,6 +34,7 @@ __all__ = [
     "code_of",
     "connect_with",
     "database_exists",
+    "databases_in_order",
     "engines_replaced",
     "explained",
     "family_of",
@@ -46,6 +48,7 @@ __all__ = [
     "nobody_else",
     "note_default_schema",
     "reading_connection",
+    "schemas_searched",
     "sealed",
     "server_connection",
     "sqlite_path",

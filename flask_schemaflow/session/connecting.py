@@ -121,6 +121,13 @@ def note_default_schema(connection: Connection) -> None:
         connection.rollback()
 
 
+def schemas_searched(connection: Connection) -> tuple[str, ...]:
+    """Give the schemas in which PostgreSQL looks for names without one; none on the others. Read-only."""
+    if connection.dialect.name != "postgresql":
+        return ()
+    return tuple(connection.exec_driver_sql("SELECT unnest(current_schemas(false))").scalars())
+
+
 def _copied(dialect: Dialect) -> Dialect:
     """Copy a dialect together with what writes its names, which asks it for the default schema."""
     made = copy(dialect)

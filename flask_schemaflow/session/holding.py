@@ -63,7 +63,7 @@ class HeldTransaction:
 
 @contextmanager
 def held_transaction(
-    engine: Engine, *, app_listeners: bool, patience: Patience = DEFAULT
+    engine: Engine, *, app_listeners: bool, patience: Patience = DEFAULT, has_lock: bool = False
 ) -> Iterator[HeldTransaction]:
     """Open a transaction that writes, and hold it against everything that runs inside.
 
@@ -71,19 +71,23 @@ def held_transaction(
     nothing, ``ATTACH`` and ``DETACH`` are refused. Left without :meth:`HeldTransaction.commit`,
     everything is rolled back.
 
+    :param has_lock: another session of ours holds the lock of this server's database.
     :raises Busy: another process is writing, or (on commit) reading; nothing was changed.
     """
-    with explained(engine), way_for(engine, _HOLDING)(engine, app_listeners, patience) as held:
+    with explained(engine), way_for(engine, _HOLDING)(engine, app_listeners, patience, has_lock) as held:
         yield held
 
 
 @contextmanager
-def migrating_transaction(engine: Engine, patience: Patience = DEFAULT) -> Iterator[HeldTransaction]:
+def migrating_transaction(
+    engine: Engine, patience: Patience = DEFAULT, *, locked: HeldTransaction | None = None
+) -> Iterator[HeldTransaction]:
     """Open a connection for revisions, which run the app's own listeners.
 
     SQLite: :func:`held_transaction`. Servers: revisions end their own transactions, one each; the session
     has the lock, and when it is lost no other one takes its place.
 
+    :param locked: the session of ours that holds the lock of the same database already.
     :raises Busy: another process is writing; nothing was changed.
     """
     if engine.dialect.name == "sqlite":
@@ -93,7 +97,8 @@ def migrating_transaction(engine: Engine, patience: Patience = DEFAULT) -> Itera
     with server_connection(engine, once=True) as connection:
         # Whatever the app says of its engine: AUTOCOMMIT would leave nothing to be undone.
         connection.execution_options(isolation_level=connection.default_isolation_level)
-        take_lock(engine, connection, patience)
+        if locked is None:
+            take_lock(engine, connection, patience)
         prepare(connection, patience)
         with companion(engine, connection, patience) as beside, _waiting(connection, patience, beside):
             yield HeldTransaction(
@@ -103,7 +108,7 @@ def migrating_transaction(engine: Engine, patience: Patience = DEFAULT) -> Itera
                 commits_tables=engine.dialect.name != "postgresql",
                 is_one=False,
                 undo=lambda: _undo(connection),
-                check_held=lambda: check_held(engine, connection),
+                check_held=locked.check_held if locked else lambda: check_held(engine, connection),
                 blockers=beside.blockers if beside else lambda: (),
                 cancel=beside.cancel if beside else lambda: None,
             )
@@ -166,7 +171,12 @@ _LEAVES = (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH)
 
 
 @contextmanager
-def _hold_sqlite(engine: Engine, app_listeners: bool, patience: Patience) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
+def _hold_sqlite(
+    engine: Engine,
+    app_listeners: bool,  # noqa: FBT001 -- called through the table below
+    patience: Patience,
+    _has_lock: bool,  # noqa: FBT001 -- called through the table below
+) -> Iterator[HeldTransaction]:
     file = sqlite_path(engine)
     check_file(file)
     if engine.url.query.get("mode") == "ro":
@@ -299,9 +309,15 @@ def _end(raw: _HeldConnection, how: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _hold_postgresql(engine: Engine, _app_listeners: bool, patience: Patience) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
+def _hold_postgresql(
+    engine: Engine,
+    _app_listeners: bool,  # noqa: FBT001 -- called through the table below
+    patience: Patience,
+    has_lock: bool,  # noqa: FBT001 -- called through the table below
+) -> Iterator[HeldTransaction]:
     with server_connection(engine, isolation_level="READ COMMITTED") as connection:
-        take_lock(engine, connection, patience)
+        if not has_lock:
+            take_lock(engine, connection, patience)
         prepare(connection, patience)
 
         def lock(tables: Tables) -> None:
@@ -315,9 +331,15 @@ def _hold_postgresql(engine: Engine, _app_listeners: bool, patience: Patience) -
 
 
 @contextmanager
-def _hold_mysql(engine: Engine, _app_listeners: bool, patience: Patience) -> Iterator[HeldTransaction]:  # noqa: FBT001 -- called through the table below
+def _hold_mysql(
+    engine: Engine,
+    _app_listeners: bool,  # noqa: FBT001 -- called through the table below
+    patience: Patience,
+    has_lock: bool,  # noqa: FBT001 -- called through the table below
+) -> Iterator[HeldTransaction]:
     with server_connection(engine, isolation_level="READ COMMITTED") as connection:
-        take_lock(engine, connection, patience)
+        if not has_lock:
+            take_lock(engine, connection, patience)
         prepare(connection, patience)
 
         def lock(tables: Tables) -> None:

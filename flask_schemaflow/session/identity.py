@@ -55,10 +55,18 @@ def in_order(engines: Iterable[Engine]) -> list[Engine]:
 
     Two processes that lock two databases in different orders would wait for one another.
     """
+    return [together[0] for together in databases_in_order(engines)]
+
+
+def databases_in_order(engines: Iterable[Engine]) -> list[list[Engine]]:
+    """Put engines into that order, those of one database together."""
     several = list(engines)
     if len(several) < 2:
-        return several
-    return [engine for _, engine in sorted({identity_of(each): each for each in several}.items())]
+        return [[each] for each in several]
+    found: dict[Identity, list[Engine]] = {}
+    for engine in several:
+        found.setdefault(identity_of(engine), []).append(engine)
+    return [found[identity] for identity in sorted(found)]
 
 
 def name_of(engine: Engine) -> str:

@@ -65,13 +65,25 @@ def database_exists(engine: Engine) -> bool:
 
 
 def is_same_database(one: Engine, other: Engine) -> bool:
-    """Say whether two engines lead to one database, as far as their URLs tell."""
+    """Say whether two engines lead to one database, as far as their URLs tell.
+
+    What a URL's query says of anything but the place is no difference: Flask-SQLAlchemy adds ``charset`` to
+    that of MySQL, which an ``env.py`` with an engine of its own does not.
+    """
     if one.dialect.name == "sqlite" and other.dialect.name == "sqlite":
         return file_of_url(one.url) == file_of_url(other.url) is not None
-    parts = ("host", "port", "database", "query")
-    return one.dialect.name == other.dialect.name and all(
-        getattr(one.url, part) == getattr(other.url, part) for part in parts
-    )
+    return _place(one) == _place(other)
+
+
+def _place(engine: Engine) -> tuple[object, ...]:
+    dialect, url = "mysql" if engine.dialect.name == "mariadb" else engine.dialect.name, engine.url
+    query = tuple(url.query.get(name) for name in _SAYS_WHERE)
+    return (dialect, url.host, url.port or _PORTS.get(dialect), url.database, *query)
+
+
+_PORTS = {"postgresql": 5432, "mysql": 3306}
+# What a driver takes in the query and that leads elsewhere; options may have a search_path.
+_SAYS_WHERE = ("host", "port", "hostaddr", "service", "dbname", "options", "unix_socket")
 
 
 def way_for(engine: Engine, ways: Mapping[str, Way]) -> Way:

@@ -103,13 +103,14 @@ def _run(
     made: Structures = defaultdict(dict)
     ran: dict[BindKey, set[str]] = defaultdict(set)
     last: dict[BindKey, Snapshot] = {}
+    project = scratch.project
+    stored_as = {bind.key: bind.stored_as for bind in project.binds}
 
     def observe(key: BindKey, revision: str, read: Callable[[], Snapshot]) -> None:
         ran[key].add(revision)
         if revision in wanted and ran[key] == lineage([revision], by_id):
-            last[key] = made[revision][key] = _sharing(read(), last.get(key))
+            last[key] = made[revision][stored_as[key]] = _sharing(read(), last.get(key))
 
-    project = scratch.project
     replay(
         project.migrations,
         project.binds,

@@ -46,7 +46,11 @@ def databases_needed(project: Project) -> dict[str, frozenset[BindKey]]:
     by_id = {revision.id: revision for revision in project.revisions}
     needed: dict[str, frozenset[BindKey]] = {}
     for revision in parents_first(by_id, by_id):
-        own = frozenset(bind.key for bind in project.binds if concerns(revision, bind.key))
+        own = frozenset(
+            bind.stored_as
+            for bind in project.binds
+            if any(concerns(revision, each.key) for each in bind.members)
+        )
         needed[revision.id] = own.union(*(needed[each] for each in below(revision, by_id)))
     return needed
 

@@ -110,8 +110,10 @@ class _Storing:
 
 def _relevant(project: Project, keys: Iterable[BindKey]) -> tuple[Bind, ...]:
     """Give the databases for which there is a revision; the default one where there is none at all."""
-    wanted = set(keys) or {None}
-    return tuple(bind for bind in project.binds if bind.key in wanted)
+    wanted = frozenset(keys)
+    if not wanted:
+        return project.binds[:1]
+    return tuple(bind for bind in project.binds if bind.stored_as in wanted)
 
 
 # -- checking --------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ def _check(storing: _Storing) -> None:
     wanted: dict[str, dict[BindKey, Version | None]] = {}
     for bind in binds:
         for family in _possible_families(bind, storing.folder):
-            wanted.setdefault(family, {})[bind.key] = None
+            wanted.setdefault(family, {})[bind.stored_as] = None
     inventory = take_inventory(project, needed, wanted)
     progress.findings.extend(_orphaned(each, storing) for each in inventory.orphans)
     if inventory.gaps:
@@ -206,7 +208,7 @@ def _ask(binds: Iterable[Bind]) -> dict[str, dict[BindKey, Version | None]]:
             with server_connection(bind.engine) as connection:
                 numbers = connection.dialect.server_version_info or ()
                 version = tuple(each for each in numbers if isinstance(each, int))
-        wanted.setdefault(bind.family, {})[bind.key] = version
+        wanted.setdefault(bind.family, {})[bind.stored_as] = version
     return wanted
 
 

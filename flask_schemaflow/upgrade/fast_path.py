@@ -44,7 +44,7 @@ def is_at_head(
         rows = glance.versions if glance is not None else None
         if rows == (head,):
             found[bind.key] = head
-        elif rows or bind.metadata.tables or _has_function(project, head, bind.key):
+        elif rows or bind.tables or any(_has_function(project, head, each.key) for each in bind.members):
             return None
     return found or None
 

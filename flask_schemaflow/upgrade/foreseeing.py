@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SchemaFlowError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..discovery import Bind
-    from ..snapshot import Snapshot
+    from ..snapshot import Object, Snapshot
     from .run import Run
 
 BindKey = str | None
@@ -44,15 +45,19 @@ def foresee(run: Run, bind: Bind) -> dict[str, Snapshot] | None:
         assert context.script is not None
         return context.script._upgrade_revs(run.plans[key].target, heads)  # type: ignore[arg-type]
 
+    not_made: list[Object] = []
+
     def applied(key: BindKey, revision: str, connection: Connection) -> None:
         if key == bind.key:
-            found[revision] = take_snapshot(connection)
+            made = take_snapshot(connection)
+            found[revision] = replace(made, objects=(*made.objects, *not_made))
 
     try:
         with ExitStack() as stack:
             sources = {each.key: each.source for each in run.survey.binds}
             scratches = stack.enter_context(scratch_databases(sources))
             _fill(run, bind, scratches[bind.key])
+            not_made.extend(_not_made(run, bind, scratches[bind.key]))
             run_environment(
                 run.survey.migrations,
                 scratches,
@@ -82,3 +87,10 @@ def _fill(run: Run, bind: Bind, scratch: Connection) -> None:
         for revision in run.plans[bind.key].current:
             write_version(scratch, revision, table.name, table.schema)
     scratch.commit()
+
+
+def _not_made(run: Run, bind: Bind, scratch: Connection) -> tuple[Object, ...]:
+    """Give what could not be made there, such as virtual tables of a module that is not here."""
+    real, made = run.survey.looks[bind.key].snapshot, {each.key for each in take_snapshot(scratch).objects}
+    scratch.rollback()
+    return tuple(each for each in real.objects if each.key not in made) if real is not None else ()

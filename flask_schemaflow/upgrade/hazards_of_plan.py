@@ -101,8 +101,9 @@ def _tables_of(hazards: tuple[Hazard, ...]) -> tuple[tuple[str | None, str], ...
 def _recorded(run: Run, bind: Bind, plan: Plan) -> tuple[RecordedRevision, ...]:
     by_id = {revision.id: revision for revision in run.survey.revisions}
     revisions = [by_id[step.revision] for step in plan.steps]
+    keys = tuple(each.key for each in bind.members)
     environment = run.survey.migrations.environment
-    return record_revisions(environment, revisions, bind.key, bind.engine.dialect, bind.metadata)
+    return record_revisions(environment, revisions, keys, bind.engine.dialect, bind.metadata)
 
 
 def _note_in_plan(run: Run, bind: Bind, recorded: Iterable[RecordedRevision]) -> None:

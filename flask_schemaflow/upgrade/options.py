@@ -28,7 +28,7 @@ class UpgradeOptions:
     backup: str | None = None
     rehearse: bool = False
     flask: str = "flask"
-    expect_database: str | None = None
+    expect_database: tuple[str, ...] = ()
     wait: float | None = None
     lock_wait: float | None = None
     lock_timeout: float | None = None

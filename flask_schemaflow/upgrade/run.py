@@ -14,7 +14,7 @@ from ..interrupts import uninterrupted
 from ..migrations import run_environment
 from ..scratch import inert_database
 from ..session import HeldTransaction, migrating_transaction
-from ..stamping import keys_in_order
+from ..stamping import hold_in_order
 from ..survey import Look, Notify, Survey, read_look
 from .commits import Commits
 from .dress_rehearsal import rehearse_on_copy
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
     from sqlalchemy.engine import Connection
 
+    from ..discovery import Bind
     from ..drift import Drift
     from ..journal import Recorder
     from ..plan import Plan
@@ -137,12 +138,13 @@ def _hold(run: Run, stack: ExitStack) -> dict[BindKey, HeldTransaction]:
 
     They are locked in the order of their identities and given, so that they commit, in the app's order.
     """
-    binds = {bind.key: bind for bind in run.survey.relevant}
-    locked = {
-        key: stack.enter_context(migrating_transaction(binds[key].engine, run.survey.patience))
-        for key in keys_in_order(binds, binds)
-    }
-    return {key: locked[key] for key in binds}
+
+    def hold(bind: Bind, locked: HeldTransaction | None) -> HeldTransaction:
+        return stack.enter_context(migrating_transaction(bind.engine, run.survey.patience, locked=locked))
+
+    keys = [bind.key for bind in run.survey.relevant]
+    locked = hold_in_order(run.survey, keys, hold)
+    return {key: locked[key] for key in keys}
 
 
 @dataclass(frozen=True)
@@ -245,15 +247,21 @@ class _Steps:
         self.all, self.held, self.measures, self.rows = run, held, measures, rows
         self.binds = {bind.key: bind for bind in run.survey.relevant}
         self.at: tuple[BindKey, str] = (None, "")
+        self.turn: BindKey = None
         self.titles = {step.revision: step.title for plan in run.plans.values() for step in plan.steps}
 
     def run(self, prepared: Mapping[BindKey, Connection]) -> None:
-        """Run them through ``env.py``; once more for what is left where one has to be tried again."""
-        retrying = Retrying(self.all.survey.patience, self.measures.commits)
-        while not self._ran(prepared, retrying):
-            pass
+        """Run them through ``env.py``, one database after the other, whatever order ``env.py`` has.
 
-    def _ran(self, prepared: Mapping[BindKey, Connection], retrying: Retrying) -> bool:
+        It runs once more for what is left where a revision has to be tried again.
+        """
+        retrying = Retrying(self.all.survey.patience, self.measures.commits)
+        for key, plan in self.all.plans.items():
+            while plan.steps and not self._ran(key, prepared, retrying):
+                pass
+
+    def _ran(self, turn: BindKey, prepared: Mapping[BindKey, Connection], retrying: Retrying) -> bool:
+        self.turn = turn
         try:
             run_environment(
                 self.all.survey.migrations,
@@ -261,7 +269,7 @@ class _Steps:
                 self.pending,
                 on_apply=self.applied,
                 on_start=self.started,
-                required=tuple(self.all.plans),
+                required=(turn,),
             )
         except Exception as error:
             key, revision = self.at
@@ -273,7 +281,7 @@ class _Steps:
 
     def pending(self, key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
         """Give what env.py is to run."""
-        if key not in self.all.plans:
+        if key != self.turn:
             return []
         assert context.script is not None
         return context.script._upgrade_revs(self.all.plans[key].target, heads)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, UnadoptableState
 from ..matching import find_equal
 from ..plan import Plan, make_plan
 from ..preflight import OF_SERVERS, check_reachable, check_servers
-from ..refusals import REASONS
+from ..refusals import REASONS, check_covered, check_search_path
 from ..results import Progress, Result
 from ..rights import MISSING_RIGHT
 from ..session import database_exists, nobody_else
@@ -69,7 +69,7 @@ def safe_upgrade(
         project = open_project(app, where, notify, options=options.settings)
         check_accepted(project.settings.accept, *_KNOWN, said_by="SCHEMAFLOW_ACCEPT")
         progress.note_targets(project.binds)
-        check_reachable(project, expected_name=options.expect_database)
+        check_reachable(project, expected_names=options.expect_database)
         at_head = None
         if project.revisions:
             at_head = is_at_head(project, options.revision, progress.note_revision)
@@ -105,6 +105,9 @@ def _upgrade(
 ) -> None:
     progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
+    if survey.revisions:
+        check_covered(survey)
+        check_search_path(survey)
     _check_there(survey, options)
     opened = open_journals(survey, resume=options.resume, dry_run=options.dry_run)
     close_failures(survey, but=opened)
@@ -138,8 +141,8 @@ def _check_there(survey: Survey, options: UpgradeOptions) -> None:
     for bind in survey.relevant:
         if not options.create and not database_exists(bind.engine):
             raise ConfigurationError(
-                f"There is no database at {bind.target}. Check SQLALCHEMY_DATABASE_URI, or say "
-                "--create to make a new one."
+                f"There is no database at {bind.target}. Check {bind.setting}, or say --create to make a "
+                "new one."
             )
 
 
@@ -210,4 +213,10 @@ def _make_plans(
         found = stamps.get(bind.key)
         current = (found,) if found else survey.states[bind.key].versions or ()
         plans[bind.key] = make_plan(bind.key, survey.revisions, current, options.revision)
+    targets = sorted({plan.target for plan in plans.values()})
+    if len(targets) > 1:
+        raise ConfigurationError(
+            f"{options.revision} is another revision for each database ({', '.join(targets)}), since they "
+            "are not at the same one. Name the revision."
+        )
     return plans

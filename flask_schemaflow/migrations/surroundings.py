@@ -1,0 +1,38 @@
+"""What ``env.py`` changes for the whole process, put back afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import logging.config
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .folder import Migrations
+
+
+@contextmanager
+def logging_left_alone() -> Iterator[None]:
+    """Let nobody configure logging inside the block."""
+    # env.py calls fileConfig(), which disables every logger that the app has made.
+    originals = {name: getattr(logging.config, name) for name in ("fileConfig", "dictConfig")}
+    for name in originals:
+        setattr(logging.config, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(logging.config, name, original)
+
+
+@contextmanager
+def shared_arguments_restored(migrations: Migrations) -> Iterator[None]:
+    """Give Flask-Migrate its shared arguments back as they were."""
+    # The stock env.py stores a closure over its own config there, which a second run would meet.
+    arguments = migrations.app.extensions["migrate"].configure_args
+    before = dict(arguments)
+    with contextlib.ExitStack() as stack:
+        stack.callback(arguments.update, before)
+        stack.callback(arguments.clear)
+        yield
