@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from hazard_cases import BAD, GOOD, Bad, Good, body, setup
+from hazard_cases import BAD, EVERY, GOOD, Bad, Good, body, setup
 from recorders import HEAD, Recorder
 from servers import EMPTY
 
@@ -87,45 +88,38 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def places(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Place]]:
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Give a database of the family that is asked for."""
+    family: str = request.param
     recorder = Recorder(tmp_path_factory.mktemp("recorder"))
-    made: dict[str, Place] = {}
-    servers = {}
-    for family in ("postgresql", "mariadb"):
-        server = sa.create_engine(request.getfixturevalue(f"{family}_server"), isolation_level="AUTOCOMMIT")
-        name = f"sf_hazards_{tmp_path_factory.getbasetemp().name.replace('-', '_')}_{id(server)}"
-        with server.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        servers[family] = server, name
-        made[family] = Place(
-            family, server.url.set(database=name).render_as_string(hide_password=False), recorder
-        )
-    made["sqlite"] = Place("sqlite", f"sqlite:///{tmp_path_factory.mktemp('place')}/x.db", recorder)
+    if family == "sqlite":
+        yield Place(family, f"sqlite:///{tmp_path_factory.mktemp('place')}/x.db", recorder)
+        return
+    server = sa.create_engine(request.getfixturevalue(f"{family}_server"), isolation_level="AUTOCOMMIT")
+    name = f"sf_{os.getpid()}_hazards"
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    made = Place(family, server.url.set(database=name).render_as_string(hide_password=False), recorder)
     yield made
-    for family, (server, name) in servers.items():
-        made[family].engine.dispose()
-        with server.connect() as connection:
-            connection.exec_driver_sql(
-                f"DROP DATABASE {name}{' WITH (FORCE)' if family == 'postgresql' else ''}"
-            )
-        server.dispose()
-    made["sqlite"].engine.dispose()
+    made.engine.dispose()
+    with server.connect() as connection:
+        force = " WITH (FORCE)" if family == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP DATABASE {name}{force}")
+    server.dispose()
 
 
-def name_of(case: tuple[str, Bad | Good]) -> str:
-    family, each = case
-    return f"{family}-{each.key if isinstance(each, Bad) else each.code}"
+def name_of(case: object) -> str:
+    """Name an example by its finding."""
+    return case.key if isinstance(case, Bad) else case.code if isinstance(case, Good) else str(case)
 
 
-@pytest.mark.parametrize("case", [(f, bad) for bad in BAD for f in bad.families], ids=name_of)
-def test_a_bad_example_is_found_and_does_what_is_said(
-    case: tuple[str, Bad], places: dict[str, Place]
-) -> None:
+BAD_CASES = [(family, bad) for family in EVERY for bad in BAD if family in bad.families]
+GOOD_CASES = [(family, good) for family in EVERY for good in GOOD if family in good.families]
+
+
+@pytest.mark.parametrize(("place", "bad"), BAD_CASES, indirect=["place"], ids=name_of)
+def test_a_bad_example_is_found_and_does_what_is_said(place: Place, bad: Bad) -> None:
     """It is found with its weight and its rows, and the real engine fails, locks, rewrites or loses."""
-    family, bad = case
-    place = places[family]
     place.fill(bad.body)
 
     found = place.weighed(bad.body)
@@ -138,13 +132,9 @@ def test_a_bad_example_is_found_and_does_what_is_said(
         assert did.is_so(bad.does), (bad.does, did.error)
 
 
-@pytest.mark.parametrize("case", [(f, good) for good in GOOD for f in good.families], ids=name_of)
-def test_a_good_example_is_let_through_and_does_no_harm(
-    case: tuple[str, Good], places: dict[str, Place]
-) -> None:
+@pytest.mark.parametrize(("place", "good"), GOOD_CASES, indirect=["place"], ids=name_of)
+def test_a_good_example_is_let_through_and_does_no_harm(place: Place, good: Good) -> None:
     """Nothing stops it, and it runs without what the bad one does."""
-    family, good = case
-    place = places[family]
     place.fill(good.body)
 
     found = place.weighed(good.body)
@@ -245,10 +235,10 @@ class Doing:
         return self.refused
 
 
-def test_an_old_server_makes_corrupt_indexes(places: dict[str, Place]) -> None:
+def test_an_old_server_makes_corrupt_indexes(tmp_path: Path) -> None:
     """CONCURRENTLY is destructive on PostgreSQL 14.0 to 14.3, and on no other."""
     text = "with op.get_context().autocommit_block(): op.create_index('ix', 't', ['a'], postgresql_concurrently=True)"
-    recorded = places["postgresql"].recorder.record(text, family="postgresql")
+    recorded = Recorder(tmp_path).record(text, family="postgresql")
     for version, codes in (((14, 3), ["index-corruption-pg14"]), ((14, 4), []), ((13, 9), [])):
         real = Snapshot(family="postgresql", server_version=version)
         found = find_hazards([recorded], Structures(family="postgresql", real=real))

@@ -185,6 +185,44 @@ def test_what_earlier_files_say_is_known(files: Files) -> None:
     assert files.lint("c3:") == ["narrow-column-type:t.n", "change-column-type:t.n"]
 
 
+SAFE = (
+    "op.add_column('users', sa.Column('age', sa.Integer()))",
+    "op.execute('UPDATE users SET age = 1 WHERE age IS NULL AND id < 10000')",
+    "op.execute('ALTER TABLE users ADD CONSTRAINT c CHECK (age IS NOT NULL) NOT VALID')",
+    "op.execute('ALTER TABLE users VALIDATE CONSTRAINT c')",
+    "op.alter_column('users', 'age', nullable=False)",
+    "op.drop_constraint('c', 'users')  # schemaflow: accept drop-constraint -- NOT NULL says the same",
+    "op.add_column('users', sa.Column('made', sa.DateTime(), server_default=sa.func.now(), nullable=False))",
+    "op.create_table('items', sa.Column('id', sa.Integer(), primary_key=True), sa.Column('user_id', sa.Integer()))",
+    "op.create_foreign_key('fk', 'items', 'users', ['user_id'], ['id'], postgresql_not_valid=True)",
+    "op.execute('ALTER TABLE items VALIDATE CONSTRAINT fk')",
+    "op.create_check_constraint('ck', 'items', 'id > 0', postgresql_not_valid=True)",
+    "op.execute('ALTER TABLE items VALIDATE CONSTRAINT ck')",
+    "with op.get_context().autocommit_block(): op.create_index('uq', 'users', ['name'], unique=True, postgresql_concurrently=True, if_not_exists=True)",
+    "op.execute('ALTER TABLE users ADD CONSTRAINT uq UNIQUE USING INDEX uq')",
+    "with op.get_context().autocommit_block(): op.create_index('ix', 'users', ['age'], postgresql_concurrently=True, if_not_exists=True)",
+    "with op.get_context().autocommit_block(): op.drop_index('ix', postgresql_concurrently=True, if_exists=True)",
+    "op.alter_column('users', 'name', type_=sa.String(80))",
+    "op.alter_column('users', 'name', type_=sa.Text())",
+    "with op.get_context().autocommit_block(): op.execute('REINDEX TABLE CONCURRENTLY users')",
+    "op.rename_table('items', 'things'); op.execute('CREATE VIEW items AS SELECT * FROM things')",
+)
+
+
+def test_nothing_is_said_of_the_safe_ways(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step a revision, each on the tables of those before: not even a warning."""
+    monkeypatch.setenv("FLASK_SCHEMAFLOW_FAIL_ON", "destructive,data-dependent,failing,blocking,incompatible")
+    parent = "c3"
+    files.add("c3", None, USERS)
+    for old in ("a1", "b2"):
+        (files.path / "versions" / f"{old}_.py").unlink()
+    for number, body in enumerate(SAFE):
+        parent, before = f"s{number:02}", parent
+        files.add(parent, before, *body.split("; "))
+
+    assert files.lint() == []
+
+
 def test_comments_and_settings_decide(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """A comment accepts, a wrong one is an error, and so are classes and codes from the environment."""
     files.add("b2", "a1", f"{INDEX}  # schemaflow: accept add-index-non-concurrently -- a small table")

@@ -18,7 +18,7 @@ from .effect import (
     SetsDefault,
     SetsNullable,
 )
-from .words import NotUnderstood, Token, Words, written
+from .words import NotUnderstood, Token, Words, split_at_commas, written
 
 if TYPE_CHECKING:
     from ..revisions import TableName
@@ -171,8 +171,21 @@ def _check(words: Words, name: str | None, _of: str | None) -> Key:
     return Key(kind="check", name=name, expression=written(words.group()))
 
 
-def _exclude(_words: Words, name: str | None, _of: str | None) -> Key:
-    return Key(kind="exclude", name=name)
+def _exclude(words: Words, name: str | None, _of: str | None) -> Key:
+    if words.take("USING"):
+        words.name()
+    columns, operators = [], []
+    for part in split_at_commas(words.group()):
+        element = Words(part)
+        columns.append(element.name())
+        element.until("WITH")
+        element.need("WITH")
+        operators.append("".join(token.text for token in element.rest()))
+        if len(part) < 3 or part[1].said == "(":  # a function's call
+            return Key(kind="exclude", name=name)
+    if any(token.said == "WHERE" for token in words.rest()):
+        return Key(kind="exclude", name=name)
+    return Key(kind="exclude", name=name, columns=tuple(columns), operators=tuple(operators))
 
 
 _KEYS = (

@@ -19,7 +19,8 @@ class Key:
     """A constraint as a revision says it.
 
     ``kind`` is primary-key, unique, foreign-key, check or exclude; ``refers`` the table that a foreign key
-    names, ``expression`` the text of a check, ``using`` the index that becomes the constraint.
+    names, ``expression`` the text of a check, ``using`` the index that becomes the constraint, ``operators``
+    those of an exclusion, one a column; none where it is on expressions or on some of the rows only.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Key:
     refers_columns: tuple[str, ...] = ()
     not_valid: bool = False
     using: str | None = None
+    operators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,6 @@ from .effect import (
     DropsPart,
     DropsTable,
     Effect,
-    Key,
     MakesIndex,
     Rebuilds,
     RenamesColumn,
@@ -192,9 +191,7 @@ _OPERATIONS: dict[str, Callable[[Any, TableName, Dialect], Iterator[Effect]]] = 
     "CreateForeignKeyOp": _key_added,
     "CreatePrimaryKeyOp": _key_added,
     "CreateCheckConstraintOp": _key_added,
-    "CreateExcludeConstraintOp": lambda a, table, _: iter(
-        (AddsKey(table, Key(kind="exclude", name=a.constraint_name)),)
-    ),
+    "CreateExcludeConstraintOp": _key_added,
     "BulkInsertOp": lambda a, *_: iter(
         (ChangesRows(TableName(a.table.schema, str(a.table.name)), inserts=True),)
     ),

@@ -23,7 +23,7 @@ from .effect import (
 from .hazard import ROWS, Hazard, Kind
 from .parts import bare, columns_of, parts_of
 from .pending import Met, Pending, label
-from .questions import all_of, beyond, breaking, duplicates_of, orphans_of, size_of
+from .questions import all_of, beyond, breaking, duplicates_of, orphans_of, overlapping, size_of
 
 if TYPE_CHECKING:
     from ..snapshot import Part
@@ -123,9 +123,11 @@ def add_unique_index(pending: Pending) -> Iterator[Hazard]:
                 "with a value "
                 "that another one has."
             )
-            yield pending.found(
+            found = pending.found(
                 _UNIQUE_INDEX, met, label(effect.table, effect.name or None), message, question=question
             )
+            # Concurrently it locks nothing and changes nothing: without a database there is nothing to say.
+            yield replace(found, only_with_rows=effect.concurrently)
 
 
 def _duplicates(met: Met, columns: Sequence[str], where: str | None = None) -> Question | None:
@@ -164,13 +166,17 @@ def add_primary_key(pending: Pending) -> Iterator[Hazard]:
 
 def add_exclusion_constraint(pending: Pending) -> Iterator[Hazard]:
     """Find exclusion constraints on rows that are there."""
-    for _, met, subject in _keys(pending, "exclude"):
+    for key, met, subject in _keys(pending, "exclude"):
         assert met.table is not None
-        message = (
-            f"Adds the exclusion constraint {subject}, which fails if some of {ROWS} "
-            f"overlap.{_LOCKS['postgresql']}"
+        asked = bool(key.operators) and len(met.columns) == len(key.columns)
+        question = (
+            overlapping(met.table, met.columns, key.operators, pending.recorded.dialect)
+            if asked
+            else all_of(met.table)
         )
-        yield pending.found(_EXCLUSION, met, subject, message, question=all_of(met.table))
+        has = f"{ROWS} that overlap others" if asked else f"{ROWS} that may overlap"
+        message = f"Adds the exclusion constraint {subject}: {has}.{_LOCKS['postgresql']}"
+        yield pending.found(_EXCLUSION, met, subject, message, question=question)
 
 
 # -- foreign keys ----------------------------------------------------------------------------------
@@ -324,7 +330,7 @@ def validated_constraint(pending: Pending) -> Iterator[Hazard]:
             continue
         question = _broken_by(pending, part, met.table)
         if question is not None:
-            yield pending.found(
+            found = pending.found(
                 _CHECK if part.kind == "check" else _FOREIGN,
                 met,
                 label(effect.table, effect.name),
@@ -333,6 +339,8 @@ def validated_constraint(pending: Pending) -> Iterator[Hazard]:
                 without=("blocking",),
                 hint="Mend these rows first.",
             )
+            # It is the second step of the safe way: without a database there is nothing to say.
+            yield replace(found, only_with_rows=True)
 
 
 def _is_mended(pending: Pending, met: Met) -> bool:

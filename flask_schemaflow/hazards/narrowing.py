@@ -94,7 +94,7 @@ _OTHERS = {
 
 def _read(text: str, family: str) -> _Type:
     match = re.match(r"\s*([A-Za-z0-9]+)[A-Za-z ]*(?:\(([^)]*)\))?(.*)", text)
-    if match is None:
+    if match is None or "[" in text:  # an array
         return _Type("other")
     word, inside, rest = match[1].upper(), match[2] or "", match[3].upper()
     numbers = [int(each) for each in re.findall(r"\d+", inside)]

@@ -68,6 +68,19 @@ def breaking(table: TableName, expression: str) -> Question:
     return Question(table, _written(f"NOT ({expression})"))
 
 
+def overlapping(
+    table: TableName, columns: Sequence[str], operators: Sequence[str], dialect: Dialect
+) -> Question:
+    """Ask for rows that an exclusion constraint would not let stand beside another one; PostgreSQL only."""
+    outer, quote = _formatted(table, dialect), dialect.identifier_preparer.quote_identifier
+    meets = " AND ".join(
+        f"{_INNER}.{quote(column)} {operator} {outer}.{quote(column)}"
+        for column, operator in zip(columns, operators, strict=True)
+    )
+    other = f"SELECT 1 FROM {outer} AS {_INNER} WHERE {_INNER}.ctid <> {outer}.ctid AND {meets}"
+    return Question(table, _written(f"EXISTS ({other})"))
+
+
 def _written(text: str) -> sa.ColumnElement[bool]:
     return sa.literal_column(f"({text})", sa.Boolean)
 

@@ -93,7 +93,7 @@ def _constraint(each: sa.Constraint, dialect: Dialect) -> Key | None:
         case sa.ForeignKeyConstraint():
             return _foreign_key(each, name, not_valid=not_valid)
         case ExcludeConstraint():
-            return Key(kind="exclude", name=name)
+            return _exclusion(each, name)
         case sa.PrimaryKeyConstraint():
             columns = tuple(str(column.name) for column in each.columns)
             return Key(kind="primary-key", name=name, columns=columns) if columns else None
@@ -104,6 +104,19 @@ def _constraint(each: sa.Constraint, dialect: Dialect) -> Key | None:
             text = sql_text(each.sqltext, dialect)
             return Key(kind="check", name=name, expression=text, not_valid=not_valid)
     return None
+
+
+def _exclusion(each: ExcludeConstraint, name: str | None) -> Key:
+    elements = [
+        (column, operator)
+        for column, _, operator in each._render_exprs
+        if isinstance(column, sa.Column | sa.ColumnClause)
+    ]
+    if len(elements) < len(each._render_exprs) or each.where is not None:
+        return Key(kind="exclude", name=name)
+    columns = tuple(str(column.name) for column, _ in elements)
+    operators = tuple(str(operator) for _, operator in elements)
+    return Key(kind="exclude", name=name, columns=columns, operators=operators)
 
 
 def _foreign_key(each: sa.ForeignKeyConstraint, name: str | None, *, not_valid: bool) -> Key:
