@@ -165,7 +165,9 @@ def _constraint(part: Part, after: Object) -> Iterator[Lost]:
         None,
     )
     if near is not None:
-        facts = ", ".join(f"{k} {v}" for k, v in part.facts.items() if near.facts.get(k) != v)
+        lost = [f"{k} {v}" for k, v in part.facts.items() if near.facts.get(k) != v]
+        new = [f"{k} becomes {v}" for k, v in near.facts.items() if k not in part.facts]
+        facts = ", ".join(lost + new)
         what = f"a part of its {noun} on {about} ({facts})"
     else:
         what = f"its {noun} {part.name or ''} ({about})".replace("  ", " ")
