@@ -290,7 +290,7 @@ def test_two_binds_on_one_database(project: Project, postgresql: str) -> None:
     ended = project.adopt()
 
     assert ended.code == 2, ended.stderr
-    assert "Two binds lead to one database" in ended.verdict
+    assert "The binds default and audit lead to one database by different URLs" in ended.verdict
 
 
 TWO_BINDS = """

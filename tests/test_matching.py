@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -52,6 +53,7 @@ def test_a_chain_of_thirty_revisions(project: Project, any_database: str) -> Non
 
 
 @pytest.mark.soak
+@pytest.mark.skipif("SCHEMAFLOW_SOAK" not in os.environ, reason="takes minutes: set SCHEMAFLOW_SOAK=1")
 def test_a_chain_of_thirty_revisions_without_snapshots(project: Project, any_database: str) -> None:
     """Where nothing is stored the revisions run on scratch, and say the same."""
     write_chain(project, any_database)

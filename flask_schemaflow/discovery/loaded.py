@@ -119,12 +119,21 @@ def _alive(kind: type) -> list[Any]:
 
 def holder_of(value: Any) -> tuple[str, str] | None:
     """Say in which module, under which name, an object stands (or a class whose metadata it is)."""
+    return holders_of([value]).get(id(value))
+
+
+def holders_of(values: Iterable[Any]) -> dict[int, tuple[str, str]]:
+    """Say of several objects, by their ids, where they stand; without those that no module has."""
+    wanted = {id(value) for value in values}
+    found: dict[int, tuple[str, str]] = {}
     for name, module in sorted(sys.modules.items()):
         if not issubclass(type(module), ModuleType) or name.startswith(("sqlalchemy", "flask_schemaflow")):
             continue
         for attribute, held in list(vars(module).items()):
-            if held is value:
-                return name, attribute
-            if issubclass(type(held), type) and vars(held).get("metadata") is value:
-                return name, f"{attribute}.metadata"
-    return None
+            if id(held) in wanted:
+                found.setdefault(id(held), (name, attribute))
+            if issubclass(type(held), type):
+                metadata = id(vars(held).get("metadata"))
+                if metadata in wanted:
+                    found.setdefault(metadata, (name, f"{attribute}.metadata"))
+    return found

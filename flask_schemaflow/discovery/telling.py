@@ -11,7 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 from ..findings import Finding, Severity
 from .binds import Bind, registered_db
 from .importing import Candidate, Declared, Failure, Imported, dangling_key
-from .loaded import holder_of, metadata_with_tables
+from .loaded import holders_of, metadata_with_tables
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -111,10 +111,11 @@ def about_others(app: Flask, ours: list[MetaData]) -> Iterator[Finding]:
     registered = registered_db(app)
     of_registered = {id(metadata) for metadata in registered.metadatas.values()}
     left_out = {id(metadata) for key, metadata in registered.metadatas.items() if key is not None}
-    for metadata in metadata_with_tables():
-        if id(metadata) in own | left_out:
-            continue
-        place = holder_of(_sqlalchemy_with(metadata) or metadata)
+    others = [each for each in metadata_with_tables() if id(each) not in own | left_out]
+    holding = _sqlalchemy_objects()
+    places = holders_of([*others, *holding.values()])
+    for metadata in others:
+        place = places.get(id(holding.get(id(metadata), metadata)))
         module = sys.modules.get(place[0]) if place else None
         file = getattr(module, "__file__", None)
         if place is None or file is None or "site-packages" in file:
@@ -130,13 +131,15 @@ def about_others(app: Flask, ours: list[MetaData]) -> Iterator[Finding]:
         )
 
 
-def _sqlalchemy_with(metadata: MetaData) -> SQLAlchemy | None:
+def _sqlalchemy_objects() -> dict[int, SQLAlchemy]:
+    """Give the ``SQLAlchemy`` objects that modules have, by the ids of their metadata."""
+    found: dict[int, SQLAlchemy] = {}
     for module in list(sys.modules.values()):
         for value in list(getattr(module, "__dict__", {}).values()):
-            if issubclass(type(value), SQLAlchemy) and metadata in value.metadatas.values():
-                found: SQLAlchemy = value
-                return found
-    return None
+            if issubclass(type(value), SQLAlchemy):
+                for metadata in value.metadatas.values():
+                    found.setdefault(id(metadata), value)
+    return found
 
 
 def about_dangling(metadatas: list[MetaData], seen: LoadingRecord) -> Iterator[Finding]:

@@ -46,13 +46,16 @@ def does_not_fit(column: str, was: str, to: str, family: str) -> Condition | Non
 
     :param was: the old type in the engine's words.
     """
+    are_arrays = was.endswith(_ARRAY) and to.endswith(_ARRAY)
+    if are_arrays:
+        was, to = (each.removesuffix(_ARRAY) for each in (was, to))
     old, new = _read(was, family), _read(to, family)
     if family == "sqlite":
         return _does_not_survive_cast(column, old, new, to)
     way = _WAYS.get((old.kind, new.kind))
     if way is None:
         return None
-    if was.endswith(_ARRAY) and to.endswith(_ARRAY):
+    if are_arrays:
         element = sa.func.unnest(named(column)).column_valued("element")
         of_one = way(element, old, new)
         return None if of_one is None else sa.exists(sa.select(sa.literal_column("1")).where(of_one))
