@@ -5,6 +5,7 @@ child's process id at once, its exit code when it has ended. A run costs a tenth
 own working directory, own environment.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -26,6 +27,7 @@ import flask_schemaflow.upgrade  # noqa: F401
 
 
 def serve() -> None:
+    gc.freeze()  # a child that collects garbage need not copy what was imported here
     for line in sys.stdin:
         request = json.loads(line)
         child = os.fork()
