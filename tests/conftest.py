@@ -18,18 +18,6 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-DEAR = ("zoo_engines", "three_databases", "told", "zoo", "place", "pair")
-"""Fixtures of a module that take seconds: their tests run in one process, each engine's in one of its own."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        for fixture in set(DEAR) & set(getattr(item, "fixturenames", ())):
-            given = item.callspec.params if hasattr(item, "callspec") else {}
-            engine = getattr(given.get("row"), "engine", given.get("place", ""))
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {fixture} {engine}"))
-
-
 @pytest.fixture(scope="session")
 def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     made = Zygote(tmp_path_factory.mktemp("zygote"))

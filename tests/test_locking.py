@@ -144,10 +144,11 @@ def test_a_locked_file_is_waited_for(project: Project) -> None:
     assert f"Waiting     for {file}, which is locked (SQLite cannot say by whom)" in ended.stderr
 
 
-PROCESSES, ROUNDS = (32, 20) if os.environ.get("SCHEMAFLOW_SOAK") else (4, 1)
+PROCESSES, ROUNDS = 32, 20
 
 
 @pytest.mark.soak
+@pytest.mark.skipif("SCHEMAFLOW_SOAK" not in os.environ, reason="test_replicas.py tries a few")
 def test_many_replicas(shop: Project) -> None:
     """All end well, and each revision ran once."""
     parent = "first"

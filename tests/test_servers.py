@@ -279,6 +279,8 @@ def at_once(shop: Project, command: str) -> list[subprocess.CompletedProcess[str
     return [subprocess.CompletedProcess([], each.returncode, *texts) for each, texts in ended]
 
 
+@pytest.mark.soak
+@pytest.mark.skipif("SCHEMAFLOW_SOAK" not in os.environ, reason="test_replicas.py tries a few")
 def test_several_replicas_upgrade_at_once(shop: Project) -> None:
     """One does the work; the others wait and find nothing to do."""
     adopted(shop)

@@ -64,8 +64,9 @@ _LIVING = (
 
 def _drop_left(keeper: Connection, project: str) -> None:
     """Drop the databases of sessions that are gone, and templates that are too many and not in use."""
-    living = set(keeper.exec_driver_sql(_LIVING).scalars())
-    for each in keeper.execute(_FOUND, {"prefix": COPY_PREFIX}).all():
+    found = keeper.execute(_FOUND, {"prefix": COPY_PREFIX}).all()
+    living = set(keeper.exec_driver_sql(_LIVING).scalars())  # later: who makes a copy lives before
+    for each in found:
         if session_of(each.comment) not in (None, *living):
             _drop(keeper, each.name)
     templates = {each.name: each.comment for each in keeper.execute(_FOUND, {"prefix": TEMPLATE_PREFIX})}
