@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from ..errors import Busy, ConfigurationError
 from ..interrupts import uninterrupted
 from ..sqlite_file import check_file, driver_connect
@@ -115,8 +113,11 @@ def migrating_transaction(
 
 
 def _undo(connection: Connection) -> None:
-    with suppress(SQLAlchemyError):  # the session is gone, and with it what it did
+    with suppress(Exception):  # the session is gone, and with it what it did
         connection.rollback()
+        # Where a signal came inside commit(), SQLAlchemy counts its transaction as ended and sends nothing.
+        if not connection.invalidated:
+            connection.connection.rollback()
 
 
 def _waiting(
