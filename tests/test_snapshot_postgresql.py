@@ -134,6 +134,9 @@ def build(case: Case, engine: sa.Engine) -> None:
             connection.exec_driver_sql(f"ALTER SCHEMA app RENAME TO app_of_{case.name}")
 
 
+in_one_process = pytest.mark.xdist_group("zoo of PostgreSQL")  # the fixture takes many seconds
+
+
 @pytest.fixture(scope="module")
 def zoo_engines(postgresql_server: sa.URL) -> Iterator[tuple[sa.Engine, ...]]:
     """Build all cases in two databases, and restore the first one's dump into a third."""
@@ -166,6 +169,7 @@ def of_case(taken: Snapshot, name: str) -> Snapshot:
     return taken.where(lambda each: each.schema in own or each.name in own)
 
 
+@in_one_process
 @pytest.mark.parametrize("name", zoo())
 def test_what_models_make_is_the_same_everywhere(name: str, zoo_snapshots: tuple[Snapshot, ...]) -> None:
     """Two databases of the same models, and a restored dump of one, are equal in every detail."""
@@ -176,6 +180,7 @@ def test_what_models_make_is_the_same_everywhere(name: str, zoo_snapshots: tuple
     assert_equal(first, restored)
 
 
+@in_one_process
 def test_the_databases_are_equal_as_a_whole(zoo_snapshots: tuple[Snapshot, ...]) -> None:
     """What belongs to no case, such as extensions, is equal too; the cases differ among each other."""
     first, second, restored = zoo_snapshots
