@@ -204,6 +204,9 @@ def test_rows_that_a_failing_statement_has_committed_are_said(shop: Project) -> 
     assert ended.code == 6, ended.stderr
     assert "statement 1 (UPDATE user SET name = ?) is in (3 rows), statement 2 " in ended.verdict
     assert "secret" not in str(execute(shop, "SELECT * FROM schemaflow_journal"))
+    confirmed = shop.adopt()  # its structure is that of the revision which it says
+    assert confirmed.code == 3, confirmed.stderr
+    assert "parts of revision second are in, rows perhaps" in confirmed.verdict
 
 
 def test_rows_that_no_rollback_takes_back_are_said(shop: Project) -> None:

@@ -97,14 +97,15 @@ def stamp(
 # -- parts of a revision ---------------------------------------------------------------------------
 
 
-def refuse_parts(survey: Survey, keys: Iterable[BindKey]) -> None:
+def refuse_parts(survey: Survey, keys: Iterable[BindKey], *, stamped: frozenset[str] = frozenset()) -> None:
     """Check that no revision was begun and not ended: rows that it changed are in no structure.
 
+    :param stamped: revisions that are in by what the databases say, whatever broke in them before.
     :raises UnadoptableState: one was.
     """
     for bind in survey.relevant:
         revision = _begun(survey, bind) if bind.key in keys else None
-        if revision is not None:
+        if revision is not None and revision not in stamped:
             raise UnadoptableState(
                 f"{bind.target}: parts of revision {revision} are in, rows perhaps. `flask db-safe-upgrade` "
                 f"says which, and `--resume` goes on with it. If you have run what was left of it: `flask "

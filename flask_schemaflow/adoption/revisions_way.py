@@ -11,6 +11,7 @@ from ..interrupts import uninterrupted
 from ..matching import find_equal
 from ..proof import method_of, structure_at
 from ..results import ProofResult
+from ..revisions import lineage
 from ..stamping import unchanged_databases
 from ..state import State
 from ..survey import only_ours
@@ -53,6 +54,9 @@ def confirm_revision(adoption: Adoption) -> None:
         for bind in survey.relevant
         if survey.states[bind.key].state in (State.BEHIND, State.CURRENT)
     }
+    by_id = {each.id: each for each in survey.revisions}
+    for key, versions in adopted.items():
+        refuse_parts(survey, [key], stamped=frozenset(lineage(versions, by_id)))
     stopping: list[Drift] = []
     compared: list[Snapshot] = []
     every: list[Drift] = []
