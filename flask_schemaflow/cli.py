@@ -44,8 +44,9 @@ from .loading import (
     guarded_loading,
     origin_of_error,
 )
-from .report import to_github, to_json, to_text, verdict
+from .report import terminal_of, to_github, to_json, to_text, verdict
 from .results import Result
+from .talk import Talk
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -161,11 +162,11 @@ def _run(command: str, info: ScriptInfo | None, work: Work, options: dict[str, A
     verbose = options.pop("verbose")
     threads = set(threading.enumerate())
     with _stdout_kept() as stdout, command_running(), _Stop() as stop:
-        at_once = partial(_leave_at_once, stdout=stdout, form=form, verbose=verbose)
+        at_once = partial(_leave_at_once, talk=stop.talk, stdout=stdout, form=form, verbose=verbose)
         with leaving_by(at_once):
             result = _result(command, info, work, stop)
         note_goal_reached()  # or failed: either way only the telling is left
-        _show(result, stdout, form=form, verbose=verbose)
+        _show(result, stop.talk, stdout, form=form, verbose=verbose)
     _leave(result.exit_code, threads)
 
 
@@ -173,7 +174,7 @@ def _result(command: str, info: ScriptInfo | None, work: Work, stop: _Stop) -> R
     interrupted = Interrupted("Interrupted; nothing was changed.")
     try:
         app, record = _load(info) if info is not None else (None, None)
-        return work(app, record, stop.say)
+        return work(app, record, stop)
     except SchemaFlowError as error:
         if stop.arrived and error.exit_code in (ExitCode.USAGE, ExitCode.REFUSED):
             return _failed_result(command, interrupted)
@@ -270,12 +271,6 @@ def _place(origin: object) -> str:
 # -- output ----------------------------------------------------------------------------------------
 
 
-def _say(line: str) -> None:
-    """Write a line to stderr; click takes its colour away where that is no terminal."""
-    with contextlib.suppress(OSError):
-        click.echo(line, err=True, color=None if _is_colour_welcome() else False)
-
-
 @contextmanager
 def _stdout_kept() -> Iterator[IO[str] | None]:
     """Keep stdout for the result; whatever else is printed, by Python or below it, goes to stderr."""
@@ -299,10 +294,11 @@ def _stdout_kept() -> Iterator[IO[str] | None]:
             os.close(kept)
 
 
-def _show(result: Result, stdout: IO[str] | None, *, form: str, verbose: bool) -> None:
+def _show(result: Result, talk: Talk, stdout: IO[str] | None, *, form: str, verbose: bool) -> None:
     """Write a result to stdout; where that is for a script, what else there is to say to stderr."""
+    talk.end_copy()
     if stdout is not None:
-        text = _text(result, stdout, form=form, verbose=verbose)
+        text = _text(result, talk, stdout, form=form, verbose=verbose)
         try:
             stdout.write(text)
             stdout.flush()
@@ -311,23 +307,19 @@ def _show(result: Result, stdout: IO[str] | None, *, form: str, verbose: bool) -
                 raise
             # Nobody reads any more; what was done is done, and the exit code says it.
             _point_at_nothing(stdout)
-    _say(verdict(result))
+    talk.say(verdict(result))
 
 
-def _text(result: Result, stdout: IO[str], *, form: str, verbose: bool) -> str:
+def _text(result: Result, talk: Talk, stdout: IO[str], *, form: str, verbose: bool) -> str:
     write = _WRITERS.get(form)
     if write is not None:
         return write(result)
     if form != "text":
-        for line in to_text(result, verbose=verbose, colour=sys.stderr.isatty()):
-            _say(line)
+        for line in to_text(result, verbose=verbose, terminal=terminal_of(sys.stderr)):
+            talk.say(line)
         return result.document
-    lines = to_text(result, verbose=verbose, colour=stdout.isatty() and _is_colour_welcome())
+    lines = to_text(result, verbose=verbose, terminal=terminal_of(stdout))
     return "".join(f"{line}\n" for line in lines)
-
-
-def _is_colour_welcome() -> bool:
-    return not os.environ.get("NO_COLOR")
 
 
 def _point_at_nothing(stdout: IO[str]) -> None:
@@ -348,6 +340,7 @@ class _Stop:
 
     def __init__(self) -> None:
         self.arrived: list[int] = []
+        self.talk = Talk()
         forget_goal()
         self._before: list[tuple[int, Any]] = []
 
@@ -369,17 +362,21 @@ class _Stop:
         if not is_goal_reached():
             raise KeyboardInterrupt
 
-    def say(self, line: str) -> None:
+    def __call__(self, line: str) -> None:
         """Tell a step, unless the command was to stop."""
         if self.arrived and not is_goal_reached():
             raise KeyboardInterrupt
-        _say(line)
+        self.talk.say(line)
+
+    def show_copy(self, done: int, total: int) -> None:
+        """Show how much of a long copy is made."""
+        self.talk.show_copy(done, total)
 
 
-def _leave_at_once(result: Result, *, stdout: IO[str] | None, form: str, verbose: bool) -> None:
+def _leave_at_once(result: Result, *, talk: Talk, stdout: IO[str] | None, form: str, verbose: bool) -> None:
     """Show what is known and exit, whatever else is going on."""
     with contextlib.suppress(Exception):
-        _show(result, stdout, form=form, verbose=verbose)
+        _show(result, talk, stdout, form=form, verbose=verbose)
     os._exit(int(result.exit_code))
 
 

@@ -75,6 +75,26 @@ class Entry:
         """The time for people."""
         return f"{self.at:%Y-%m-%d %H:%M:%S} UTC" if self.at is not None else "an unknown time"
 
+    @property
+    def what(self) -> str:
+        """The event, and how it ended unless well."""
+        return self.event if self.outcome == "done" else f"{self.event} ({self.outcome})"
+
+    @property
+    def took(self) -> str:
+        """The duration for people; empty where it was not measured."""
+        return "" if self.duration_ms is None else f"{self.duration_ms / 1000:.1f} s"
+
+    @property
+    def words(self) -> str:
+        """Everything but the message, in one line."""
+        parts = [self.when, self.event, self.revision or "", self.title]
+        parts.append("" if self.outcome == "done" else f"({self.outcome})")
+        parts.append(f"in {self.took}" if self.took else "")
+        parts.append(f"on {self.host}")
+        parts.append(f"by release {self.app_release}" if self.app_release else "")
+        return " ".join(part for part in parts if part)
+
 
 @dataclass(frozen=True, kw_only=True)
 class History:

@@ -11,7 +11,7 @@ from .findings import Finding, Severity
 from .plan import Plan, make_plan
 from .proof import stored_structures
 from .refusals import not_covered
-from .results import Progress, Result
+from .results import Progress, Result, Standing
 from .snapshot import series_of, structure_hash
 from .state import State
 from .survey import Notify, Survey, Where, only_ours, open_project, survey_project, tell_nobody
@@ -115,28 +115,17 @@ def _tell(survey: Survey, bind: Bind, plan: Plan | None, progress: Progress) -> 
     progress.findings.extend(drift.findings)
     progress.findings.extend(_run(entry) for entry in look.history.entries[-LAST_RUNS:])
     progress.update(bind.key, verified=drift.verified)
-    lines = {
-        "database": f"{bind.target} ({bind.label})",
-        "state": _named(survey, bind.key),
-        "current": ", ".join(state.versions or ()) or "none",
-        "head": ", ".join(state.heads) or "none",
-        "pending": ", ".join(f"{s.revision} {s.title}".strip() for s in plan.steps) if plan else "",
-        "drift": drift.text,
+    pending = plan.steps if plan else ()
+    facts = {
+        "database": (f"{bind.target} ({bind.label})",),
+        "state": (_named(survey, bind.key),),
+        "current": state.versions or ("none",),
+        "head": state.heads or ("none",),
+        "pending": tuple(f"{step.revision} {step.title}".strip() for step in pending),
+        "drift": (drift.text,) if drift.text else (),
     }
-    progress.details.extend(f"{label:<11} {text}" for label, text in lines.items() if text)
-    progress.details.extend(f"{'run':<11} {_told(entry)}" for entry in look.history.entries[-LAST_RUNS:])
-
-
-def _told(entry: Entry) -> str:
-    parts = [entry.when, entry.event, entry.revision or "", entry.title]
-    if entry.outcome != "done":
-        parts.append(f"({entry.outcome})")
-    if entry.duration_ms is not None:
-        parts.append(f"in {entry.duration_ms / 1000:.1f} s")
-    parts.append(f"on {entry.host}")
-    if entry.app_release:
-        parts.append(f"by release {entry.app_release}")
-    return " ".join(part for part in parts if part)
+    told = tuple((name, said) for name, said in facts.items() if said)
+    progress.standings.append(Standing(facts=told, runs=look.history.entries[-LAST_RUNS:]))
 
 
 def _run(entry: Entry) -> Finding:
@@ -144,7 +133,7 @@ def _run(entry: Entry) -> Finding:
         code="run",
         subject=str(entry.id),
         severity=Severity.ERROR if entry.is_open else Severity.INFO,
-        message=f"{_told(entry)}{': ' if entry.message else '.'}{entry.message}",
+        message=f"{entry.words}{': ' if entry.message else '.'}{entry.message}",
         revision=entry.revision,
     )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .backup import Backup
     from .discovery import Bind, Discovery
     from .findings import Finding
+    from .history import Entry
     from .plan import Step
     from .state import DatabaseState
 
@@ -60,11 +61,20 @@ class Section:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where one database stands: facts by their names, and what was done there last, the newest last."""
+
+    facts: tuple[tuple[str, tuple[str, ...]], ...]
+    runs: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What a command found out and did; on failure as far as it came.
 
     ``message`` is the verdict. ``details`` are further lines for people; ``sections`` say which of the
-    findings belong together; ``document`` is a script that was asked for.
+    findings belong together, ``standings`` where each database stands; ``document`` is a script that was
+    asked for.
     """
 
     command: str
@@ -78,6 +88,7 @@ class Result:
     discovery: Discovery | None = None
     backups: tuple[Backup, ...] = ()
     sections: tuple[Section, ...] = ()
+    standings: tuple[Standing, ...] = ()
     details: tuple[str, ...] = ()
     document: str = ""
     elapsed_ms: int = 0
@@ -101,6 +112,7 @@ class Progress:
     discovery: Discovery | None = None
     backups: list[Backup] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)
+    standings: list[Standing] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
     document: str = ""
     ending: tuple[str, str] | None = None
@@ -156,6 +168,7 @@ class Progress:
             discovery=self.discovery,
             backups=tuple(self.backups),
             sections=tuple(self.sections),
+            standings=tuple(self.standings),
             details=tuple(self.details),
             document=self.document,
             elapsed_ms=round((time.monotonic() - self.started) * 1000),

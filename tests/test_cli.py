@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import sqlite3
 import subprocess
@@ -109,33 +108,6 @@ def test_text_without_a_terminal_is_plain(filled: Project) -> None:
     assert "\x1b" not in ended.stdout + ended.stderr
     assert ended.stderr.startswith(f"Database    sqlite:///{filled.path}/instance/shop.db (default)\n")
     assert ended.verdict.startswith("Adopted at ")
-
-
-@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_a_terminal_gets_colour(filled: Project, environment: dict[str, str], *, coloured: bool) -> None:
-    """On a terminal the verdict and the weights are coloured, unless NO_COLOR is set."""
-    (filled.path / "make.py").write_text("from shop import db\n\n\ndef make():\n    db.create_all()\n")
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "flask", "--app", "shop", "db-adopt"]
-    with subprocess.Popen(
-        command, cwd=filled.path, stdout=theirs, stderr=theirs, env=os.environ | environment
-    ) as process:
-        os.close(theirs)
-        text = b"".join(iter(lambda: _read(ours), b"")).decode()
-    os.close(ours)
-
-    assert process.returncode == 0, text
-    assert ("\x1b[32mAdopted at " in text) is coloured
-    assert ("\x1b[33mwarning" in text) is coloured
-    assert ("\x1b" in text) is coloured
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 65536)
-    except OSError:
-        # Linux says EIO when the other side of a terminal is closed.
-        return b""
 
 
 def test_a_closed_stdout_changes_nothing(filled: Project) -> None:

@@ -117,6 +117,6 @@ def test_nothing_stops_a_command_that_has_reached_its_goal() -> None:
     with _Stop() as stop:
         note_goal_reached()
         os.kill(os.getpid(), signal.SIGINT)
-        stop.say("done")
+        stop("done")
     with _Stop(), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)

@@ -140,7 +140,8 @@ def _into_place(bind: Bind, file: Path, policy: BackupPolicy, revision: str | No
         raise ConfigurationError(f"{file} is the database itself.")
     kept: list[Backup] = []
     try:
-        sqlite.restore(bind.engine, file, _keeping(bind, policy, revision, kept), wait=wait)
+        keep = _keeping(bind, policy, revision, kept)
+        sqlite.restore(bind.engine, file, keep, show=policy.show_copy, wait=wait)
     except Unverified:
         raise
     except (SchemaFlowError, KeyboardInterrupt):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 WAIT = 60.0  # seconds without any progress
 _PAGES = 1000  # copied at once; in between a signal is heard
 _POLL = 0.05  # seconds
+Show = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +53,14 @@ def check(engine: Engine) -> None:
         raise BackupFailed(f"There is no database at {sqlite_path(engine)}, so there is nothing to back up.")
 
 
-def dump(engine: Engine, part: Path, *, wait: float = WAIT) -> None:
+def dump(engine: Engine, part: Path, *, show: Show, wait: float = WAIT) -> None:
     """Copy the file as it is at one moment, and verify the copy. Read-only.
 
     One read transaction lasts over counting and copying: in WAL mode others go on writing, in the other
     modes they wait for as long as it is copied. It is never done on a connection that holds a transaction
     which writes, on which the backup API waits for ever.
 
+    :param show: told how many pages are copied, and of how many.
     :param wait: seconds to wait for who keeps it locked.
     :raises Busy: somebody else keeps the file locked.
     :raises BackupFailed: the copy is not what the file is.
@@ -66,7 +68,7 @@ def dump(engine: Engine, part: Path, *, wait: float = WAIT) -> None:
     with _reading(engine, sqlite_path(engine), wait) as source:
         content = _content_of(source)
         with closing(driver_connect(part, sqlite3.Connection, isolation_level=None)) as target:
-            _copy(source, target, pages=_PAGES, progress=_Patience(sqlite_path(engine), wait))
+            _copy(source, target, pages=_PAGES, progress=_Patience(sqlite_path(engine), wait, show))
             # Of a WAL database the file alone is not all.
             target.execute("PRAGMA journal_mode=DELETE")
         with _reading(engine, part) as copy:
@@ -184,17 +186,19 @@ def _difference(one: _Content, other: _Content) -> str | None:
 
 
 class _Patience:
-    """Gives up when nothing has been copied for too long; the backup API would try for ever."""
+    """Shows what has been copied, and gives up when nothing was for too long; the API would try for ever."""
 
-    def __init__(self, file: Path, seconds: float) -> None:
+    def __init__(self, file: Path, seconds: float, show: Show) -> None:
         self.file = file
         self.seconds = seconds
+        self.show = show
         self.remaining = -1
         self.since = time.monotonic()
 
     def __call__(self, _status: int, remaining: int, total: int) -> None:
         if total and remaining != self.remaining:
             self.remaining, self.since = remaining, time.monotonic()
+            self.show(total - remaining, total)
         elif time.monotonic() - self.since > self.seconds:
             raise Busy(
                 f"{self.file} has been locked by another process for {self.seconds:g} seconds (SQLite cannot "
@@ -216,7 +220,7 @@ class _ChangedMeanwhile(Exception):
     """Somebody wrote between the copy that is kept and the lock."""
 
 
-def restore(engine: Engine, file: Path, keep: Callable[[], None], *, wait: float = WAIT) -> None:
+def restore(engine: Engine, file: Path, keep: Callable[[], None], *, show: Show, wait: float = WAIT) -> None:
     """Replace the content of the app's file with that of a backup, in one transaction.
 
     The backup API takes the lock for writing with the first page and commits with the last, so whoever is
@@ -225,6 +229,7 @@ def restore(engine: Engine, file: Path, keep: Callable[[], None], *, wait: float
 
     :param keep: called before anything is written, to keep what is replaced; again if another process
         wrote after it and before the lock was there.
+    :param show: told how many pages are copied, and of how many.
     :param wait: seconds to wait for other processes.
     :raises Busy: others stay at work for longer; nothing was changed.
     :raises Refused: the backup is no whole database.
@@ -240,19 +245,19 @@ def restore(engine: Engine, file: Path, keep: Callable[[], None], *, wait: float
         verify(engine, file)
         _check_pages(backup, live, file)
         deadline = time.monotonic() + wait
-        while not _replaced(engine, backup, keep, max(1.0, deadline - time.monotonic())):
+        while not _replaced(engine, backup, keep, show, max(1.0, deadline - time.monotonic())):
             if time.monotonic() > deadline:
                 raise Busy(f"Other processes keep writing to {live}; stop them. Nothing was changed.")
 
 
-def _replaced(engine: Engine, backup: Any, keep: Callable[[], None], wait: float) -> bool:
+def _replaced(engine: Engine, backup: Any, keep: Callable[[], None], show: Show, wait: float) -> bool:
     """Keep what is there and replace it; say whether that was done, or somebody wrote in between."""
     live = sqlite_path(engine)
     with _Watch(live) as watch:
         keep()
         with interrupts_noted() as arrived:
             try:
-                _replace(backup, live, watch, _Patience(live, wait), arrived)
+                _replace(backup, live, watch, _Patience(live, wait, show), arrived)
             except _ChangedMeanwhile:
                 return False
             note_goal_reached()

@@ -207,7 +207,7 @@ def _measure_sqlite(bind: Bind, policy: BackupPolicy, _tables: Names | None) -> 
 
 def _dump_sqlite(bind: Bind, policy: BackupPolicy, _tables: Names | None, part: Path) -> _Dumped:
     sqlite.check(bind.engine)
-    sqlite.dump(bind.engine, part, wait=policy.wait)
+    sqlite.dump(bind.engine, part, show=policy.show_copy, wait=policy.wait)
     return _Dumped(database=sqlite_path(bind.engine).stem)
 
 

@@ -1,23 +1,25 @@
-"""Text for people: findings by weight, then the verdict, which is the last line."""
+"""Text for people: findings by weight, then the verdict, which is the last line.
+
+Plain lines for a log, which scripts and people search; tables on a terminal. What is to be copied out of it,
+such as the command that restores a backup, is a plain line on both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import ExitCode
-from ..findings import Finding, Severity
+from .wording import apart, backups_taken, is_plan_told, line, near, on_paper, shortened, weighed
 
 if TYPE_CHECKING:
-    from ..backup import Backup
+    from ..findings import Finding
     from ..plan import Step
-    from ..results import Result
+    from ..results import Result, Standing
+    from .terminal import Terminal
 
-_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
-_COLOURS = {"error": "red", "warning": "yellow"}
 _LABELS = {
     ExitCode.UNEXPECTED: "Error: ",
     ExitCode.USAGE: "Error: ",
@@ -27,18 +29,22 @@ _LABELS = {
     ExitCode.BROKEN: "Broken: ",
     ExitCode.UNVERIFIED: "Unverified: ",
 }
-WIDTH = 11
-_OPERATIONS = 8  # of a revision, without -v
 
 
-def to_text(result: Result, *, verbose: bool, colour: bool = False) -> tuple[str, ...]:
+def to_text(result: Result, *, verbose: bool, terminal: Terminal | None = None) -> tuple[str, ...]:
     """Give the lines of a result, without the verdict.
 
-    :param verbose: also modules and findings that are for information.
-    :param colour: mark findings by their weight.
+    :param verbose: also modules, SQL and findings that are for information.
+    :param terminal: what it is shown on; None is a file or a pipe, which gets no tables.
     """
-    lines = _lines(result, verbose=verbose)
-    return tuple(_coloured(line) if colour else line for line in lines)
+    if terminal is None or not _has_table(result, verbose=verbose):
+        return tuple(_lines(result, verbose=verbose))
+    from .tables import drawn
+
+    lines = drawn(result, terminal, verbose=verbose)
+    if terminal.has_unicode:
+        return tuple(lines)
+    return tuple(line.encode("ascii", "backslashreplace").decode() for line in lines)
 
 
 def verdict(result: Result) -> str:
@@ -47,71 +53,52 @@ def verdict(result: Result) -> str:
     return click.style(f"{label}{result.message}", fg="red" if label else "green")
 
 
-def _coloured(line: str) -> str:
-    label, text = line[:WIDTH], line[WIDTH:]
-    colour = _COLOURS.get(label.strip())
-    return line if colour is None else click.style(label, fg=colour) + text
+def _has_table(result: Result, *, verbose: bool) -> bool:
+    """Say whether there is anything to draw; rich is loaded for nothing else."""
+    has_findings = any(weighed(result.findings, verbose=verbose))
+    has_modules = verbose and result.discovery is not None
+    return bool(has_findings or has_modules or is_plan_told(result) or result.sections or result.standings)
 
 
 def _lines(result: Result, *, verbose: bool) -> Iterator[str]:
     if verbose and result.discovery is not None:
         for module in result.discovery.modules:
-            yield _line("module", f"{module.module}: {', '.join(module.tables)} ({module.why})")
-    if result.outcome in ("planned", "refused") and not result.document:
+            yield line("module", f"{module.module}: {', '.join(module.tables)} ({module.why})")
+    if is_plan_told(result):
         yield from _plan(result.plan, verbose=verbose)
-    if result.proof is not None and result.proof.on_paper:
-        engines = ", ".join(result.proof.on_paper)
-        yield _line("on paper", f"{engines}: compared statement by statement, run on no database")
-    yield from _backups(result.backups)
-    apart = {each for section in result.sections for each in section.findings}
-    yield from _findings((each for each in result.findings if each not in apart), verbose=verbose)
+    yield from on_paper(result)
+    yield from backups_taken(result.backups)
+    yield from _findings(apart(result), verbose=verbose)
     for section in result.sections:
-        yield _line("database", section.title)
+        yield line("database", section.title)
         yield from _findings(section.findings, verbose=True)
-    yield from map(_near, result.details)
+    for standing in result.standings:
+        yield from map(near, _standing(standing))
+    yield from map(near, result.details)
 
 
 def _plan(plan: tuple[Step, ...], *, verbose: bool) -> Iterator[str]:
     several = len({step.bind for step in plan}) > 1
     for step in plan:
         where = f" ({step.bind or 'default'})" if several else ""
-        yield _line("would run", f"{step.revision} {step.title}{where}")
-        shown = step.operations if verbose else step.operations[:_OPERATIONS]
-        for operation in shown:
-            yield _line("", f"  {operation}")
-        if len(shown) < len(step.operations):
-            yield _line("", f"  and {len(step.operations) - len(shown)} more (all, and their SQL, with -v)")
+        yield line("would run", f"{step.revision} {step.title}{where}")
+        for operation in shortened(step, verbose=verbose):
+            yield line("", operation)
         for statement in step.statements if verbose else ():
-            for line in statement.splitlines():
-                yield _line("sql", f"    {line}")
-
-
-def _backups(backups: Iterable[Backup]) -> Iterator[str]:
-    for backup in backups:
-        # The whole path: it is read later, in another folder.
-        size = "" if backup.bytes is None else f" ({backup.bytes:,} bytes)"
-        yield _line("backup", f"{backup.path}{size}")
-        if backup.restore:
-            yield _line("", f"to restore: {backup.restore}")
+            for part in statement.splitlines():
+                yield line("sql", f"    {part}")
 
 
 def _findings(findings: Iterable[Finding], *, verbose: bool) -> Iterator[str]:
-    findings = tuple(findings)
-    for severity in _ORDER:
-        if severity is Severity.INFO and not verbose:
-            continue
-        for finding in findings:
-            if finding.severity is severity:
-                place = f"{_near(finding.place)}: " if finding.place else ""
-                yield _line(severity.value, f"{place}{finding.message} [{finding.key}]")
-                if finding.hint:
-                    yield _line("", _near(finding.hint))
+    for finding in weighed(findings, verbose=verbose):
+        place = f"{near(finding.place)}: " if finding.place else ""
+        yield line(finding.severity.value, f"{place}{finding.message} [{finding.key}]")
+        if finding.hint:
+            yield line("", near(finding.hint))
 
 
-def _line(label: str, text: str) -> str:
-    return f"{label:<{WIDTH}} {text}".rstrip()
-
-
-def _near(text: str) -> str:
-    """Shorten paths below the working directory."""
-    return text.replace(f"{Path.cwd()}/", "")
+def _standing(standing: Standing) -> Iterator[str]:
+    for name, said in standing.facts:
+        yield line(name, ", ".join(said))
+    for entry in standing.runs:
+        yield line("run", entry.words)

@@ -65,7 +65,7 @@ def back_up(app: Flask, options: BackupOptions = DEFAULTS, *, notify: Notify = t
         project = open_project(app, where, notify)
         binds = _chosen(project.binds, options, progress)
         progress.note_targets(binds)
-        policy = policy_of(app, project.settings, flask=options.flask)
+        policy = policy_of(app, project.settings, flask=options.flask, notify=notify)
         _check_testable(options, policy)
         tables = {bind.key: _named(bind, options.tables) for bind in binds}
         for bind in binds:

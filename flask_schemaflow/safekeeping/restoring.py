@@ -58,7 +58,7 @@ def restore(app: Flask, options: RestoreOptions, *, notify: Notify = tell_nobody
         progress.note_targets((bind,))
         notify(f"Restoring   {file} for {bind.target}")
         before = revision_of(bind, VersionTable()) if database_exists(bind.engine) else None
-        policy = policy_of(app, settings, flask=options.flask)
+        policy = policy_of(app, settings, flask=options.flask, notify=notify)
         restored = restore_backup(bind, file, policy, into=options.into, revision=before, wait=options.wait)
         if restored.kept is not None:
             progress.backups.append(restored.kept)

@@ -65,7 +65,7 @@ def plan_backups(run: Run, at_stake: Mapping[BindKey, AtStake]) -> dict[BindKey,
     :raises ConfigurationError: a rehearsal was asked for, which needs the backup of a SQLite file.
     """
     how = run.options.backup or run.survey.settings.backup
-    policy = policy_of(run.survey.app, run.survey.settings, flask=run.options.flask)
+    policy = policy_of(run.survey.app, run.survey.settings, flask=run.options.flask, notify=run.notify)
     planned: dict[BindKey, Safeguard] = {}
     for bind in run.survey.relevant:
         _check_rehearsal(run, bind, how)
