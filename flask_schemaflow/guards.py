@@ -90,7 +90,9 @@ def _before_command(config: Any) -> Any:
     An ``env.py`` that gives a filter itself cannot take another one; it is left alone.
     """
     from .migrations import gives_filter
+    from .unmanaged import stamp_before_upgrade
 
+    stamp_before_upgrade(config)
     arguments = current_app.extensions["migrate"].configure_args
     _forget_last_run(arguments)
     directory = Path(config.get_main_option("script_location")).absolute()

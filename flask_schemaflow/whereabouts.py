@@ -72,13 +72,15 @@ def _read_ini(folder: Path) -> dict[str, str]:
         raise ConfigurationError(f"{file} is wrong: {' '.join(str(error).split())}") from None
 
 
-def version_table_of_app(app: Flask) -> TableAndSchema | None:
+def version_table_of_app(app: Flask, folder: Path | None = None) -> TableAndSchema | None:
     """Give name and schema of the version table; None where ``env.py`` makes them up. Read-only.
 
     By what ``Migrate`` was given, else by what ``env.py`` says in so many words.
+
+    :param folder: the migrations folder, where a command was told another one than ``Migrate``.
     """
     arguments: dict[str, Any] = dict(getattr(app.extensions.get("migrate"), "configure_args", {}))
-    environment = _folder(app) / "env.py"
+    environment = (folder or _folder(app)) / "env.py"
     if environment.is_file():
         source = environment.read_text(encoding="utf-8", errors="replace")
         if re.search(r"\bversion_table", source):
