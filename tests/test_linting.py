@@ -275,6 +275,28 @@ def test_comments_and_settings_decide(files: Files, monkeypatch: pytest.MonkeyPa
     assert files.lint() == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ACCEPT", "rename-tables:users", "FLASK_SCHEMAFLOW_ACCEPT rename-tables:users: say CODE:SUBJECT"),
+        ("ACCEPT", "rename-table", "FLASK_SCHEMAFLOW_ACCEPT rename-table: say CODE:SUBJECT"),
+        ("FAIL_ON", "destructive,risky", "FLASK_SCHEMAFLOW_FAIL_ON in the environment must be a list out of"),
+    ],
+)
+def test_unknown_codes_and_classes_are_a_usage_error(
+    project: Project, name: str, value: str, says: str
+) -> None:
+    """What a setting says wrongly would let nothing pass; codes of other commands' findings are no mistake."""
+    Files(project.path).add("a1", None, USERS)
+
+    ended = project.flask("db-lint", "--engine", "sqlite", **{f"FLASK_SCHEMAFLOW_{name}": value})
+    assert (ended.code, ended.stdout) == (2, ""), ended.stderr
+    assert says in ended.stderr
+
+    of_others = "extra-index:users.ix,not-our-database:default,missing-right:default"
+    assert project.flask("db-lint", "--engine", "sqlite", FLASK_SCHEMAFLOW_ACCEPT=of_others).code == 0
+
+
 def test_only_what_changed_since_a_ref_in_a_shallow_clone(files: Files, tmp_path: Path) -> None:
     """Files that are new, changed, or unknown to git; a ref that is not there is told with the way to get it."""
 
