@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import MetaData
 
+from .acceptable import IN_UPGRADES
 from .config import ENGINE_FAMILIES, Settings, read_settings
+from .drift import check_accepted
 from .errors import ConfigurationError, HazardsFound
 from .findings import Finding, Severity
 from .hazards import (
@@ -67,11 +69,13 @@ def lint(options: LintOptions = DEFAULTS) -> LintResult:
     structure. What depends on rows is unknown, and counts. Settings are read from the environment.
 
     :raises HazardsFound: something stops; the findings name each.
-    :raises ConfigurationError: there is no such folder, revision or git ref, or the engine is not known.
+    :raises ConfigurationError: there is no such folder, revision or git ref, or the engine or a code that a
+        setting accepts is not known.
     """
     progress = Progress("db-lint")
     with progress.told_on_failure():
         settings = read_settings({}, os.environ)
+        check_accepted(settings.accept, *IN_UPGRADES, said_by="FLASK_SCHEMAFLOW_ACCEPT")
         folder = _folder(options)
         revisions = revisions_in(folder)
         chosen = _chosen(options, folder, revisions)

@@ -45,6 +45,12 @@ _TABLES = {
         "ALTER TABLE late ADD CONSTRAINT late_ck CHECK (id > 1) NOT VALID",
         "ALTER TABLE late ADD CONSTRAINT late_ok CHECK (id > 0) NOT VALID",
     ),
+    "amounts": (
+        "CREATE DOMAIN positive AS int",
+        "ALTER DOMAIN positive ADD CONSTRAINT above CHECK (VALUE > 0) NOT VALID",
+        "CREATE TABLE amounts (n positive)",
+        "INSERT INTO amounts VALUES (1), (2), (3), (4)",
+    ),
     "parts": (
         "CREATE TABLE parts (id INTEGER) PARTITION BY RANGE (id)",
         "CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10)",
@@ -58,7 +64,9 @@ def setup(family: str, *, links: bool) -> Iterator[str]:
     if family == "postgresql":
         yield "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy')"
     for table, statements in _TABLES.items():
-        if (table != "links" or links) and (table not in ("late", "parts") or family == "postgresql"):
+        if (table != "links" or links) and (
+            table not in ("late", "amounts", "parts") or family == "postgresql"
+        ):
             yield from (each.replace("{mood}", _MOOD[family]) for each in statements)
 
 
@@ -133,6 +141,7 @@ BAD = (
     # -- blocking
     Bad("set-not-null:users.age", "op.alter_column('users', 'age', nullable=False)", POSTGRESQL, AE, "0 of 4 rows"),
     Bad("change-column-type:users.age", "op.alter_column('users', 'age', type_=sa.BigInteger(), existing_type=sa.Integer())", POSTGRESQL, "rewrites users", "more than 3 rows"),
+    Bad("change-column-type:users.feel", "op.execute('ALTER TYPE mood RENAME TO old'); op.execute(\"CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy', 'calm')\"); op.execute('ALTER TABLE users ALTER COLUMN feel TYPE mood USING feel::text::mood')", POSTGRESQL, "rewrites users", "more than 3 rows"),
     Bad("change-column-type:users.age", "op.execute('ALTER TABLE users ALTER age TYPE text USING age::text')", POSTGRESQL, "rewrites users", "ACCESS EXCLUSIVE"),
     Bad("change-column-type:users.age", "op.alter_column('users', 'age', type_=sa.BigInteger(), existing_type=sa.Integer())", MARIADB, "copies", "more than 3 rows"),
     Bad("change-column-type:users.name", "op.execute('ALTER TABLE users MODIFY name VARCHAR(70) NOT NULL')", MARIADB, "copies"),
@@ -156,12 +165,16 @@ BAD = (
     Bad("add-check-constraint:orders.ck", "op.create_check_constraint('ck', 'orders', 'total > -5')", POSTGRESQL, "scans orders"),
     Bad("add-check-constraint:orders.ck", "op.create_check_constraint('ck', 'orders', 'total > -5')", MARIADB, "copies"),
     Bad("validate-in-same-transaction:orders.ck", "op.create_check_constraint('ck', 'orders', 'total > -5', postgresql_not_valid=True); op.execute('ALTER TABLE orders VALIDATE CONSTRAINT ck')", POSTGRESQL, "locks_table orders AccessExclusiveLock"),
-    Bad("domain-with-constraint:positive", "op.execute('CREATE DOMAIN positive AS int'); op.execute('ALTER DOMAIN positive ADD CONSTRAINT c CHECK (VALUE > 0)')", POSTGRESQL),
+    Bad("domain-with-constraint:positive", "op.execute('ALTER DOMAIN positive ADD CONSTRAINT c CHECK (VALUE < 9)')", POSTGRESQL, "locks_table amounts ShareLock", "more than 3 rows"),
+    Bad("domain-with-constraint:positive", "op.execute('ALTER DOMAIN positive SET NOT NULL')", POSTGRESQL, "locks_table amounts ShareLock", "more than 3 rows"),
+    Bad("domain-with-constraint:positive", "op.execute('ALTER DOMAIN positive VALIDATE CONSTRAINT above')", POSTGRESQL, "locks_table amounts ShareLock", "more than 3 rows"),
+    Bad("domain-with-constraint:users.x", "op.execute('CREATE DOMAIN small AS int CHECK (VALUE < 9)'); op.execute('ALTER TABLE users ADD COLUMN x small')", POSTGRESQL, "rewrites users", "more than 3 rows"),
     Bad("add-index-non-concurrently:users.ix", "op.create_index('ix', 'users', ['nick'])", POSTGRESQL, "locks_table users ShareLock"),
     Bad("drop-index-non-concurrently:users.ix_name", "op.drop_index('ix_name', 'users')", POSTGRESQL, AE),
     Bad("index-build-after-exclusive-lock:users.ix", "op.add_column('users', sa.Column('x', sa.Integer())); op.create_index('ix', 'users', ['nick'])", POSTGRESQL, AE, "has users locked"),
     Bad("index-build-after-exclusive-lock:users.ix", "op.create_table('items', sa.Column('o', sa.Integer(), sa.ForeignKey('orders.id'))); op.create_index('ix', 'users', ['nick'])", POSTGRESQL, "locks_table orders ShareRowExclusiveLock", "has orders locked"),
     Bad("data-backfill-in-schema-transaction:users", "op.add_column('users', sa.Column('x', sa.Integer())); op.execute('UPDATE users SET x = age WHERE x IS NULL')", POSTGRESQL, AE),
+    Bad("reindex-non-concurrently:users_pkey", "op.execute('REINDEX INDEX users_pkey')", POSTGRESQL, "locks_table users ShareLock", "more than 3 rows"),
     Bad("reindex-non-concurrently:users", "op.execute('REINDEX TABLE users')", POSTGRESQL, "locks_table users ShareLock"),
     Bad("replace-index-drop-first:users.ix_name", "op.drop_index('ix_name', 'users'); op.create_index('ix', 'users', ['name', 'code'])", SERVERS, "runs"),
     Bad("detach-partition-non-concurrently:parts", "op.execute('ALTER TABLE parts DETACH PARTITION parts_1')", POSTGRESQL, "locks_table parts AccessExclusiveLock"),
@@ -184,6 +197,8 @@ BAD = (
     Bad("add-json-column:users.x", "op.add_column('users', sa.Column('x', sa.JSON()))", POSTGRESQL, "runs", "", "warning"),
     Bad("drop-column-drops-index:users.ix_two", "op.drop_column('users', 'price')", SERVERS, "runs", "", "warning"),
     Bad("transaction-control-in-migration:COMMIT", "op.execute('COMMIT')", SERVERS, "runs", "", "warning"),
+    Bad("transaction-control-in-migration:COMMIT", "op.execute('UPDATE users SET age = 1 WHERE id = 1'); op.execute('COMMIT')", SQLITE, "gives SELECT age FROM users WHERE id = 1 = 1", "", "warning"),
+    Bad("concurrent-index-in-transaction:users.ix", "op.execute('COMMIT'); op.create_index('ix', 'users', ['age'], postgresql_concurrently=True)", POSTGRESQL, "fails", "psycopg2 does not"),
     Bad("identifier-too-long:" + "x" * 64, f"op.execute('ALTER TABLE users ADD COLUMN {'x' * 64} INTEGER')", POSTGRESQL, "gives SELECT count(*) FROM information_schema.columns WHERE column_name = repeat('x', 63) = 1", "", "warning"),
     # -- what our own run takes care of
     Bad("multiple-foreign-keys:second", "op.create_table('items', sa.Column('u', sa.Integer(), sa.ForeignKey('users.id')), sa.Column('o', sa.Integer(), sa.ForeignKey('orders.id')))", POSTGRESQL, "locks_table orders ShareRowExclusiveLock", "orders, users", "info"),
@@ -251,7 +266,8 @@ GOOD = (
     Good("add-auto-increment-column", "op.create_table('items', sa.Column('id', sa.Integer(), sa.Identity(), primary_key=True))", POSTGRESQL),
     Good("add-primary-key", f"{AC} op.create_index('ix', 'keyless', ['b'], unique=True, postgresql_concurrently=True)\nop.execute('ALTER TABLE keyless ADD PRIMARY KEY USING INDEX ix')", POSTGRESQL, doc=True),
     Good("validate-in-same-transaction", "op.create_check_constraint('ck', 'orders', 'total > -5', postgresql_not_valid=True)", POSTGRESQL, "scans orders", doc=True),
-    Good("domain-with-constraint", "op.execute('CREATE DOMAIN positive AS int'); op.execute('ALTER DOMAIN positive ADD CONSTRAINT c CHECK (VALUE > 0) NOT VALID')", POSTGRESQL, doc=True),
+    Good("domain-with-constraint", "op.execute('ALTER DOMAIN positive ADD CONSTRAINT c CHECK (VALUE < 9) NOT VALID')", POSTGRESQL, "locks_table amounts ShareLock", doc=True),
+    Good("domain-with-constraint", "op.execute('CREATE DOMAIN plain AS int'); op.execute('ALTER TABLE users ADD COLUMN x plain')", POSTGRESQL, "rewrites users"),
     Good("add-index-non-concurrently", f"{AC} op.create_index('ix', 'users', ['nick'], postgresql_concurrently=True)", POSTGRESQL, doc=True),
     Good("add-index-non-concurrently", "op.create_index('ix', 'users', ['nick'])", MARIADB, "copies", doc=True),
     Good("drop-index-non-concurrently", f"{AC} op.drop_index('ix_name', 'users', postgresql_concurrently=True)", POSTGRESQL, doc=True),
@@ -275,10 +291,12 @@ GOOD = (
     Good("drop-not-null", "op.alter_column('users', 'nick', nullable=True, existing_type=sa.String(20))", SERVERS),
     Good("drop-default-on-required-column", "op.alter_column('orders', 'total', server_default='0')", SERVERS),
     Good("change-column-default", "op.alter_column('users', 'price', server_default='1')", SERVERS),
+    Good("drop-constraint", "op.drop_constraint('fk_user', 'orders', type_='foreignkey'); op.execute('ALTER TABLE orders ADD CONSTRAINT fk FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE NOT VALID')", POSTGRESQL),
     Good("drop-constraint", "op.create_check_constraint('ck', 'orders', 'total > -5', postgresql_not_valid=True); op.drop_constraint('ck', 'orders', type_='check')", POSTGRESQL, doc=True),
     Good("add-json-column", "op.execute('ALTER TABLE users ADD COLUMN x JSONB')", POSTGRESQL, doc=True),
     Good("drop-column-drops-index", "op.add_column('users', sa.Column('x', sa.Integer())); op.drop_column('users', 'x')", SERVERS),
     Good("transaction-control-in-migration", "op.execute('SAVEPOINT s'); op.execute('ROLLBACK TO SAVEPOINT s')", SERVERS, doc=True),
+    Good("identifier-too-long", f"op.create_table('t', sa.Column('a', sa.Integer())); op.create_index(op.f('ix_{'x' * 70}'), 't', ['a'])", SERVERS),
     Good("identifier-too-long", f"op.execute('ALTER TABLE users ADD COLUMN {'x' * 63} INTEGER')", SERVERS),
     Good("multiple-foreign-keys", "op.create_table('items', sa.Column('u', sa.Integer(), sa.ForeignKey('users.id')))", POSTGRESQL),
     Good("drop-table-multiple-foreign-keys", "op.create_table('t', sa.Column('a', sa.Integer())); op.drop_table('t')", POSTGRESQL),

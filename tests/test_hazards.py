@@ -181,6 +181,8 @@ GOOD = [
     ("with op.batch_alter_table('users') as b: b.add_column(sa.Column('x', sa.Integer()))", EVERY),
     ("op.execute('CREATE TRIGGER t AFTER INSERT ON users BEGIN DELETE FROM orders; END')", ("sqlite",)),
     ("op.execute('CREATE FUNCTION f() RETURNS void AS $$ BEGIN DELETE FROM users; END $$ LANGUAGE plpgsql')", ("postgresql",)),
+    ("op.execute('CREATE FUNCTION f() RETURNS trigger AS $$ BEGIN DELETE FROM users; END $$ LANGUAGE plpgsql; CREATE TRIGGER t AFTER INSERT ON users EXECUTE FUNCTION f()')", ("postgresql",)),
+    ("op.execute('CREATE FUNCTION f() RETURNS void BEGIN ATOMIC DELETE FROM users; END')", ("postgresql",)),
     ("op.execute('ALTER TABLE users ENABLE ROW LEVEL SECURITY')", ("postgresql",)),
     ("op.execute('INSERT INTO orders (id) VALUES (1)')", EVERY),
 ]  # fmt: skip

@@ -185,6 +185,44 @@ def test_what_earlier_files_say_is_known(files: Files) -> None:
     assert files.lint("c3:") == ["narrow-column-type:t.n", "change-column-type:t.n"]
 
 
+def test_what_cannot_be_written_does_not_stop_the_linter(files: Files) -> None:
+    """Operations that SQLAlchemy or the engine refuses: what else the revision does is found all the same."""
+    files.add("d4", "c3", "op.create_index('twice', 'users', ['name', 'name'])", "op.drop_table('orders')")
+    files.add(
+        "e5",
+        "d4",
+        "from sqlalchemy.dialects.postgresql import HSTORE",
+        "made = op.create_table('t', sa.Column('a', HSTORE()))",
+        "op.bulk_insert(made, [{'a': {}}])",
+        "op.drop_table('items')",
+    )
+
+    assert files.lint("c3:", engine="mariadb") == ["drop-table:orders"]
+    assert files.lint("c3:", engine="postgresql")[-2:] == ["drop-table:orders", "drop-table:items"]
+
+
+def test_what_stays_the_same_under_another_name_is_no_matter(files: Files) -> None:
+    """An index of another table takes no place; a key that comes again, or goes with its column, is not lost."""
+    files.add("d4", "c3", "op.create_table('a', sa.Column('x', sa.Integer()), sa.Column('y', sa.Integer()))")
+    files.add(
+        "e5", "d4", "op.create_index('ia', 'a', ['x'])", "op.create_unique_constraint('uy', 'a', ['y'])"
+    )
+    files.add("f6", "e5", "op.drop_index('ia', 'a')", "op.create_index('ib', 'b', ['x'])")
+    files.add("g7", "f6", "op.drop_constraint('uy', 'a')", "op.create_unique_constraint('un', 'a', ['y'])")
+    files.add("h8", "g7", "op.drop_constraint('un', 'a')", "op.drop_column('a', 'y')")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLASK_SCHEMAFLOW_FAIL_ON", "blocking,incompatible")
+        found = files.lint("e5:", engine="postgresql")
+
+    assert found == [
+        "add-index-non-concurrently:b.ib",
+        "drop-index-non-concurrently:a.ia",
+        "add-unique-constraint:a.un",
+        "drop-column:a.y",
+    ]
+
+
 SAFE = (
     "op.add_column('users', sa.Column('age', sa.Integer()))",
     "op.execute('UPDATE users SET age = 1 WHERE age IS NULL AND id < 10000')",
@@ -235,6 +273,28 @@ def test_comments_and_settings_decide(files: Files, monkeypatch: pytest.MonkeyPa
     assert files.lint() == ["rename-table:users"]
     monkeypatch.setenv("FLASK_SCHEMAFLOW_ACCEPT", "rename-table:users")
     assert files.lint() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ACCEPT", "rename-tables:users", "FLASK_SCHEMAFLOW_ACCEPT rename-tables:users: say CODE:SUBJECT"),
+        ("ACCEPT", "rename-table", "FLASK_SCHEMAFLOW_ACCEPT rename-table: say CODE:SUBJECT"),
+        ("FAIL_ON", "destructive,risky", "FLASK_SCHEMAFLOW_FAIL_ON in the environment must be a list out of"),
+    ],
+)
+def test_unknown_codes_and_classes_are_a_usage_error(
+    project: Project, name: str, value: str, says: str
+) -> None:
+    """What a setting says wrongly would let nothing pass; codes of other commands' findings are no mistake."""
+    Files(project.path).add("a1", None, USERS)
+
+    ended = project.flask("db-lint", "--engine", "sqlite", **{f"FLASK_SCHEMAFLOW_{name}": value})
+    assert (ended.code, ended.stdout) == (2, ""), ended.stderr
+    assert says in ended.stderr
+
+    of_others = "extra-index:users.ix,not-our-database:default,missing-right:default"
+    assert project.flask("db-lint", "--engine", "sqlite", FLASK_SCHEMAFLOW_ACCEPT=of_others).code == 0
 
 
 def test_only_what_changed_since_a_ref_in_a_shallow_clone(files: Files, tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ READ: list[tuple[str, list[Effect]]] = [
     ("ALTER TABLE s.\"T a\" RENAME TO t", [RenamesTable(IN_S, TableName("s", "t"))]),
     ("ALTER TABLE t SET SCHEMA s", [RenamesTable(T, TableName("s", "t"))]),
     ("ALTER TABLE t DETACH PARTITION p CONCURRENTLY", []),
+    ("CREATE DOMAIN d AS int; CREATE DOMAIN s.d AS int CHECK (VALUE > 0); CREATE DOMAIN d AS int NOT NULL", [Does(NOWHERE, "checked-domain", "d"), Does(NOWHERE, "checked-domain", "d")]),
     ("ALTER TABLE t LOCK=SHARED", [Does(T, "mysql-lock-shared-exclusive", "SHARED")]),
     ("CREATE UNLOGGED TABLE IF NOT EXISTS t (id int PRIMARY KEY, a text, CONSTRAINT k UNIQUE (a), KEY x (a))", [CreatesTable(T, if_not_exists=True, columns_said=(Column(name="id", type="int"), Column(name="a", type="text")), keys=(Key(kind="primary-key", columns=("id",)), Key(kind="unique", name="k", columns=("a",))))]),
     ("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t USING btree (a, lower(b)) WHERE a > 1", [MakesIndex(T, "index", "i", elements=("a", "lower(b)"), unique=True, where="a > 1", concurrently=True)]),

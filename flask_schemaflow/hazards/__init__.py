@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     adding,
+    domains,
     dropping,
     indexes,
     keys,
@@ -59,6 +60,7 @@ _FAMILIES = (
     keys,
     types,
     indexes,
+    domains,
     statements,
     transactions,
     sqlite_alter,

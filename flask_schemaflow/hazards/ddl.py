@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from ..revisions import TableName
 from .ddl_columns import alter_column, change_column, column_in, key_in, modify_column
@@ -296,9 +297,20 @@ def _create_type(words: Words) -> Iterator[Effect]:
 
 def _domain(words: Words) -> Iterator[Effect]:
     name = words.table().name
-    said = {token.said for token in words.rest()}
-    if {"ADD", "CHECK"} <= said and "VALID" not in said:
+    rest = Words(words.rest())
+    required = rest.take("SET", "NOT", "NULL")
+    said = {token.said for token in rest.rest()}
+    if "VALIDATE" in said:
+        yield Does(NOWHERE, "validated-domain", name)
+    elif required or ("ADD" in said and "VALID" not in said):
         yield Does(NOWHERE, "domain-with-constraint", name)
+
+
+def _create_domain(words: Words) -> Iterator[Effect]:
+    name = words.table().name
+    said = [token.said for token in words.rest()]
+    if "CHECK" in said or ("NOT", "NULL") in pairwise(said):
+        yield Does(NOWHERE, "checked-domain", name)
 
 
 def _alter_schema(words: Words) -> Iterator[Effect]:
@@ -354,6 +366,7 @@ _STATEMENTS: tuple[tuple[tuple[str, ...], Statement], ...] = (
     (("CREATE", "INDEX"), _create_index),
     (("CREATE", "UNIQUE", "INDEX"), _create_index),
     (("CREATE", "TYPE"), _create_type),
+    (("CREATE", "DOMAIN"), _create_domain),
     (("DROP", "INDEX"), _drop_index),
     (("DROP", "TABLE"), _drop_table),
     (("DROP", "TRIGGER"), _drop_trigger),

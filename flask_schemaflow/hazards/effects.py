@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import True_
-from sqlalchemy.sql.expression import Delete, Insert, Update
+from sqlalchemy.sql.expression import Delete, Insert, TableClause, Update
 
 from ..recording import Rebuild, Sent
 from ..revisions import TableName
@@ -31,7 +33,7 @@ from .effect import (
     SetsDefault,
     SetsNullable,
 )
-from .written import column_said, constraints_said, default_text, sql_text, type_text
+from .written import column_said, constraints_said, default_text, name_said, sql_text, type_text
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -99,7 +101,9 @@ def _of_operation(action: ops.MigrateOperation, dialect: Dialect) -> Iterator[Ef
     if way is not None:
         values = vars(action)
         table = TableName(values.get("schema"), str(values.get("table_name", "")))
-        yield from way(action, table, dialect)
+        # What SQLAlchemy cannot build, Alembic could not run: the recording has noted it.
+        with suppress(SQLAlchemyError):
+            yield from way(action, table, dialect)
 
 
 def _created(action: ops.CreateTableOp, table: TableName, dialect: Dialect) -> Iterator[Effect]:
@@ -160,7 +164,7 @@ def _index(index: sa.Index, table: TableName, dialect: Dialect) -> Effect:
     return MakesIndex(
         table,
         "index",
-        str(index.name),
+        name_said(index.name, dialect),
         columns=tuple(map(str, names)) if all(isinstance(each, str) for each in names) else None,
         elements=tuple(sql_text(each, dialect) for each in index.expressions),
         unique=bool(index.unique),
@@ -169,9 +173,15 @@ def _index(index: sa.Index, table: TableName, dialect: Dialect) -> Effect:
     )
 
 
-def _index_dropped(action: ops.DropIndexOp, table: TableName, _dialect: Dialect) -> Iterator[Effect]:
+def _index_dropped(action: ops.DropIndexOp, table: TableName, dialect: Dialect) -> Iterator[Effect]:
     concurrently = bool(action.kw.get("postgresql_concurrently"))
-    yield DropsPart(table, "index", str(action.index_name), concurrently=concurrently)
+    yield DropsPart(table, "index", name_said(action.index_name, dialect), concurrently=concurrently)
+
+
+def _rows_inserted(action: ops.BulkInsertOp, *_: object) -> Iterator[Effect]:
+    # There is no table where the revision got it from an operation that could not be written.
+    if isinstance(action.table, TableClause):
+        yield ChangesRows(TableName(action.table.schema, str(action.table.name)), inserts=True)
 
 
 _KINDS = {"foreignkey": "foreign-key", "primary": "primary-key", "unique": "unique", "check": "check"}
@@ -184,17 +194,19 @@ _OPERATIONS: dict[str, Callable[[Any, TableName, Dialect], Iterator[Effect]]] = 
     "AlterColumnOp": _altered,
     "CreateIndexOp": _index_made,
     "DropIndexOp": _index_dropped,
-    "DropConstraintOp": lambda a, table, _: iter(
-        (DropsPart(table, _KINDS.get(a.constraint_type, "constraint"), str(a.constraint_name)),)
+    "DropConstraintOp": lambda a, table, dialect: iter(
+        (
+            DropsPart(
+                table, _KINDS.get(a.constraint_type, "constraint"), name_said(a.constraint_name, dialect)
+            ),
+        )
     ),
     "CreateUniqueConstraintOp": _key_added,
     "CreateForeignKeyOp": _key_added,
     "CreatePrimaryKeyOp": _key_added,
     "CreateCheckConstraintOp": _key_added,
     "CreateExcludeConstraintOp": _key_added,
-    "BulkInsertOp": lambda a, *_: iter(
-        (ChangesRows(TableName(a.table.schema, str(a.table.name)), inserts=True),)
-    ),
+    "BulkInsertOp": _rows_inserted,
 }
 
 

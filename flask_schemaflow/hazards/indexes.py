@@ -77,20 +77,31 @@ def drop_index_non_concurrently(pending: Pending) -> Iterator[Hazard]:
 
 def _owner(pending: Pending, effect: DropsPart, met: Met) -> TableName | None:
     """Give the real table whose real index goes; None where the plan has made the one or the other."""
-    for table in pending.structures.real.tables:
-        if any(part.name == effect.name for part in parts_of(table, "index")):
-            return TableName(table.schema, table.name)
+    owner = _table_of(effect.name, pending, "index")
     known = bool(pending.structures.real.tables)
-    return None if known or not effect.table.name else met.table
+    return owner or (None if known or not effect.table.name else met.table)
+
+
+def _table_of(index: str, pending: Pending, *kinds: str) -> TableName | None:
+    """Give the real table that has an index of this name."""
+    for table in pending.structures.real.tables:
+        if any(part.name == index for part in parts_of(table, *kinds)):
+            return TableName(table.schema, table.name)
+    return None
+
+
+_WITH_AN_INDEX = ("index", "primary-key", "unique", "exclude")
 
 
 def reindex_non_concurrently(pending: Pending) -> Iterator[Hazard]:
     """Find indexes that are built anew while nobody can write the table."""
     for effect, met in pending.of(Does):
         if effect.what == "reindex-non-concurrently" and pending.family == "postgresql":
-            question = size_of(met.table) if effect.table.name and met.table is not None else None
-            if question is None and effect.table.name:
+            by_name = effect.table.name != ""
+            table = met.table if by_name else _table_of(effect.name, pending, *_WITH_AN_INDEX)
+            if table is None and by_name:
                 continue
+            question = size_of(table) if table is not None else None
             of = f" of {ROWS}" if question is not None else ""
             message = f"Builds {effect.name} anew under SHARE on its table{of}: nobody writes it meanwhile."
             yield pending.found(_REINDEXED, met, effect.name, message, question=question)
@@ -100,16 +111,17 @@ def replace_index_drop_first(pending: Pending) -> Iterator[Hazard]:
     """Find indexes that go before the one that takes their place is there."""
     if pending.family == "sqlite":
         return
-    gone: list[tuple[Part, Met]] = []
+    gone: list[tuple[TableName, Part, Met]] = []
     for met in pending.met:
         effect = met.effect
         if isinstance(effect, DropsPart) and effect.kind == "index":
             owner = _owner(pending, effect, met)
-            table = pending.table(pending.structures.real, owner) if owner is not None else None
-            gone += [(part, met) for part in parts_of(table, "index") if part.name == effect.name]
+            if owner is not None:
+                table = pending.table(pending.structures.real, owner)
+                gone += [(owner, part, met) for part in parts_of(table, "index") if part.name == effect.name]
         elif isinstance(effect, MakesIndex) and met.table is not None:
-            for part, dropped in gone:
-                if _takes_the_place(part, effect) and not _is_covered(part, met.there):
+            for owner, part, dropped in gone:
+                if owner == met.table and _takes_the_place(part, effect) and not _is_covered(part, met.there):
                     subject = label(effect.table, part.name)
                     message = (
                         f"Drops the index {subject} before {effect.name}, which takes its place, is there: "
@@ -165,10 +177,9 @@ def drop_column_drops_index(pending: Pending) -> Iterator[Hazard]:
             columns = columns_of(part) or ()
             if effect.column in columns and len(columns) > 1:
                 goes = "goes with it" if pending.family == "postgresql" else "loses it"
-                subject = label(effect.table, part.name)
-                message = (
-                    f"Drops the column {label(effect.table, effect.column)}; the index {part.name} {goes}."
-                )
+                name = part.name or "+".join(columns)
+                subject = label(effect.table, name)
+                message = f"Drops the column {label(effect.table, effect.column)}; the index {name} {goes}."
                 yield pending.found(_VANISHES, met, subject, message)
 
 

@@ -28,13 +28,14 @@ from .effect import (
 from .words import statements_in
 
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)+", re.DOTALL)
-_BODY = re.compile(r"\$(\w*)\$.*?\$\1\$", re.DOTALL)
 # The body of a routine or trigger has statements of its own, which do not run now.
 _DEFINES = re.compile(
     r"CREATE\s+(?:OR\s+REPLACE\s+|TEMP\s+|TEMPORARY\s+|CONSTRAINT\s+|DEFINER\s*=\s*\S+\s+)*"
     r"(?:(TRIGGER)\s+(?:IF\s+NOT\s+EXISTS\s+)?(\"[^\"]+\"|`[^`]+`|\[[^\]]+\]|\w+)|FUNCTION|PROCEDURE|EVENT\b)",
     re.IGNORECASE,
 )
+# Such a body is in no quotes (https://www.postgresql.org/docs/current/sql-createfunction.html).
+_UNQUOTED_BODY = re.compile(r"\bBEGIN\s+ATOMIC\b", re.IGNORECASE)
 _HARMLESS = re.compile(
     r"(?:SELECT|SHOW|SET|RESET|PRAGMA|ANALYZE|REINDEX|VACUUM|COMMENT|GRANT|REVOKE|LOCK|EXPLAIN"
     r"|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|START|NOTIFY"
@@ -54,14 +55,23 @@ def effects_of_sql(sql: str, dialect: str) -> Iterator[Effect]:
     :param dialect: SQLAlchemy's name of the engine.
     """
     text = sql[m.end() :] if (m := _COMMENTS.match(sql)) else sql
-    defines = _DEFINES.match(text)
-    if defines is not None and (dialect != "postgresql" or ";" not in _alone(text)):
-        if defines[1]:
-            yield MakesPart(NOWHERE, "trigger", _unquoted(defines[2]))
+    bodies_are_quoted = dialect == "postgresql" and not _UNQUOTED_BODY.search(text)
+    if not bodies_are_quoted and (defines := _DEFINES.match(text)) is not None:
+        yield from _defined(defines)
         return
     for tokens, statement in statements_in(text):
+        defines = _DEFINES.match(statement) if bodies_are_quoted else None
         known = effects_of_ddl(tokens)
-        yield from known if known is not None else _others(statement, dialect)
+        if defines is not None:
+            yield from _defined(defines)
+        else:
+            yield from known if known is not None else _others(statement, dialect)
+
+
+def _defined(defines: re.Match[str]) -> Iterator[Effect]:
+    """Give the trigger that is made; a routine does nothing by itself."""
+    if defines[1]:
+        yield MakesPart(NOWHERE, "trigger", _unquoted(defines[2]))
 
 
 def _others(sql: str, dialect: str) -> Iterator[Effect]:
@@ -71,11 +81,6 @@ def _others(sql: str, dialect: str) -> Iterator[Effect]:
     elif not _HARMLESS.match(sql):
         for tree in _parsed(sql, dialect):
             yield from (Unreadable(NOWHERE, sql),) if tree is None else _effects(tree, sql)
-
-
-def _alone(text: str) -> str:
-    """Leave out what is quoted, and the last semicolon."""
-    return re.sub(r"'(?:[^']|'')*'", "''", _BODY.sub("''", text)).rstrip("; \n\t")
 
 
 def _unquoted(name: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .effect import (
     AddsColumn,
     AddsKey,
     ChangesType,
     CreatesTable,
+    DropsColumn,
     DropsPart,
     MakesIndex,
     RenamesColumn,
@@ -18,9 +20,12 @@ from .effect import (
     SetsNullable,
 )
 from .hazard import ROWS, Hazard, Kind
-from .parts import parts_of
+from .parts import bare, columns_of, parts_of
 from .pending import Met, Pending, label
 from .questions import size_of
+
+if TYPE_CHECKING:
+    from ..snapshot import Part
 
 _TABLE = Kind(
     "rename-table",
@@ -117,7 +122,7 @@ def _plain(default: str | None) -> str:
 
 
 def drop_constraint(pending: Pending) -> Iterator[Hazard]:
-    """Find constraints that go, those of columns that go with them and those of this plan apart."""
+    """Find constraints that go, but for those of this plan, of columns that go too, and that come again."""
     for effect, met in pending.of(DropsPart):
         kinds = ("unique", "foreign-key", "check", "exclude")
         known = next((part for part in parts_of(met.there, *kinds) if part.name == effect.name), None)
@@ -127,12 +132,39 @@ def drop_constraint(pending: Pending) -> Iterator[Hazard]:
         real = pending.table(pending.structures.real, met.table)
         if real is not None and all(part.name != effect.name for part in parts_of(real, *kinds)):
             continue
+        columns = (columns_of(known) or ()) if known is not None else ()
+        if _loses_a_column(pending, met, columns) or _comes_again(pending, met, kind, effect.name, known):
+            continue
         noun = kind.replace("-", " ")
         message = (
             f"Drops the {noun} {effect.name} of {label(effect.table)}: the engine does not see to it any "
             "more."
         )
         yield pending.found(_CONSTRAINT, met, label(effect.table, effect.name), message)
+
+
+def _loses_a_column(pending: Pending, met: Met, columns: tuple[str, ...]) -> bool:
+    """Say whether the revision drops a column of it, which is told for itself."""
+    return any(
+        effect.column in columns and each.table == met.table for effect, each in pending.of(DropsColumn)
+    )
+
+
+def _comes_again(pending: Pending, met: Met, kind: str, name: str, known: Part | None) -> bool:
+    """Say whether the revision makes it again, by whatever name, as when it is to cascade from now on."""
+    columns = columns_of(known) if known is not None and kind != "check" else None
+    table = known.facts.get("table", "") if known is not None else ""
+    for effect, each in pending.of(AddsKey):
+        key = effect.key
+        if key.kind == kind and each.table == met.table:
+            to_the_same = key.refers is None or bare(table).endswith(key.refers.name)
+            if (
+                (key.name == name)
+                if columns is None
+                else (sorted(key.columns) == sorted(columns) and to_the_same)
+            ):
+                return True
+    return False
 
 
 def drop_primary_key(pending: Pending) -> Iterator[Hazard]:

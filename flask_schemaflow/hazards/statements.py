@@ -71,17 +71,6 @@ _STATEMENTS = (
     ),
     _Statement(
         Kind(
-            "domain-with-constraint",
-            ("blocking",),
-            "ALTER DOMAIN ... ADD CONSTRAINT ... NOT VALID and VALIDATE CONSTRAINT later; or put the check "
-            "on "
-            "the column.",
-        ),
-        _POSTGRESQL,
-        "Adds a check to the domain {name}: every table that uses it is read under a lock.",
-    ),
-    _Statement(
-        Kind(
             "mysql-copy-algorithm",
             ("blocking",),
             "Copy with gh-ost or pt-online-schema-change; or in a quiet hour, and accept it.",
@@ -127,7 +116,7 @@ _STATEMENTS = (
             "Leave it out; what has to run outside of a transaction goes into "
             "op.get_context().autocommit_block().",
         ),
-        (*_POSTGRESQL, *_MYSQL),
+        ("sqlite", *_POSTGRESQL, *_MYSQL),
         "Says {name} itself: what came before cannot be undone any more.",
     ),
 )

@@ -68,6 +68,7 @@ _HALF = Kind(
     "One statement a revision; `flask db upgrade` leaves half of it after a failure, and tells nobody.",
 )
 
+_CONTROL = "transaction-control-in-migration"
 _ALTERS = (
     AddsColumn,
     AddsKey,
@@ -103,26 +104,39 @@ def _with_locks(pending: Pending) -> Iterator[tuple[Met, tuple[TableName, ...]]]
     if pending.family != "postgresql":
         return
     for met in pending.met:
-        if met.operation.autocommit:
+        if met.operation.autocommit or _says_commit(met):
             held.clear()
         yield met, tuple(held)
         if not met.operation.autocommit:
             held.update(dict.fromkeys(_locked(met)))
 
 
+def _says_commit(met: Met) -> bool:
+    effect = met.effect
+    return isinstance(effect, Does) and effect.what == _CONTROL and effect.name in ("COMMIT", "END")
+
+
 def concurrent_index_in_transaction(pending: Pending) -> Iterator[Hazard]:
-    """Find CONCURRENTLY where PostgreSQL refuses it (25001)."""
+    """Find CONCURRENTLY where PostgreSQL refuses it (25001).
+
+    After a COMMIT of the revision's own psycopg begins a transaction again, psycopg2 knows nothing of it.
+    """
     if pending.family != "postgresql":
         return
+    committed = False
     for met in pending.met:
         effect = met.effect
+        committed = committed or _says_commit(met)
+        if committed and pending.recorded.dialect.driver == "psycopg2":
+            return
         says = getattr(effect, "concurrently", False) or (
             isinstance(effect, Does) and effect.what == "reindex-concurrently"
         )
         if says and not met.operation.autocommit:
             name = getattr(effect, "name", "")
             subject = label(effect.table, name) if effect.table.name else name
-            message = f"Says CONCURRENTLY of {name} inside a transaction, which PostgreSQL refuses."
+            again = ": psycopg begins one again after the COMMIT, psycopg2 does not" if committed else ""
+            message = f"Says CONCURRENTLY of {name} inside a transaction, which PostgreSQL refuses{again}."
             yield pending.found(_CONCURRENT, met, subject, message)
 
 

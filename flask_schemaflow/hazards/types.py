@@ -58,7 +58,7 @@ def change_column_type(pending: Pending) -> Iterator[Hazard]:
         assert effect.to is not None
         assert met.table is not None
         both_enums = was is not None and enum_values(was) and enum_values(effect.to)
-        if both_enums or not is_rewritten(was, effect.to, pending.family):
+        if both_enums or _gone(pending, effect, was) or not _is_rewritten(pending, effect, was):
             continue
         how = (
             "the table is written anew under ACCESS EXCLUSIVE, nobody reads or writes"
@@ -70,14 +70,19 @@ def change_column_type(pending: Pending) -> Iterator[Hazard]:
         yield pending.found(_TYPE, met, subject, message, question=size_of(met.table))
 
 
+def _is_rewritten(pending: Pending, effect: ChangesType, was: str | None) -> bool:
+    """Say whether every row is written anew: also for an enum that this plan makes by the name of the old."""
+    assert effect.to is not None
+    return _made_enum(pending, effect) is not None or is_rewritten(was, effect.to, pending.family)
+
+
 def change_column_type_with_check(pending: Pending) -> Iterator[Hazard]:
     """Find types of columns with a check, which PostgreSQL holds against every row again."""
     if pending.family != "postgresql":
         return
     for effect, met, was, subject in _changes(pending):
-        assert effect.to is not None
         assert met.table is not None
-        if is_rewritten(was, effect.to, pending.family):
+        if _is_rewritten(pending, effect, was):
             continue
         word = re.compile(rf"\b{re.escape(effect.column)}\b")
         for part in parts_of(met.there, "check"):
@@ -95,9 +100,8 @@ def change_column_type_with_check(pending: Pending) -> Iterator[Hazard]:
 def drop_enum_value(pending: Pending) -> Iterator[Hazard]:
     """Find values of an enum that rows may have, and that there are no more."""
     for effect, met, was, subject in _changes(pending):
-        old, new = _old_values(pending, was), _new_values(pending, effect)
-        gone = [each for each in old if each not in new]
-        if not old or not new or not gone or met.table is None or met.column is None:
+        gone = _gone(pending, effect, was)
+        if not gone or met.table is None or met.column is None:
             continue
         words = ", ".join(f"'{each}'" for each in gone)
         has = sa.cast(named(met.column), sa.Text if pending.family == "postgresql" else sa.CHAR).in_(
@@ -107,6 +111,12 @@ def drop_enum_value(pending: Pending) -> Iterator[Hazard]:
         yield pending.found(
             _VALUE, met, subject, message, question=Question(met.table, has), without=_unless_copied(pending)
         )
+
+
+def _gone(pending: Pending, effect: ChangesType, was: str | None) -> tuple[str, ...]:
+    """Give the values of an enum that its column cannot have any more."""
+    new = _new_values(pending, effect)
+    return tuple(each for each in _old_values(pending, was) if each not in new) if new else ()
 
 
 def _unless_copied(pending: Pending) -> tuple[str, ...]:
@@ -128,12 +138,15 @@ def _old_values(pending: Pending, was: str | None) -> tuple[str, ...]:
 
 
 def _new_values(pending: Pending, effect: ChangesType) -> tuple[str, ...]:
+    made = _made_enum(pending, effect)
+    return made.values if made is not None else enum_values(effect.to or "")
+
+
+def _made_enum(pending: Pending, effect: ChangesType) -> MakesEnum | None:
+    """Give the enum of this plan that is a column's new type; PostgreSQL only."""
     name = (effect.to or "").strip('"').rpartition(".")[2]
-    for each in (*pending.so_far, pending):
-        for made, _ in each.of(MakesEnum):
-            if made.name == name:
-                return made.values
-    return enum_values(effect.to or "")
+    made = (each for one in (*pending.so_far, pending) for each, _ in one.of(MakesEnum))
+    return next((each for each in made if each.name == name), None)
 
 
 def mysql_enum_set_reorder(pending: Pending) -> Iterator[Hazard]:

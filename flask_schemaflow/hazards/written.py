@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import conv
 from sqlalchemy.types import to_instance
 
 from ..revisions import TableName
@@ -25,6 +26,17 @@ def type_text(type_: Any, dialect: Dialect) -> str | None:
         return str(to_instance(type_).compile(dialect=dialect))
     except (SQLAlchemyError, NotImplementedError):
         return None
+
+
+def name_said(name: object, dialect: Dialect) -> str:
+    """Write the name of an index or constraint as the engine gets it; nothing where it has none.
+
+    SQLAlchemy shortens what a naming convention has made, and refuses other names that are too long.
+    """
+    longest = dialect.max_index_name_length or dialect.max_identifier_length
+    if isinstance(name, conv) and len(name) > longest:
+        return dialect.identifier_preparer.truncate_and_render_index_name(name).strip('"`')
+    return "" if name is None else str(name)
 
 
 def sql_text(element: Any, dialect: Dialect) -> str:
@@ -86,7 +98,7 @@ def constraints_said(constraints: Iterable[sa.Constraint], dialect: Dialect) -> 
 
 
 def _constraint(each: sa.Constraint, dialect: Dialect) -> Key | None:
-    name = None if each.name is None else str(each.name)
+    name = name_said(each.name, dialect) or None
     options = each.dialect_kwargs
     not_valid = bool(options.get("postgresql_not_valid")) and dialect.name == "postgresql"
     match each:

@@ -24,7 +24,7 @@ from ..recording import RecordedRevision, record_revisions
 from ..session import database_exists
 from ..snapshot import Snapshot
 from .foreseeing import foresee
-from .leftovers import LEFTOVER, leftover_tables
+from .leftovers import leftover_tables
 from .one_transaction import find_what_needs_another
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from .verification import Expectation, Expected
 
 BindKey = str | None
-
-ACCEPTABLE = (*CODES, LEFTOVER)
-"""The codes that ``--accept`` can name here."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from ..acceptable import LEFTOVER
 from ..findings import Finding, Severity
 from ..probes import Answer, Question
 from ..revisions import TableName
@@ -13,7 +14,6 @@ from ..snapshot import folded
 if TYPE_CHECKING:
     from ..snapshot import Snapshot
 
-LEFTOVER = "leftover-table"
 _PREFIX = "_alembic_tmp_"
 _LENGTH = 50  # characters, to which Alembic cuts the name (alembic.operations.batch)
 

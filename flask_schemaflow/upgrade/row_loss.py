@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
+from ..acceptable import UNEXPLAINED
 from ..errors import Undone
 from ..findings import Finding, Severity
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from .run import Run
 
 BindKey = str | None
-
-UNEXPLAINED = "unexplained-row-loss"
 
 
 @dataclass(frozen=True)

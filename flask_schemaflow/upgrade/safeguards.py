@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 BindKey = str | None
 
-NOT_DURABLE = "backup-not-durable"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Safeguard:

@@ -6,30 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..acceptable import IN_UPGRADES, NOT_OURS
 from ..drift import check_accepted
 from ..errors import ConfigurationError, UnadoptableState
 from ..matching import find_equal
 from ..plan import Plan, make_plan
-from ..preflight import OF_SERVERS, check_reachable, check_servers
+from ..preflight import check_reachable, check_servers
 from ..refusals import REASONS, check_covered, check_search_path
 from ..results import Progress, Result
-from ..rights import MISSING_RIGHT
 from ..session import database_exists, nobody_else
 from ..state import State
 from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
 from ..version_column import check_ids_fit
 from .earlier import close_failures, newest_entries, stop_if_failed_meanwhile
 from .fast_path import is_at_head
-from .hazards_of_plan import ACCEPTABLE, check_hazards, record_plans
+from .hazards_of_plan import check_hazards, record_plans
 from .options import UpgradeOptions
 from .recovery import Opened, check_resumable, open_journals, still_broken
 from .rights_of_plan import check_plan_rights
-from .row_loss import UNEXPLAINED
 from .run import Run, migrate
-from .safeguards import NOT_DURABLE, plan_backups
+from .safeguards import plan_backups
 from .space import check_space
 from .verdicts import nothing_to_do, would
-from .verification import REVISION_FAILS, expected_structure
+from .verification import expected_structure
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -62,12 +61,12 @@ def safe_upgrade(
     :param notify: gets a line for each step.
     :raises SchemaFlowError: it was refused, or failed; ``exit_code`` says what the database is now.
     """
-    check_accepted(options.accept, *_KNOWN)
+    check_accepted(options.accept, *IN_UPGRADES)
     progress = Progress("db-safe-upgrade")
     with progress.told_on_failure(), app.app_context():
         where = Where(directory=options.directory, x_args=options.x_args)
         project = open_project(app, where, notify, options=options.settings)
-        check_accepted(project.settings.accept, *_KNOWN, said_by="SCHEMAFLOW_ACCEPT")
+        check_accepted(project.settings.accept, *IN_UPGRADES, said_by="SCHEMAFLOW_ACCEPT")
         progress.note_targets(project.binds)
         check_reachable(project, expected_names=options.expect_database)
         at_head = None
@@ -180,8 +179,6 @@ def _accepted(survey: Survey, options: UpgradeOptions) -> frozenset[str]:
     return frozenset((*options.accept, *survey.settings.accept))
 
 
-NOT_OURS = "not-our-database"
-_KNOWN = (NOT_OURS, REVISION_FAILS, *OF_SERVERS, UNEXPLAINED, NOT_DURABLE, MISSING_RIGHT, *ACCEPTABLE)
 _HALF_WAY = (State.HOLLOW, State.NOT_OURS)  # as a revision may leave it that broke
 
 

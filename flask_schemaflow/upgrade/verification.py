@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..acceptable import REVISION_FAILS
 from ..drift import Drift, find_drift
 from ..errors import Refused, Undone
 from ..findings import Finding, Severity
@@ -47,8 +48,6 @@ class Expectation:
 
 Expected = Mapping[BindKey, Expectation]
 Before = Mapping[BindKey, tuple[Drift, ...]]
-
-REVISION_FAILS = "revision-fails"
 
 
 def expected_structure(run: Run) -> Expected:
