@@ -122,7 +122,7 @@ def concurrent_index_in_transaction(pending: Pending) -> Iterator[Hazard]:
         if says and not met.operation.autocommit:
             name = getattr(effect, "name", "")
             subject = label(effect.table, name) if effect.table.name else name
-            message = f"Says CONCURRENTLY of {name} inside a transaction, which PostgreSQL refuses."
+            message = f"Uses CONCURRENTLY for {name} inside a transaction, which PostgreSQL refuses."
             yield pending.found(_CONCURRENT, met, subject, message)
 
 
