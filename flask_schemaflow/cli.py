@@ -189,7 +189,7 @@ def _result(command: str, info: ScriptInfo | None, work: Work, stop: _Stop) -> R
             command=command,
             outcome="error",
             exit_code=ExitCode.UNEXPECTED,
-            message=f"This is a bug in flask-schemaflow: {type(error).__name__}: {error}",
+            message=f"This is a bug in flask-schemaflow, please report it: {type(error).__name__}: {error}",
         )
 
 

@@ -252,7 +252,7 @@ def _drift(found: _Found, source: str, of: str) -> Drift:
     if found.change == "missing":
         message = f"{_capital(source)} {_has(source)} the {described}; {of} {_does(of)} not."
     elif found.change == "extra":
-        message = f"{_capital(of)} {_has(of)} the {described}; {source} {_has(source)} not."
+        message = f"{_capital(of)} {_has(of)} the {described}; {source} {_does(source)} not."
     else:
         fact = found.thing.removeprefix(f"{kind}-")
         message = (

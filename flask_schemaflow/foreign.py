@@ -69,13 +69,14 @@ def said_of(name: TableName, table: Object | None, names: ForeignNames) -> str:
 
     :param table: its structure, where it was read.
     """
+    label = name.name if name.schema is None else f"{name.schema}.{name.name}"
     pattern = names.pattern_for(name)
     if pattern is not None:
-        return f"SCHEMAFLOW_FOREIGN_TABLES names it ({pattern}): left alone."
+        return f"SCHEMAFLOW_FOREIGN_TABLES names the table {label} ({pattern}): left alone."
     owner = _virtual(table) or _known(name) or _shaped(table)
     if owner is not None:
-        return f"It is {owner}, and in no model and no revision: left alone."
-    return "It is in the database, and in no model and no revision: left alone."
+        return f"The table {label} is {owner}, and in no model and no revision: left alone."
+    return f"The table {label} is in no model and no revision: left alone."
 
 
 def _virtual(table: Object | None) -> str | None:

@@ -57,7 +57,7 @@ def _wait_for(bind: Bind, deadline: float, project: Project) -> None:
     while (error := _problem(bind, min(CONNECT_TIMEOUT, deadline - time.monotonic()))) is not None:
         left = deadline - time.monotonic()
         if left <= 0:
-            raise Busy(f"{error.message} It was waited for {project.settings.wait:g} seconds.") from error
+            raise Busy(f"{error.message} It was tried for {project.settings.wait:g} seconds.") from error
         if pause == _FIRST_PAUSE:
             project.patience.tell(f"Waiting     for {bind.target} to answer")
         time.sleep(min(pause, left))

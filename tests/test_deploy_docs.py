@@ -580,7 +580,7 @@ def test_with_these_rights_it_gives_way(production: Production) -> None:
         if production.shop.family == "mariadb":
             told = production.flask("db-safe-upgrade", *IMPATIENT)
             assert told.code == 4, told.stderr
-            assert "who was in the way cannot be said" in told.verdict
+            assert "which session was in the way is not known" in told.verdict
             run(production.shop.url, f"GRANT PROCESS ON *.* TO '{NAME}_migrations'@'%'")
         told = production.flask("db-safe-upgrade", *IMPATIENT)
     engine.dispose()

@@ -124,12 +124,12 @@ def test_each_difference_is_a_line(shop: Shop) -> None:
     assert (equal.document["outcome"], equal.document["databases"][0]["verified"]) == ("nothing-to-do", True)
     assert told.code == 0, told.stderr
     assert told.stdout.splitlines()[1:] == [
-        "warning     The database has the column item.note; the models have not. [extra-column:item.note]",
-        "warning     The database has the index item.ix_name; the models have not. [extra-index:item.ix_name]",
+        "warning     The database has the column item.note; the models do not. [extra-column:item.note]",
+        "warning     The database has the index item.ix_name; the models do not. [extra-index:item.ix_name]",
     ]
     assert (checked.code, checked.verdict) == (
         3,
-        "Refused: The database and the models differ in 1 way (1 more does not count).",
+        "Refused: The database and the models differ in 1 way (1 more for information only).",
     )
     weights = {each["code"]: each["severity"] for each in checked.findings()}
     assert weights == {"extra-column": "error", "extra-index": "warning"}

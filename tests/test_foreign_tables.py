@@ -20,7 +20,7 @@ PLAIN = {
     "django_migrations": "Django",
     "flyway_schema_history": "Flyway",
     "spatial_ref_sys": "PostGIS or SpatiaLite",
-    "somebodys": "It is in the database, and in no model",
+    "somebodys": "The table somebodys is in no model",
 }
 CHAIN = "the version table of other revisions"
 OWN = {

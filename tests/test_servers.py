@@ -258,7 +258,7 @@ def test_drift_of_before_is_in_the_last_line(shop: Project) -> None:
     ended = shop.safe_upgrade()
 
     assert ended.code == 0, ended.stderr
-    assert ended.verdict.endswith("It differs from that revision in what it did before.")
+    assert ended.verdict.endswith("It differs from that revision as it did before.")
     assert [each["severity"] for each in ended.findings("extra-column")] == ["warning"]
 
 

@@ -338,7 +338,7 @@ def test_check_names_what_is_missing_and_writes_nothing(shop: Project) -> None:
     assert ended.code == 3
     assert ended.verdict == (
         "Refused: 3 revisions have no snapshot that can be used: first (missing), second (missing), "
-        "third (missing). Make what is wanting: flask db-snapshot"
+        "third (missing). Make what is missing: flask db-snapshot"
     )
     findings = ended.findings("snapshot-missing")
     assert [(each["revision"], each["severity"]) for each in findings] == [

@@ -112,8 +112,8 @@ def _refuse_states(survey: Survey, options: AdoptOptions) -> None:
                 raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
     if options.restamp_to is not None and not survey.revisions:
         raise UnadoptableState(
-            f"There are no revisions in {survey.migrations.directory}, so none is {options.restamp_to}. "
-            "`flask db-adopt --restamp` without one writes a baseline of what is there."
+            f"There are no revisions in {survey.migrations.directory}, so {options.restamp_to} is none. "
+            "`flask db-adopt --restamp` without an id writes a baseline of what is there."
         )
 
 
@@ -206,8 +206,12 @@ def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
     progress.findings.extend(survey.discovery.findings)
     modules = survey.discovery.modules
     tables = sum(len(module.tables) for module in modules)
-    notify(f"Models      {tables} tables in {len(modules)} modules")
+    notify(f"Models      {_counted(tables, 'table')} in {_counted(len(modules), 'module')}")
     progress.findings.extend(_create_all_calls(survey.discovery.calls))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("s" if number != 1 else "")
 
 
 def _create_all_calls(calls: tuple[SourceCall, ...]) -> list[Finding]:

@@ -86,7 +86,7 @@ def _check_accepted(adoption: Adoption, scripts: Mapping[BindKey, Script]) -> No
         extra = code.replace("drop-", "extra-", 1)
         if code in DROPS and not {f"{extra}:{subject}", f"changed-column-generated:{subject}"} & known:
             raise ConfigurationError(
-                f"--accept {key}: there is no such thing in the database that the models have not."
+                f"--accept {key}: the database has nothing of that name which the models do not have."
             )
 
 

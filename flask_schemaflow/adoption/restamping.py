@@ -89,8 +89,8 @@ def _found(adoption: Adoption, keys: list[BindKey]) -> Found:
             found = _searched(adoption, keys)
             if doubtful:
                 raise UnadoptableState(
-                    f"Its structure is that of revision {found.revisions[doubtful[0]]}. If that is it: "
-                    f"`flask db-adopt --restamp {found.revisions[doubtful[0]]}`."
+                    f"Its structure is that of revision {found.revisions[doubtful[0]]}. If that is the "
+                    f"right one: `flask db-adopt --restamp {found.revisions[doubtful[0]]}`."
                 )
     check_ids_fit(survey, {key: [found.revisions[key]] for key in keys})
     return found
@@ -200,7 +200,7 @@ def _verdict(
     survey = adoption.survey
     noted = [key for key in proved if key not in to_stamp or survey.keeps_history]
     closed = [survey.looks[key].history.open for key in noted]
-    ended = "".join(f" The failure of {each.when} is closed." for each in closed if each)
+    ended = "".join(f" The failure of {each.when} counts as mended." for each in closed if each)
     if not to_stamp or found is None:
         said = sorted({row for state in survey.states.values() for row in state.versions or ()})
         return f"changed no version row: the structure is that of revision {', '.join(said)}{but}.{ended}"

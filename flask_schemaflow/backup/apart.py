@@ -90,7 +90,9 @@ def _definition(first: bytes, lines: Iterator[bytes]) -> bytes:
     while re.search(rb"['\"]", bare) or not _STATEMENT_ENDS.search(bare):
         line = next(lines, None)
         if line is None:
-            raise Refused("The dump ends in the middle of a CREATE TABLE.")
+            raise Refused(
+                "The dump ends in the middle of a CREATE TABLE: it is not whole. Nothing was changed."
+            )
         statement += line
         bare = _TEXT_OR_NAME.sub(b"", statement)
     if re.search(rb"^INHERITS \(", bare, re.MULTILINE):

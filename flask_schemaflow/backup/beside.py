@@ -123,7 +123,10 @@ def _check_empty(engine: Engine, kind: _Kind, into: str) -> None:
     with server_connection(engine, database=into) as there:
         name = there.exec_driver_sql(kind.current).scalar()
         if name != into:
-            raise ConfigurationError(f"The app makes its connections by a function that leads to {name}.")
+            raise ConfigurationError(
+                f"The app makes its connections by a function of its own, which leads to {name} and "
+                f"not to {into}. Restore with the server's own client program."
+            )
         found = first_content(there)
     if found is not None:
         raise Refused(f"{into} is not empty: it has {found}. Name a new or an empty database.")

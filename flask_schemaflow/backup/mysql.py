@@ -67,7 +67,10 @@ def client_for(engine: Engine, family: str, own: Path, *, database: str | None =
     arguments = dict(connect_arguments(engine))
     name = database or arguments.get("database") or arguments.get("db")
     if not name:
-        raise BackupFailed("The URL names no database, so it is not known what to back up.")
+        raise BackupFailed(
+            "The URL of the app's database names no database, so it is not known what to back up. "
+            "Name it there."
+        )
     path = new_file(own / f"options-{'other' if database else 'own'}")
     # PyMySQL sends a password in Latin-1, the programs send the bytes that stand here.
     encoding = "latin-1" if engine.dialect.driver == "pymysql" else "utf-8"

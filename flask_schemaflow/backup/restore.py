@@ -188,7 +188,7 @@ def _beside(bind: Bind, file: Path, into: str) -> Restored:
         place=f"{bind.target.rpartition('/')[0]}/{into}",
         advice=(
             *notes,
-            f"Nothing uses {into} yet. Look at it; then stop the app, and lead it there "
+            f"Nothing uses {into} yet. Look at it; then stop the app, and point it there "
             "(SQLALCHEMY_DATABASE_URI) or exchange the names of the two databases.",
         ),
     )
@@ -198,7 +198,7 @@ def _tables_beside(bind: Bind, file: Path, manifest: Manifest) -> Restored:
     made = restore_tables(bind, file, manifest)
     advice = [f"{_label(table)} is now in {new}" for table, new in made.items()]
     advice.append(
-        "The real tables are as they were. Copy from the new ones what is wanting (INSERT … SELECT, UPDATE), "
+        "The real tables are as they were. Copy from the new ones what is missing (INSERT … SELECT, UPDATE), "
         "then drop them."
     )
     return Restored(place=bind.target, advice=tuple(advice))

@@ -74,7 +74,10 @@ def dump(engine: Engine, part: Path, *, show: Show, wait: float = WAIT) -> None:
         with _reading(engine, part) as copy:
             broken = _broken_keys(copy)
             if broken and broken != _broken_keys(source):
-                raise BackupFailed("The copy has rows that point at nothing, and the file has not.")
+                raise BackupFailed(
+                    "The copy has rows whose foreign keys lead to no row, and the database has none. "
+                    "Try again."
+                )
     verify(engine, part, content)
 
 
@@ -89,7 +92,7 @@ def verify(engine: Engine, file: Path, content: _Content | None = None, *, wait:
             raise BackupFailed(f"SQLite finds {file.name} damaged: {'; '.join(map(str, problems))}.")
         difference = None if content is None else _difference(content, _content_of(copy))
     if difference:
-        raise BackupFailed(f"The copy is not the same: {difference}.")
+        raise BackupFailed(f"The copy is not what the database is: {difference}.")
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -308,8 +311,8 @@ def _compare(engine: Engine, live: Path, content: _Content) -> None:
         verify(engine, live, content, wait=WAIT)
     except (BackupFailed, Busy) as error:
         raise Unverified(
-            f"{live} was restored, and is not what the backup has; another process may have written since. "
-            f"{error.message}"
+            f"{live} was restored, and is not what the backup has; another process may have written since: "
+            f"stop the app, and restore again. {error.message}"
         ) from error
 
 

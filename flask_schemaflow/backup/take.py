@@ -94,7 +94,7 @@ def _folder(bind: Bind, policy: BackupPolicy, output: Path | None) -> Path:
     if output is None:
         return policy.folder_for(bind.engine)
     if output.exists():
-        raise BackupFailed(f"{output} is there already. Name a file that is not.")
+        raise BackupFailed(f"{output} is there already. Name a file that does not exist.")
     return output.absolute().parent
 
 

@@ -187,7 +187,7 @@ class _Comparison:
         """
         counting = [each for difference in differences for each in self.counting(difference)]
         others = sum(len(difference.drift) for difference in differences) - len(counting)
-        besides = f" ({others} more do{'es' if others == 1 else ''} not count)" if others else ""
+        besides = f" ({others} more for information only)" if others else ""
         which = f"{self.before.name} and {self.after.name}"
         differ = f"{which[0].upper()}{which[1:]} differ"
         if not counting:
@@ -208,7 +208,7 @@ def _not_proved(trial: Trial) -> Finding:
     return Finding(
         code="script-not-proved",
         subject="script",
-        message=f"Nobody has tried the script: {trial.problem}",
+        message=f"The script was not tried: {trial.problem}",
         hint="Try it on a copy of the database.",
     )
 

@@ -184,7 +184,9 @@ def with_scratch_uris(binds: Iterable[Bind], given: Mapping[str | None, str]) ->
     binds = tuple(binds)
     for key in given:
         if all(bind.key != key for bind in binds):
-            raise ConfigurationError(f"SCHEMAFLOW_SCRATCH_URI names the bind {key!r}, which the app has not.")
+            raise ConfigurationError(
+                f"SCHEMAFLOW_SCRATCH_URI names the bind {key!r}, which the app does not have."
+            )
     if len(set(given.values())) < len(given):
         raise ConfigurationError("SCHEMAFLOW_SCRATCH_URI names one database for two binds.")
     return tuple(replace(bind, scratch_uri=given.get(bind.key)) for bind in binds)

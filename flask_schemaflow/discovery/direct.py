@@ -35,7 +35,7 @@ def with_direct_engines(app: Flask, binds: Iterable[Bind], urls: Mapping[BindKey
     for key in urls:
         if all(bind.key != key for bind in binds):
             raise ConfigurationError(
-                f"SCHEMAFLOW_DATABASE_URI names the bind {key or 'default'!r}, which the app has not."
+                f"SCHEMAFLOW_DATABASE_URI names the bind {key or 'default'!r}, which the app does not have."
             )
     return tuple(
         replace(bind, engine=_direct(app, bind, urls[bind.key])) if bind.key in urls else bind

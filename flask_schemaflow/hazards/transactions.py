@@ -136,7 +136,7 @@ def concurrent_index_in_transaction(pending: Pending) -> Iterator[Hazard]:
             name = getattr(effect, "name", "")
             subject = label(effect.table, name) if effect.table.name else name
             again = ": psycopg begins one again after the COMMIT, psycopg2 does not" if committed else ""
-            message = f"Says CONCURRENTLY of {name} inside a transaction, which PostgreSQL refuses{again}."
+            message = f"Uses CONCURRENTLY for {name} inside a transaction, which PostgreSQL refuses{again}."
             yield pending.found(_CONCURRENT, met, subject, message)
 
 

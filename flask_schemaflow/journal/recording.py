@@ -285,8 +285,8 @@ class Recorder:
         self._own(CREATE)
         if entries_of(self._own(READ)) != self._journal.found:
             raise Busy(
-                "Another process ran revisions meanwhile, and did not end one. Nothing was changed by this "
-                "run; run it again."
+                "Another process ran revisions meanwhile, and left one unfinished. Nothing was changed by "
+                "this run; run it again."
             )
         if self._journal.found:
             self._own(EMPTY)

@@ -38,7 +38,7 @@ class Asked:
             )
             rows = self._count(condition) if condition else 0
             if rows:
-                return f"{in_rows(rows)} have characters in {part.name} that {self._charset} has not."
+                return f"{in_rows(rows)} have characters in {part.name} that {self._charset} does not have."
         return None
 
     @property

@@ -31,7 +31,7 @@ def mend_foreign_key(change: Change, table: Table, task: Task) -> Iterator[Outco
     if part is not None and (change.is_missing or change.facts & _LEADS_TO):
         rows = orphans(part, table.there, task, table.columns.rows.fills)
         if rows:
-            yield from left(change, f"{in_rows(rows)} lead to nothing: correct them first.")
+            yield from left(change, f"{in_rows(rows)} lead to no row: correct them first.")
             return
     if old is not None:
         clauses = [f"DROP FOREIGN KEY {quoted(old.name)}"]

@@ -23,12 +23,12 @@ _KEYS = ("primary-key", "unique", "index")
 _OPTIONS = re.compile(r"(?:DEFAULT )?CHARSET=(\w+)(?: COLLATE=(\w+))?")
 _UNMENDED = {
     "definition": "Its text cannot be read: do it by hand.",
-    "partitioning": "How a table is divided is the operator's: ALTER TABLE … PARTITION BY moves its rows.",
+    "partitioning": "How a table is divided is not changed here: ALTER TABLE … PARTITION BY moves its rows.",
     "partitions": "Partitions come and go with their rows.",
-    "storage": "How a table is stored is the operator's.",
-    "versioning": "The history of rows is the operator's: ALTER TABLE … ADD or DROP SYSTEM VERSIONING.",
+    "storage": "How a table is stored is not changed here.",
+    "versioning": "The history of rows is not changed here: ALTER TABLE … ADD or DROP SYSTEM VERSIONING.",
     "periods": "Its periods cannot be changed; make the table anew by hand.",
-    "union": "Which tables a MERGE table reads is the operator's.",
+    "union": "Which tables a MERGE table reads is not changed here.",
 }
 
 

@@ -53,7 +53,7 @@ def on_paper(result: Result) -> Iterator[str]:
     """Say for which engines nothing was run."""
     if result.proof is not None and result.proof.on_paper:
         engines = ", ".join(result.proof.on_paper)
-        yield line("on paper", f"{engines}: compared statement by statement, run on no database")
+        yield line("not run", f"{engines}: compared statement by statement, without a database")
 
 
 def backups_taken(backups: Iterable[Backup]) -> Iterator[str]:

@@ -128,7 +128,11 @@ def _waiting(
 
     def blocked_by() -> str:
         found = beside.blockers() if beside else ()
-        return f" blocked by {' or '.join(map(str, found))}" if found else " blocked by somebody unseen"
+        return (
+            f" blocked by {' or '.join(map(str, found))}"
+            if found
+            else " blocked by a session that this user cannot see"
+        )
 
     return statements_tried_again(connection, patience, blocked_by)
 
@@ -181,7 +185,9 @@ def _hold_sqlite(
     file = sqlite_path(engine)
     check_file(file)
     if engine.url.query.get("mode") == "ro":
-        raise ConfigurationError(f"{target_of(engine)} is opened for reading only (mode=ro).")
+        raise ConfigurationError(
+            f"{target_of(engine)} is opened for reading only: take mode=ro out of its URL."
+        )
     if not os.access(file, os.W_OK) or not os.access(file.parent, os.W_OK):
         raise ConfigurationError(f"{file} and its folder must be writable for this.")
 

@@ -87,7 +87,7 @@ def _judged(
     if stored is None:
         return "snapshot-missing", "it has none"
     if not stored.is_of(*of):
-        return "snapshot-stale", "the revision, or one below it, was changed since it was made"
+        return "snapshot-stale", "the revision, or an earlier one, was changed since it was made"
     absent = sorted(key or "default" for key in keys - stored.databases.keys())
     if absent:
         return "snapshot-stale", f"it lacks the database {', '.join(absent)}"

@@ -133,7 +133,7 @@ def _check(storing: _Storing) -> None:
     progress.findings.extend(_orphaned(each, storing) for each in inventory.orphans)
     if inventory.gaps:
         raise Refused(
-            f"{_named(inventory.gaps)}. Make what is wanting: {storing.command}",
+            f"{_named(inventory.gaps)}. Make what is missing: {storing.command}",
             findings=tuple(_wanting(gap, storing) for gap in inventory.gaps),
         )
     progress.end("nothing-to-do", _nothing_to_do(project, wanted))
@@ -271,7 +271,7 @@ def _written(path: Path, storing: _Storing, inventory: Inventory) -> Finding:
         code="snapshot-written",
         subject=revision,
         severity=Severity.INFO,
-        message=f"The snapshot for {family} was made: {reasons.get(path, 'one below it was made anew')}.",
+        message=f"The snapshot for {family} was made: {reasons.get(path, 'an earlier one was made anew')}.",
         revision=revision,
         file=str(storing.folder / path),
     )
@@ -281,7 +281,7 @@ def _orphaned(file: Path, storing: _Storing) -> Finding:
     return Finding(
         code="snapshot-orphaned",
         subject=_of(file)[0],
-        message="It is the snapshot of a revision that is no more.",
+        message="This is the snapshot of a revision that does not exist any more.",
         hint=f"{storing.command} removes it.",
         file=str(file),
     )

@@ -207,7 +207,7 @@ def _ending(run: Run, bind: Bind, facts: Facts, taken_over: frozenset[BindKey]) 
         problem = (
             f"{bind.target} is at {', '.join(versions) or 'no revision'}, and "
             f"{_next(run, bind.key, versions)} had committed something of its own before it failed, rows "
-            "perhaps. Look what is in, and restore it from a backup or mend it by hand."
+            "perhaps. Look at what is in, and restore it from a backup or mend it by hand."
         )
         return _Ending(bind=bind, versions=versions, is_moved=is_moved, problem=problem)
     problem = (

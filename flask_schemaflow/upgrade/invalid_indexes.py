@@ -78,7 +78,7 @@ def _finding(name: str) -> Finding:
         code="invalid-index",
         subject=name,
         severity=Severity.WARNING,
-        message="It is invalid: a CREATE INDEX CONCURRENTLY failed, so that it answers no query and is "
-        "written to all the same.",
+        message=f"The index {name} is invalid: a CREATE INDEX CONCURRENTLY failed, so that it answers no "
+        "query and is written to all the same.",
         hint=f"DROP INDEX CONCURRENTLY {name}, or REINDEX INDEX CONCURRENTLY {name}.",
     )

@@ -213,7 +213,7 @@ def _decided(
     if is_in is None:
         versions = survey.looks[bind.key].versions or ()
         why = f"Whether statement {entry.position} is in cannot be seen: " + (
-            "it changes rows." if entry.kind == Kind.DATA.value else "the structure tells neither."
+            "it changes rows." if entry.kind == Kind.DATA.value else "the structure shows neither."
         )
         raise _broken(bind, versions, parts, why, ())
     decided = (replace(entry, state=EntryState.DONE),) if is_in else ()

@@ -48,7 +48,7 @@ def blocked_by(held: HeldTransaction) -> str:
     """Say who was in the way, as far as that was seen."""
     found = held.blockers()
     if not found:
-        return "; who was in the way cannot be said"
+        return "; which session was in the way is not known"
     is_one_of_them = held.commits_tables and len(found) > 1  # nothing says which has a metadata lock
     what = "blocked by one of these open transactions:" if is_one_of_them else "blocked by"
     return f", {what} {'; '.join(map(str, found))}"

@@ -33,7 +33,7 @@ def done(plans: Plans, stamps: Stamps, databases: tuple[DatabaseResult, ...], *,
     count = f"{len(steps)} revision" + ("s" if len(steps) != 1 else "")
     ran = f"upgraded to {_targets(plans)}, {count}" if steps else "no revision was pending"
     differs = any(each.verified is False for each in databases)
-    before = " It differs from that revision in what it did before." if differs else ""
+    before = " It differs from that revision as it did before." if differs else ""
     text = f"{stamped}{ran}.{before}{unchecked}"
     return text[0].upper() + text[1:]
 
