@@ -154,12 +154,14 @@ def _complete(
     """Complete what Alembic found."""
     from .autogenerate import Around, complete
 
+    arguments = current_app.extensions["migrate"].configure_args
     keys = _keys_compared()
     around = Around(
         ours=frozenset().union(*(found.ours.get(key, frozenset()) for key in keys)),
         on_paper=found.on_paper,
         scratch_uri=next((found.scratch_uris[key] for key in keys if key in found.scratch_uris), None),
         is_check=is_check,
+        ignored=frozenset({"type"} if arguments.get("compare_type") is False else ()),
         enums=found.enums,
         tell=partial(click.echo, err=True),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,13 @@ from ..drift import MODELS, find_differences, find_drift
 from ..errors import Refused
 from ..proof import made_on
 from ..scratch import NoScratch, Source, scratch_database
-from ..scripts import staying
 from ..session import database_exists, reading_connection, sealed
 from ..snapshot import Snapshot, take_snapshot
 from .enums import Values, widen_enums
-from .names import name_what_is_added, split_unnamed_drops
+from .names import drop_leftover_indexes, name_what_is_added, split_unnamed_drops
 from .operations import Written
 from .renames import likely_columns, likely_tables
-from .requiring import with_values
+from .requiring import Fill, with_values
 from .tables import (
     Key,
     in_order,
@@ -35,7 +34,8 @@ from .tables import (
     write_removed_types,
     write_types_gone_on_paper,
 )
-from .trying import CannotTry, Trying
+from .trial import Trial
+from .trying import CannotTry
 from .unseen import find_unseen
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
     from alembic.operations.ops import MigrateOperation
     from sqlalchemy.engine import Dialect
+
+    from ..drift import Drift
+    from ..snapshot import Object, Part
 
 Tell = Callable[[str], None]
 
@@ -53,7 +56,7 @@ class Around:
 
     ``ours`` are the names of the tables that count, in lower case; ``on_paper`` the dialects on which the
     revision will run besides that of the database; ``is_check`` says that nothing will be written; ``enums``
-    are the values that revisions name.
+    are the values that revisions name; ``ignored`` are facts of columns that the app does not want compared.
     """
 
     ours: frozenset[str]
@@ -61,6 +64,7 @@ class Around:
     tell: Tell
     scratch_uri: str | None = None
     is_check: bool = False
+    ignored: frozenset[str] = frozenset()
     enums: Values = field(default_factory=dict)
 
 
@@ -100,33 +104,66 @@ class _Completing:
         return [each for each in self.upgrade.ops if isinstance(each, ops.DropTableOp)]
 
     def complete(self) -> None:
-        """Write, try and mend."""
-        assert self.context.connection is not None
-        engine = self.context.connection.engine
+        """Write, try and mend; for a check, say what differs."""
         before = self._before()
-        source = Source(engine=engine, uri=self.around.scratch_uri)
         try:
-            with scratch_database(source) as scratch, sealed():
-                for metadata in dict.fromkeys(each.metadata for each in self.models.values()):
-                    create_all_on(metadata, scratch)
-                after = made_on(scratch)
+            after = self._as_said(self._made_by_models(), before)
         except (NoScratch, CannotRecord) as error:
-            self.upgrade.ops[:] = self.operations(before, None)
+            if not self.around.is_check:
+                self.upgrade.ops[:] = self.operations(before, None)
             self._not_tried(error.message)
             return
-        operations = self.operations(before, after)
-        if not operations and not find_drift(self._compared(after), self._compared(before), MODELS):
-            self.upgrade.ops[:] = []
+        drift = find_drift(self._compared(after), self._compared(before), MODELS)
+        differing = [each for each in drift if each.structural]
+        if self.around.is_check:
+            self._check(differing)
             return
-        with scratch_database(source) as scratch, sealed():
-            trying = Trying(scratch, self.context, self._compared)
-            try:
-                trying.build(before)
-            except (CannotTry, DBAPIError, Refused) as error:
-                self._not_tried(str(getattr(error, "orig", None) or error))
-            else:
-                operations = self._tried(trying, operations, before, after)
+        operations = self.operations(before, after)
+        if operations or differing:
+            operations = self._tried(operations, before, after)
         self.upgrade.ops[:] = operations
+
+    def _check(self, differing: Sequence[Drift]) -> None:
+        for each in differing:
+            self.around.tell(f"{each.message} [{each.key}]")
+        if differing and not self.upgrade.ops:
+            self.upgrade.ops[:] = [Written(each.key) for each in differing]
+
+    @property
+    def _dialect(self) -> Dialect:
+        assert self.context.dialect is not None
+        return self.context.dialect
+
+    @property
+    def _source(self) -> Source:
+        assert self.context.connection is not None
+        return Source(engine=self.context.connection.engine, uri=self.around.scratch_uri)
+
+    def _made_by_models(self) -> Snapshot:
+        """Give what ``create_all`` makes."""
+        with scratch_database(self._source) as scratch, sealed():
+            for metadata in dict.fromkeys(each.metadata for each in self.models.values()):
+                create_all_on(metadata, scratch)
+            return made_on(scratch)
+
+    def _as_said(self, after: Snapshot, before: Snapshot) -> Snapshot:
+        """Take the facts of columns that the app does not want compared from the database."""
+        there = {
+            (table.key, part.name): part.facts
+            for table in before.tables
+            for part in table.parts
+            if part.kind == "column"
+        }
+
+        def kept(table: Object, part: Part) -> Part:
+            facts = there.get((table.key, part.name)) if part.kind == "column" else None
+            if facts is None:
+                return part
+            same = {fact: facts[fact] for fact in self.around.ignored if fact in facts}
+            others = {fact: part.facts[fact] for fact in part.facts.keys() - self.around.ignored}
+            return replace(part, facts=others | same)
+
+        return _with_columns(after, kept) if self.around.ignored else after
 
     def _before(self) -> Snapshot:
         assert self.context.connection is not None
@@ -166,10 +203,9 @@ class _Completing:
             differences = find_differences(self._compared(after), self._compared(before), MODELS)
             unseen = find_unseen(self.context, writer, both, differences, seen)
             first, last = unseen.first, unseen.last
-            for altered in unseen.altered:
-                _alter(known, altered)
-        assert self.context.dialect is not None
-        targets = targets_in(self.context.dialect, on_paper)
+            for each in unseen.within:
+                _put_among(known, each)
+        targets = targets_in(self._dialect, on_paper)
         there = {key: each for key, each in self.models.items() if key not in made}
         widened = list(widen_enums(self.context, targets, there, known, self._enums(before)))
         return [
@@ -228,8 +264,7 @@ class _Completing:
 
     def _modified(self, table: ops.ModifyTableOps, before: Snapshot) -> Iterator[MigrateOperation]:
         writer = writer_in(self.context, self.around.on_paper)
-        assert self.context.dialect is not None
-        targets = targets_in(self.context.dialect, self.around.on_paper)
+        targets = targets_in(self._dialect, self.around.on_paper)
         yield from likely_columns(self.context, table, writer, self._tell)
         for each in table.ops:
             name_what_is_added(each)
@@ -238,71 +273,76 @@ class _Completing:
                 yield from with_values(each, writer, self._tell)
             else:
                 yield each
+        model = self.models.get((table.schema, table.table_name))
+        if model is not None:
+            yield from drop_leftover_indexes(table, model, self.context.dialect, targets)
 
     # -- trying ------------------------------------------------------------------------------------
 
     def _tried(
-        self, trying: Trying, operations: list[MigrateOperation], before: Snapshot, after: Snapshot
+        self, operations: list[MigrateOperation], before: Snapshot, after: Snapshot
     ) -> list[MigrateOperation]:
         """Run the operations there and back, and add what is left."""
-        is_only = len(targets_in(trying.scratch.dialect, self.around.on_paper)) == 1
-        wanted = self._compared(after)
-        problem = trying.run(operations)
-        if problem:
-            self._tell(f"On a scratch database the revision fails, mend it before you run it: {problem}")
+        fills = [each for each in operations if isinstance(each, Fill)]
+        trial = Trial(
+            context=self.context,
+            source=self._source,
+            others=tuple(targets_in(self._dialect, self.around.on_paper)[1:]),
+            tell=self._tell,
+            keep=self._compared,
+            whole=before,
+            wanted=self._compared(after),
+            without_values=self._before_filling(fills) if fills else None,
+        )
+        try:
+            return trial.complete(operations)
+        except (CannotTry, DBAPIError, Refused) as error:
+            self._not_tried(str(getattr(error, "orig", None) or error))
             return operations
-        script, code = trying.mended(wanted, is_only=is_only)
-        if code and not is_only:
-            self._tell(
-                f"What no operation says for every engine was written for {before.family} only: "
-                f"{', '.join(key for step in script.steps for key in step.mends)}."
-            )
-        for each in staying(script):
-            self._tell(f"{each.message} {each.hint}")
-            if self.around.is_check:
-                operations = [*operations, Written(f"# {each.message}")]
-        if not operations and not code:
-            return []
-        return self._with_way_back(trying, operations, code, self._compared(before), is_only=is_only)
 
-    def _with_way_back(
-        self,
-        trying: Trying,
-        operations: Sequence[MigrateOperation],
-        code: str,
-        before: Snapshot,
-        *,
-        is_only: bool,
-    ) -> list[MigrateOperation]:
-        problem = trying.run_back(operations)
-        back = ""
-        if problem:
-            self._tell(f"On a scratch database the revision's downgrade fails, mend it: {problem}")
-        else:
-            _, back = trying.mended(before, is_back=True, is_only=is_only)
-        head = [Written("", back)] if back else []
-        return [*head, *operations, *([Written(code)] if code else [])]
+    def _before_filling(self, fills: Sequence[Fill]) -> Snapshot:
+        """Give what the models make, but that columns which will be filled may be without a value."""
+        columns = [self.models[each.key].columns[name] for each in fills for name in each.columns]
+        for column in columns:
+            column.nullable = True
+        try:
+            return self._compared(self._made_by_models())
+        finally:
+            for column in columns:
+                column.nullable = False
 
     def _not_tried(self, why: str) -> None:
         self._tell(f"The revision was not tried on a scratch database: {' '.join(why.split())}")
 
     def _tell(self, text: str) -> None:
-        if not self.around.is_check:
-            self.around.tell(text)
+        self.around.tell(text)
+
+
+def _with_columns(structure: Snapshot, change: Callable[[Object, Part], Part]) -> Snapshot:
+    return replace(
+        structure,
+        objects=tuple(
+            replace(each, parts=tuple(change(each, part) for part in each.parts))
+            for each in structure.objects
+        ),
+    )
 
 
 def _labels(text: str) -> list[str]:
     return [each.replace("''", "'") for each in re.findall(r"'((?:[^']|'')*)'", text)]
 
 
-def _alter(known: dict[Key | None, ops.ModifyTableOps], altered: ops.AlterColumnOp) -> None:
-    """Add another default to what changes about a column."""
+def _put_among(
+    known: dict[Key | None, ops.ModifyTableOps], altered: ops.AlterColumnOp | ops.DropConstraintOp
+) -> None:
+    """Add an operation to those of its table; another default to what changes about a column."""
     key = key_of(altered)
     table = known.setdefault(key, ops.ModifyTableOps(altered.table_name, [], schema=altered.schema))
-    for each in table.ops:
-        if isinstance(each, ops.AlterColumnOp) and each.column_name == altered.column_name:
-            if each.modify_server_default is False:
-                each.existing_server_default = altered.existing_server_default
-                each.modify_server_default = altered.modify_server_default
-            return
+    if isinstance(altered, ops.AlterColumnOp):
+        for each in table.ops:
+            if isinstance(each, ops.AlterColumnOp) and each.column_name == altered.column_name:
+                if each.modify_server_default is False:
+                    each.existing_server_default = altered.existing_server_default
+                    each.modify_server_default = altered.modify_server_default
+                return
     table.ops.append(altered)

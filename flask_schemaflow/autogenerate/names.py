@@ -54,6 +54,35 @@ def split_unnamed_drops(
         yield ops.ModifyTableOps(table.table_name, rest, schema=table.schema)
 
 
+def drop_leftover_indexes(
+    table: ops.ModifyTableOps, model: sa.Table, here: Dialect, targets: Sequence[Dialect]
+) -> Iterator[Written]:
+    """Drop the indexes that MariaDB has made for foreign keys, and keeps when these are gone.
+
+    Where MariaDB is at hand, it is seen which they are.
+    """
+    if here.name in ("mysql", "mariadb") or not any(each.name in ("mysql", "mariadb") for each in targets):
+        return
+    keys = [
+        each for each in model.constraints if isinstance(each, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
+    ]
+    needed = [[column.name for column in each.columns] for each in (*model.indexes, *keys)]
+    for each in table.ops:
+        if not isinstance(each, ops.DropConstraintOp) or each.constraint_type != "foreignkey":
+            continue
+        constraint = each.to_constraint()
+        assert isinstance(constraint, sa.ForeignKeyConstraint)
+        columns = [str(name) for name in constraint.column_keys]
+        is_kept = any(names[: len(columns)] == columns for names in needed)
+        if not is_kept and set(columns) <= {column.name for column in model.columns}:
+            name = each.constraint_name or columns[0]
+            schema = f", schema={each.schema!r}" if each.schema else ""
+            yield Written(
+                "if op.get_context().dialect.name in ('mariadb', 'mysql'):\n"
+                f"    op.drop_index({str(name)!r}, table_name={each.table_name!r}{schema})"
+            )
+
+
 def _is_unnamed(drop: ops.DropConstraintOp, before: Snapshot | None) -> bool:
     if drop.constraint_type not in _KINDS or drop._reverse is None:
         return False

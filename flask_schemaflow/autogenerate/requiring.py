@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from alembic.operations import ops
@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 _LITERALS = (bool, int, float, str)
+
+
+class Fill(Written):
+    """What gives new columns of a table, by (schema, name), their values."""
+
+    def __init__(
+        self, code: str, imports: Iterable[str], key: tuple[str | None, str], columns: list[str]
+    ) -> None:
+        super().__init__(code, imports=imports)
+        self.key = key
+        self.columns = columns
 
 
 def with_values(table: ops.ModifyTableOps, writer: Writer, tell: Tell) -> Iterator[MigrateOperation]:
@@ -60,12 +71,12 @@ def _value_of(column: sa.Column[Any]) -> Any:
 
 def _fill(
     table: ops.ModifyTableOps, columns: list[sa.Column[Any]], values: dict[str, Any], writer: Writer
-) -> Written:
+) -> Fill:
     names = [f"sa.column({each.name!r}, {writer.type(each.type)})" for each in columns]
     schema = f", schema={table.schema!r}" if table.schema else ""
     made = f"sa.table({table.table_name!r}, {', '.join(names)}{schema})"
     code = f"op.execute(\n    sa.update({made})\n    .values({values!r})\n)"
-    return Written(code, imports=writer.names.imports)
+    return Fill(code, writer.names.imports, (table.schema, table.table_name), list(values))
 
 
 def _require(table: ops.ModifyTableOps, column: sa.Column[Any]) -> ops.AlterColumnOp:

@@ -16,7 +16,7 @@ from ..baseline import namespace
 from ..drift import Drift, find_drift
 from ..mending import Script, mend
 from ..proof import made_on
-from ..scripts import all_drops, as_python, only_on
+from ..scripts import all_drops, as_python
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -59,7 +59,7 @@ class Trying:
     def run(self, operations: Iterable[MigrateOperation]) -> str:
         """Run operations as they will be written; give the error where they fail."""
         try:
-            self._run(UpgradeOps(list(operations)))
+            self._run(operations)
         except Exception as error:
             # Whatever goes wrong in somebody's types and defaults, it is to be told, not to stop.
             self.scratch.rollback()
@@ -68,31 +68,32 @@ class Trying:
 
     def run_back(self, operations: Iterable[MigrateOperation]) -> str:
         """Run the way back of operations; give the error where it fails."""
-        down = UpgradeOps(list(operations)).reverse_into(DowngradeOps([]))
-        return self.run(down.ops)
+        return self.run(reversed_of(operations))
 
-    def mended(self, wanted: Snapshot, *, is_back: bool = False, is_only: bool) -> tuple[Script, str]:
+    def mended(
+        self, wanted: Snapshot, *, is_back: bool = False, before: Snapshot | None = None
+    ) -> tuple[Script, str]:
         """Write and run what takes it to a structure: the script, and the code.
 
-        :param is_back: what was added may be dropped.
-        :param is_only: the revision will run on this engine only.
+        :param is_back: what is not wanted may be dropped.
+        :param before: what was there at the beginning; what has come since may be dropped.
         """
         there = self.structure()
-        accepted = all_drops(wanted, there) if is_back else frozenset()
+        accepted = all_drops(wanted, there) if is_back or before is not None else frozenset()
+        if before is not None:
+            accepted -= all_drops(wanted, before)
         script = mend(there, wanted, accepted=accepted)
-        if not script.statements:
-            return script, ""
         for statement in script.statements:
             self._execute(statement)
-        code = as_python(script, self.scratch.dialect)
-        return script, code if is_only else only_on(wanted.family, code)
+        return script, as_python(script, self.scratch.dialect) if script.statements else ""
 
-    def left(self, wanted: Snapshot) -> tuple[Drift, ...]:
-        """Say in what it differs from a structure."""
-        return _structural(find_drift(wanted, self.structure(), "the models", of="the revision"))
+    def code(self, operations: Iterable[MigrateOperation]) -> str:
+        """Write operations as they will stand in the revision."""
+        code = render._render_cmd_body(UpgradeOps(list(operations)), self.context)
+        return "\n".join(line for line in code.splitlines() if not line.startswith("# ###")).strip()
 
-    def _run(self, operations: UpgradeOps) -> None:
-        code = render._render_cmd_body(operations, self.context)
+    def _run(self, operations: Iterable[MigrateOperation]) -> None:
+        code = self.code(operations)
         options = {**self.context.migration_context.opts, "as_sql": False}
         migrating = MigrationContext(self.scratch.dialect, self.scratch, options)
         names: dict[str, Any] = {**namespace(), "op": Operations(migrating)}
@@ -101,6 +102,11 @@ class Trying:
 
     def _execute(self, statement: str) -> None:
         self.scratch.execute(sa.DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]
+
+
+def reversed_of(operations: Iterable[MigrateOperation]) -> list[MigrateOperation]:
+    """Give the operations of the way back."""
+    return UpgradeOps(list(operations)).reverse_into(DowngradeOps([])).ops
 
 
 def _structural(found: tuple[Drift, ...]) -> tuple[Drift, ...]:

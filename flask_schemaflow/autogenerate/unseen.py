@@ -25,11 +25,11 @@ Key = tuple[str | None, str]
 
 @dataclass(frozen=True)
 class Unseen:
-    """What to add to Alembic's operations: ``first`` before them, ``last`` after them."""
+    """What to add to Alembic's operations: ``first`` before them, ``last`` after, ``within`` among."""
 
     first: list[Written] = field(default_factory=list)
     last: list[Written] = field(default_factory=list)
-    altered: list[ops.AlterColumnOp] = field(default_factory=list)
+    within: list[ops.AlterColumnOp | ops.DropConstraintOp] = field(default_factory=list)
 
 
 def find_unseen(
@@ -62,6 +62,8 @@ def find_unseen(
             one.index(found)
         elif each.drift.code == "changed-column-default":
             one.default(found)
+        elif each.drift.code == "extra-unique" and thing.name is None:
+            one.unnamed_unique(found)
     return found
 
 
@@ -153,7 +155,7 @@ class _One:
         if column is None or isinstance(column.server_default, sa.Computed | sa.Identity):
             return
         before = self.there.facts.get("default")
-        found.altered.append(
+        found.within.append(
             ops.AlterColumnOp(
                 self.owner.name,
                 column.name,
@@ -164,6 +166,16 @@ class _One:
                 modify_server_default=column.server_default,
             )
         )
+
+    def unnamed_unique(self, found: Unseen) -> None:
+        """Drop a unique of SQLite's that has no name: Alembic compares none of these."""
+        assert self.there is not None
+        columns = self.there.facts["columns"].split(", ")
+        if not set(columns) <= {column.name for column in self.table.columns}:
+            return
+        name, schema = self.owner.name, self.owner.schema
+        made = ops.CreateUniqueConstraintOp(None, name, columns, schema=schema)
+        found.within.append(ops.DropConstraintOp(None, name, "unique", schema=schema, _reverse=made))
 
 
 def _checks_of(table: sa.Table) -> Iterator[sa.CheckConstraint]:
