@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from .autogenerate import enums_written
 from .config import read_settings
 from .discovery import Bind, discover, find_binds
 from .foreign import databases_of_others
 from .recording import paper_dialect
-from .revisions import Revision, TableName, read_revisions, tables_in
+from .revisions import Revision, TableName, parents_first, read_revisions, tables_in
 from .session import database_exists, reading_connection
 from .whereabouts import version_folders
 
@@ -31,7 +32,9 @@ class Comparison:
 
     ``ours`` are the names of the tables that models or revisions have, in lower case, by bind key;
     ``tables`` is how many the models have; ``revisions`` are the files that are there; ``findings`` are what
-    to tell; ``on_paper`` are the dialects on which a revision will run besides that of the database.
+    to tell; ``on_paper`` are the dialects on which a revision will run besides that of the database;
+    ``scratch_uris`` are the given scratch databases, by bind key; ``enums`` are the values that
+    revisions name.
     """
 
     ours: Mapping[str | None, frozenset[str]]
@@ -39,6 +42,8 @@ class Comparison:
     revisions: frozenset[Path]
     findings: tuple[Finding, ...]
     on_paper: tuple[Dialect, ...]
+    scratch_uris: Mapping[str | None, str]
+    enums: Mapping[str, Sequence[str]]
 
 
 def prepare_comparison(app: Flask, directory: Path) -> Comparison:
@@ -71,11 +76,18 @@ def prepare_comparison(app: Flask, directory: Path) -> Comparison:
         revisions=frozenset(each.file for each in revisions),
         findings=tuple(each for each in discovery.findings if each.code == "unimported-model"),
         on_paper=tuple(paper_dialect(family) for family in settings.engines),
+        scratch_uris=settings.scratch_uri or {},
+        enums=enums_written(each.file for each in _in_order(revisions)),
     )
 
 
 def _names(tables: Iterable[sa.Table | TableName]) -> frozenset[str]:
     return frozenset(each.name.lower() for each in tables)
+
+
+def _in_order(revisions: Iterable[Revision]) -> list[Revision]:
+    by_id = {each.id: each for each in revisions}
+    return parents_first(by_id, by_id)
 
 
 def files_of_revisions(directory: Path) -> frozenset[Path]:

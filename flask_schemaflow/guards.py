@@ -22,6 +22,8 @@ from .loading import is_command_running
 from .revisions import TableName
 
 if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import UpgradeOps
     from flask import Flask
     from sqlalchemy import Table
 
@@ -97,6 +99,7 @@ def _before_command(config: Any) -> Any:
     _forget_last_run(arguments)
     directory = Path(config.get_main_option("script_location")).absolute()
     found = _prepared(directory) if _compares(config) else None
+    _complete_with(found, is_check=not getattr(config.cmd_opts, "autogenerate", False))
     ours = found.ours if found is not None else None
     environment = directory / "env.py"
     source = environment.read_text("utf-8", "replace") if environment.is_file() else "configure_args"
@@ -133,6 +136,43 @@ def _compares(config: Any) -> bool:
     callback = context.command.callback if context is not None and context.info_name == "check" else None
     is_check = getattr(callback, "__module__", None) == "flask_migrate.cli"
     return is_check or getattr(config.cmd_opts, "autogenerate", False)
+
+
+def _complete_with(found: Comparison | None, *, is_check: bool) -> None:
+    """Have Alembic's comparison completed, where one is about to be made."""
+    if found is None and "alembic.autogenerate" not in sys.modules:
+        return
+    from .autogenerate import completing
+
+    completing.set(partial(_complete, found, is_check) if found is not None else None)
+
+
+def _complete(
+    found: Comparison,
+    is_check: bool,  # noqa: FBT001 -- bound once, above
+    context: AutogenContext,
+    upgrade: UpgradeOps,
+) -> None:
+    """Complete what Alembic found."""
+    from .autogenerate import Around, complete
+
+    arguments = current_app.extensions["migrate"].configure_args
+    keys = _keys_compared()
+    around = Around(
+        ours=frozenset().union(*(found.ours.get(key, frozenset()) for key in keys)),
+        on_paper=found.on_paper,
+        scratch_uri=next((found.scratch_uris[key] for key in keys if key in found.scratch_uris), None),
+        is_check=is_check,
+        ignored=frozenset({"type"} if arguments.get("compare_type") is False else ()),
+        enums=found.enums,
+        tell=partial(click.echo, err=True),
+    )
+    try:
+        complete(context, upgrade, around)
+    except SchemaFlowError as error:
+        if click.get_current_context(silent=True) is None:
+            raise
+        raise _Stopped(error) from error
 
 
 def _rendering(known: Any, found: Comparison) -> Any:
@@ -179,8 +219,8 @@ def _after_comparison(app: Flask, directory: Path, before: Comparison) -> None:
         _store_structure(app, directory)
         return
     # Without any model it was refused before: that is the other cause of an empty comparison.
-    why = f"Nothing to write: Alembic sees no difference between the database and the models' {before.tables}"
-    why += f" table{'s' * (before.tables != 1)}. `flask db-diff` also sees what Alembic does not."
+    why = f"Nothing to write: there is no difference between the database and the models' {before.tables}"
+    why += f" table{'s' * (before.tables != 1)}."
     if not before.revisions:
         why += (
             " There is no revision yet: `flask db-adopt` writes it, and proves that it makes this database."

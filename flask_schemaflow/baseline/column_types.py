@@ -118,6 +118,27 @@ NAMED_TYPES = (postgresql.ENUM, postgresql.DOMAIN)
 """Types that have a name of their own, and that a statement of their own makes."""
 
 
+def named_type(type_: TypeEngine[Any], target: Dialect) -> postgresql.ENUM | postgresql.DOMAIN | None:
+    """Give the type with a name of its own that a column has on a target, also as what an array holds."""
+    stored = _storing(type_, target)
+    stored = stored.item_type if isinstance(stored, sa.ARRAY) else stored
+    found = stored.dialect_impl(target)
+    is_named = isinstance(found, postgresql.DOMAIN) or (
+        isinstance(found, postgresql.ENUM) and found.native_enum
+    )
+    return found if target.name == "postgresql" and is_named else None  # type: ignore[return-value]
+
+
+def generic_type(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
+    """Give the type of any engine in the place of one that was read from a database, where it is the same."""
+    try:
+        generic = type_.as_generic()
+        same = _compiled(generic, dialect) == _compiled(type_, dialect)
+    except (CannotWriteType, NotImplementedError):
+        return type_
+    return generic if same else type_
+
+
 def write_named_type(type_: TypeEngine[Any], names: Names) -> str:
     """Write a type with a name of its own as it is when it is made."""
     if isinstance(type_, postgresql.DOMAIN):

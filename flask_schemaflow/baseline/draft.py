@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,14 @@ from sqlalchemy import Table
 
 from ..errors import ProofFailed
 from .as_it_is import with_real
-from .column_types import Names, namespace
+from .column_types import NAMED_TYPES, Names, named_type, namespace
 from .layout import INDENT
 from .pieces import Code, Piece, Renderer
 from .recording import (
     CannotRecord,
     OfflineOperations,
     Recording,
+    Statement,
     Tables,
     record_create_all,
     record_create_all_on,
@@ -30,6 +31,7 @@ from .units import join_units
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
+    from sqlalchemy.dialects import postgresql
     from sqlalchemy.engine import Connection, Dialect
 
     from ..drift import Drift
@@ -75,6 +77,7 @@ def draft_baseline(
     targets: Sequence[Target],
     *,
     tables: Tables = None,
+    there: Tables = None,
     differing: Iterable[Drift] = (),
     real: Snapshot | None = None,
     tries_later: bool = False,
@@ -86,6 +89,7 @@ def draft_baseline(
 
     :param targets: first the dialect in use, then those for which it is proved on paper only.
     :param tables: leave out what is not among these.
+    :param there: tables that are there already, with all that is made besides tables when they are.
     :param differing: accepted differences: there the baseline makes what ``real`` has instead.
     :param real: the structure of the real database; needed with ``differing``.
     :param tries_later: leave it to who runs the baseline to ask :meth:`Baseline.sends`, for the first target;
@@ -94,6 +98,11 @@ def draft_baseline(
     :raises ProofFailed: as a whole it would send something else to one of the further targets.
     """
     recordings = [_record(metadata, target, tables) for target in targets]
+    if there:
+        recordings = [
+            _beyond(recording, _record(metadata, target, there), tables or (), there, target.dialect)
+            for recording, target in zip(recordings, targets, strict=True)
+        ]
     names = Names()
     renderer = Renderer([target.dialect for target in targets], metadata, names, tries_later=tries_later)
     schemas = [_schemas(*each) for each in zip(recordings, targets, strict=True)]
@@ -127,6 +136,30 @@ def _record(metadata: MetaData, target: Target, tables: Tables) -> Recording:
         if target.scratch is None:
             raise
         return record_create_all_on(metadata, target.scratch, tables)
+
+
+def _beyond(
+    recording: Recording, known: Recording, tables: Sequence[Table], there: Sequence[Table], dialect: Dialect
+) -> Recording:
+    """Leave out sequences, types and events of the metadata that other tables have brought before."""
+    made = {each.sql for each in known.statements if not isinstance(each.about, (Table, *NAMED_TYPES))}
+    types = _types_of(tables, dialect) - _types_of(there, dialect)
+
+    def is_new(statement: Statement) -> bool:
+        if isinstance(statement.about, NAMED_TYPES):
+            return _name_of(statement.about) in types
+        return statement.sql not in made
+
+    return replace(recording, statements=tuple(filter(is_new, recording.statements)))
+
+
+def _types_of(tables: Sequence[Table], dialect: Dialect) -> set[tuple[str | None, str]]:
+    columns = (column for table in tables for column in table.columns)
+    return {_name_of(type_) for column in columns if (type_ := named_type(column.type, dialect))}
+
+
+def _name_of(type_: postgresql.ENUM | postgresql.DOMAIN) -> tuple[str | None, str]:
+    return type_.schema, str(type_.name)
 
 
 def _schemas(recording: Recording, target: Target) -> list[str]:

@@ -18,6 +18,7 @@ from .layout import write_call, write_long_call
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.types import TypeEngine
 
 
 class CannotWrite(Exception):
@@ -84,7 +85,7 @@ class Writer:
             raise CannotWrite("an index on no table")
         write = self._labelled if labelled else partial(self._index_element, grouped=grouped)
         columns = ", ".join(map(write, index.expressions))
-        parts = [self._final_name(index), _name(index.table.name), f"[{columns}]"]
+        parts = [self.final_name(index), _name(index.table.name), f"[{columns}]"]
         if index.unique:
             parts.append("unique=True")
         if index.table.schema:
@@ -96,7 +97,7 @@ class Writer:
         """Write ``op.create_foreign_key``, for a key that can only be added when both tables are there."""
         source, target = key.table, key.referred_table
         parts = [
-            self._final_name(key),
+            self.final_name(key),
             _name(source.name),
             _name(target.name),
             _list(element.parent.name for element in key.elements),
@@ -114,8 +115,8 @@ class Writer:
         if isinstance(constraint, sa.UniqueConstraint):
             kind, what = "unique", _list(column.name for column in constraint.columns)
         else:
-            kind, what = "check", f"sa.text({self._text(constraint.sqltext)})"
-        parts = [self._final_name(constraint), _name(constraint.table.name), what, *_schema(constraint.table)]
+            kind, what = "check", f"sa.text({self.text(constraint.sqltext)})"
+        parts = [self.final_name(constraint), _name(constraint.table.name), what, *_schema(constraint.table)]
         parts.extend(self._constraint_options(constraint, with_name=False))
         return write_call(f"op.create_{kind}_constraint", parts)
 
@@ -123,7 +124,7 @@ class Writer:
         """Write ``op.drop_constraint``; for a key that the server named, after asking for its name."""
         table = [_name(key.table.name), *_schema(key.table)]
         drop, options = "op.drop_constraint", [*table, "type_='foreignkey'"]
-        name = self._final_name(key)
+        name = self.final_name(key)
         if name != "None":
             return write_call(drop, [name, *options])
         return (
@@ -161,11 +162,7 @@ class Writer:
         """
         if column.system:
             raise CannotWrite("a system column")
-        try:
-            type_ = write_type(column.type, self.targets, self.names, is_made=not makes_type)
-        except CannotWriteType as error:
-            raise CannotWrite(str(error)) from error
-        parts = [_name(column.name), type_]
+        parts = [_name(column.name), self.type(column.type, is_made=not makes_type)]
         if isinstance(column.default, sa.Sequence):
             parts.append(_sequence(column.default))
         parts.extend(self._check(own) for own in column.constraints if isinstance(own, sa.CheckConstraint))
@@ -178,18 +175,33 @@ class Writer:
         parts.extend(f"{key}={value!r}" for key, value in column.kwargs.items())
         return write_call("sa.Column", parts)
 
+    def type(self, type_: TypeEngine[Any], *, is_made: bool = True) -> str:
+        """Write a type.
+
+        :param is_made: if it has a name of its own, a statement before has made it.
+        """
+        try:
+            return write_type(type_, self.targets, self.names, is_made=is_made)
+        except CannotWriteType as error:
+            raise CannotWrite(str(error)) from error
+
     def _server_default(self, column: sa.Column[Any]) -> Iterator[str]:
         default = column.server_default
+        if default is not None:
+            is_positional = isinstance(default, sa.Computed | sa.Identity)
+            yield f"{'' if is_positional else 'server_default='}{self.server_default(default)}"
+
+    def server_default(self, default: sa.FetchedValue) -> str:
+        """Write what the server gives where a row says nothing."""
         if isinstance(default, sa.Computed):
             stored = "" if default.persisted is None else f", persisted={default.persisted!r}"
-            yield f"sa.Computed({self._text(default.sqltext)}{stored})"
-        elif isinstance(default, sa.Identity):
+            return f"sa.Computed({self.text(default.sqltext)}{stored})"
+        if isinstance(default, sa.Identity):
             options = {key: value for key, value in _identity_options(default) if value is not None}
-            yield f"sa.Identity({', '.join(f'{k}={v!r}' for k, v in options.items())})"
-        elif isinstance(default, sa.DefaultClause):
-            yield f"server_default={self._default_value(default.arg)}"
-        elif default is not None:
-            yield "server_default=sa.FetchedValue()"
+            return f"sa.Identity({', '.join(f'{k}={v!r}' for k, v in options.items())})"
+        if isinstance(default, sa.DefaultClause):
+            return self._default_value(default.arg)
+        return "sa.FetchedValue()"
 
     def _default_value(self, value: Any) -> str:
         if isinstance(value, str):
@@ -198,7 +210,7 @@ class Writer:
             return f"sa.func.{value.name}()"
         if isinstance(value, sa.True_ | sa.False_):
             return f"sa.{type(value).__name__.rstrip('_').lower()}()"
-        return f"sa.text({self._text(value)})"
+        return f"sa.text({self.text(value)})"
 
     def constraint(self, constraint: sa.Constraint) -> Iterator[str]:
         """Write a constraint of a table; nothing for those that a type makes itself."""
@@ -240,7 +252,7 @@ class Writer:
         return write_call("sa.ForeignKeyConstraint", [columns, f"[{', '.join(targets)}]", *options])
 
     def _check(self, check: sa.CheckConstraint) -> str:
-        parts = [self._text(check.sqltext), *self._constraint_options(check)]
+        parts = [self.text(check.sqltext), *self._constraint_options(check)]
         return write_call("sa.CheckConstraint", parts)
 
     def _exclude(self, constraint: postgresql.ExcludeConstraint) -> str:
@@ -249,7 +261,7 @@ class Writer:
             parts.append(f"({self._index_element(element, grouped=False)}, {operator!r})")
         parts.append(f"using={constraint.using!r}")
         if constraint.where is not None:
-            parts.append(f"where=sa.text({self._text(constraint.where)})")
+            parts.append(f"where=sa.text({self.text(constraint.where)})")
         if constraint.ops:
             parts.append(f"ops={constraint.ops!r}")
         module = self.names.module("postgresql")
@@ -274,11 +286,11 @@ class Writer:
         yield from (f"{name}={self._option(value)}" for name, value in key.kwargs.items())
 
     def _name_option(self, constraint: sa.Constraint) -> Iterator[str]:
-        name = self._final_name(constraint)
+        name = self.final_name(constraint)
         if name != "None":
             yield f"name={name}"
 
-    def _final_name(self, named: sa.Constraint | sa.Index) -> str:
+    def final_name(self, named: sa.Constraint | sa.Index) -> str:
         """Write the name that the database gets, final against a later naming convention."""
         if named.name is None:
             return "None"
@@ -297,23 +309,23 @@ class Writer:
         if isinstance(element, str):
             return repr(element)
         element = element.self_group() if grouped else element
-        return f"sa.text({self._text(element)})"
+        return f"sa.text({self.text(element)})"
 
     def _labelled(self, element: Any) -> str:
         if not isinstance(element, sa.Label):
             return self._index_element(element, grouped=False)
-        return f"sa.literal_column({self._text(element.element)}).label({element.name!r})"
+        return f"sa.literal_column({self.text(element.element)}).label({element.name!r})"
 
     def _option(self, value: Any) -> str:
         if isinstance(value, sa.ClauseElement):
-            return f"sa.text({self._text(value)})"
+            return f"sa.text({self.text(value)})"
         if isinstance(value, list | tuple):
             return f"[{', '.join(self._option(each) for each in value)}]"
         if isinstance(value, sa.Column):
             return repr(value.name)
         return repr(value)
 
-    def _text(self, expression: Any) -> str:
+    def text(self, expression: Any) -> str:
         """Write an expression as the text that ``sa.text()`` reads back."""
         if isinstance(expression, TextClause) and not expression._bindparams:
             return repr(expression.text)

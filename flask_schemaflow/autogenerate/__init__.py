@@ -1,0 +1,7 @@
+"""Complete what Alembic's autogenerate found, before a revision is written of it."""
+
+from .completing import Around, complete
+from .enums import enums_written
+from .hook import completing
+
+__all__ = ["Around", "complete", "completing", "enums_written"]

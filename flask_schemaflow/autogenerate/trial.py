@@ -1,0 +1,121 @@
+"""Try a revision on scratch, there and back, and write what its operations leave or cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..scratch import scratch_database
+from ..scripts import only_on, staying
+from ..session import family_of, sealed
+from .operations import Written
+from .requiring import Fill
+from .trying import Keep, Trying, reversed_of
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.operations.ops import MigrateOperation
+    from sqlalchemy.engine import Dialect
+
+    from ..mending import Script
+    from ..scratch import Source
+    from ..snapshot import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a revision begins with (``whole``) and what it has to lead to.
+
+    ``keep`` keeps what counts; ``without_values`` is what it leads to before new columns get their values;
+    ``others`` are the dialects on which it will run besides.
+    """
+
+    context: AutogenContext
+    source: Source
+    others: tuple[Dialect, ...]
+    tell: Callable[[str], None]
+    keep: Keep
+    whole: Snapshot
+    wanted: Snapshot
+    without_values: Snapshot | None
+
+    @property
+    def before(self) -> Snapshot:
+        """What counts of what it begins with."""
+        return self.keep(self.whole)
+
+    def complete(self, operations: list[MigrateOperation]) -> list[MigrateOperation]:
+        """Run the operations, and add what they leave; where they fail, write statements instead.
+
+        :raises CannotTry: the scratch database cannot be given the structure of the real one.
+        :raises NoScratch: there is none.
+        """
+        with self._trying() as trying:
+            problem = trying.run(operations)
+            if not problem:
+                return self._completed(trying, operations)
+        with self._trying() as trying:
+            return self._instead(trying, operations, problem)
+
+    @contextmanager
+    def _trying(self) -> Iterator[Trying]:
+        with scratch_database(self.source) as scratch, sealed():
+            trying = Trying(scratch, self.context, self.keep)
+            trying.build(self.whole)
+            yield trying
+
+    def _completed(self, trying: Trying, operations: list[MigrateOperation]) -> list[MigrateOperation]:
+        """Add to operations that run what they leave."""
+        script, code = trying.mended(self.wanted, before=self.before)
+        if code and self.others and self._family != "sqlite":
+            lost = ", ".join(key for step in script.steps for key in step.mends)
+            self.tell(
+                f"No operation says for every engine what takes {lost} away: the revision does it on "
+                f"{self._family} only."
+            )
+        self._tell_staying(script)
+        if not operations and not code:
+            return []
+        problem = trying.run_back(operations)
+        if problem:
+            self.tell(f"On a scratch database the revision's downgrade fails, mend it: {problem}")
+        back = "" if problem else trying.mended(self.before, is_back=True)[1]
+        head = [Written("", self._only_here(back))] if back else []
+        return [*head, *operations, *([Written(self._only_here(code))] if code else [])]
+
+    def _instead(
+        self, trying: Trying, operations: list[MigrateOperation], problem: str
+    ) -> list[MigrateOperation]:
+        """Write statements where operations do not run."""
+        codes = []
+        if self.without_values is not None:
+            fills = [each for each in operations if isinstance(each, Fill)]
+            codes += [trying.mended(self.without_values, is_back=True)[1], trying.code(fills)]
+        script, code = trying.mended(self.wanted, is_back=True)
+        code = "\n".join(each for each in (*codes, code) if each)
+        if not code:
+            self.tell(f"On a scratch database the revision fails, mend it before you run it: {problem}")
+            return operations
+        self._tell_staying(script)
+        back = trying.mended(self.before, is_back=True)[1] or "pass"
+        there, undone = (trying.code(each) for each in (operations, reversed_of(operations)))
+        return [Written(self._only_here(code, there), self._only_here(back, undone))]
+
+    @property
+    def _family(self) -> str:
+        assert self.context.dialect is not None
+        return family_of(self.context.dialect)
+
+    def _only_here(self, code: str, elsewhere: str = "") -> str:
+        """Keep code to the engine at hand, where the revision runs on others too."""
+        if not self.others:
+            return code
+        here = only_on(self._family, code if code != "pass" else "...")
+        inner = elsewhere.replace("\n", "\n    ")
+        return f"{here}\nelse:\n    {inner}" if elsewhere else here
+
+    def _tell_staying(self, script: Script) -> None:
+        for each in staying(script):
+            self.tell(f"{each.message} {each.hint}")
