@@ -81,3 +81,18 @@ def test_a_rollback_on_the_drivers_connection_is_seen(project: Project, postgres
 
     assert ended.code == 5, ended.stderr
     assert "revision second rolls back" in ended.verdict
+
+
+def test_a_failure_that_a_revision_catches_is_its_own(shop: Project) -> None:
+    """Not ``env.py`` is blamed, neither on scratch nor for the version row that cannot be written then."""
+    add(shop, "second", "first", ADD_AGE)
+    catches = ("try:", "    op.execute('SELECT gone FROM public.user')", "except Exception:", "    pass")
+    add(shop, "third", "second", UPDATES, *catches)
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (5, "undone"), ended.stderr
+    assert "revision third failed" in ended.verdict
+    assert "env.py" not in ended.verdict
+    assert "a statement of it failed, and the revision went on" in ended.verdict
+    assert versions(shop) == ["second"]

@@ -31,6 +31,7 @@ from ..loading import app_origin, origin_of_error
 from ..revisions import Revision, concerns
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
+from .given_up import not_given_up
 from .lent import LentConnection
 from .surroundings import logging_left_alone, shared_arguments_restored
 
@@ -220,8 +221,9 @@ class _Run:
                 if self.on_start is not None:
                     with self.noted():
                         self.on_start(key, revision)
-                for arguments in (kwargs, *self.further_calls(step, kwargs)):
-                    function(**arguments)
+                with not_given_up(self.prepared[key]):
+                    for arguments in (kwargs, *self.further_calls(step, kwargs)):
+                        function(**arguments)
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt) and not is_made_up():
                     raise
