@@ -80,7 +80,8 @@ class Bad:
     """A body that is dangerous: ``key`` is the finding, ``does`` what the engine does.
 
     ``fails``, ``runs``, ``rewrites TABLE``, ``scans``; ``locks_table TABLE MODE`` (PostgreSQL); ``copies`` (MariaDB
-    refuses it with ALGORITHM=INPLACE, LOCK=NONE); ``gives QUERY VALUE``: what a query gives afterwards.
+    refuses it with ALGORITHM=INPLACE, LOCK=NONE); ``gives QUERY VALUE``: what a query gives afterwards; ``leaves``:
+    what it gives after it has failed.
     """
 
     key: str
@@ -204,6 +205,8 @@ BAD = (
     Bad("transaction-control-in-migration:COMMIT", "op.execute('COMMIT')", SERVERS, "runs", "", "warning"),
     Bad("transaction-control-in-migration:COMMIT", "op.execute('UPDATE users SET age = 1 WHERE id = 1'); op.execute('COMMIT')", SQLITE, "gives SELECT age FROM users WHERE id = 1 = 1", "", "warning"),
     Bad("concurrent-index-in-transaction:users.ix", "op.execute('COMMIT'); op.create_index('ix', 'users', ['age'], postgresql_concurrently=True)", POSTGRESQL, "fails", "psycopg2 does not"),
+    Bad("non-idempotent-statement:second", f"{AC} op.create_index('ix', 'users', ['age'], postgresql_concurrently=True)\nop.add_column('users', sa.Column('age', sa.Integer()))", POSTGRESQL, "leaves SELECT count(*) FROM pg_indexes WHERE indexname = 'ix' = 1", "create_index", "warning"),
+    Bad("non-idempotent-statement:second", f"op.add_column('users', sa.Column('x', sa.Integer()))\n{AC} op.create_index('ix', 'users', ['nowhere'], postgresql_concurrently=True)", POSTGRESQL, "leaves SELECT count(*) FROM information_schema.columns WHERE column_name = 'x' = 1", "add_column", "warning"),
     Bad("identifier-too-long:" + "x" * 64, f"op.execute('ALTER TABLE users ADD COLUMN {'x' * 64} INTEGER')", POSTGRESQL, "gives SELECT count(*) FROM information_schema.columns WHERE column_name = repeat('x', 63) = 1", "", "warning"),
     # -- what our own run takes care of
     Bad("multiple-foreign-keys:second", "op.create_table('items', sa.Column('u', sa.Integer(), sa.ForeignKey('users.id')), sa.Column('o', sa.Integer(), sa.ForeignKey('orders.id')))", POSTGRESQL, "locks_table orders ShareRowExclusiveLock", "orders, users", "info"),
@@ -303,6 +306,8 @@ GOOD = (
     Good("add-json-column", "op.execute('ALTER TABLE users ADD COLUMN x JSONB')", POSTGRESQL, doc=True),
     Good("drop-column-drops-index", "op.add_column('users', sa.Column('x', sa.Integer())); op.drop_column('users', 'x')", SERVERS),
     Good("transaction-control-in-migration", "op.execute('SAVEPOINT s'); op.execute('ROLLBACK TO SAVEPOINT s')", SERVERS, doc=True),
+    Good("non-idempotent-statement", f"{AC} op.create_index('ix', 'users', ['age'], postgresql_concurrently=True, if_not_exists=True)\nop.add_column('users', sa.Column('x', sa.Integer()))", POSTGRESQL, doc=True),
+    Good("non-idempotent-statement", f"{AC} op.create_index('ix', 'users', ['age'], postgresql_concurrently=True)", POSTGRESQL),
     Good("identifier-too-long", f"op.create_table('t', sa.Column('a', sa.Integer())); op.create_index(op.f('ix_{'x' * 70}'), 't', ['a'])", SERVERS),
     Good("identifier-too-long", f"op.execute('ALTER TABLE users ADD COLUMN {'x' * 63} INTEGER')", SERVERS),
     Good("multiple-foreign-keys", "op.create_table('items', sa.Column('u', sa.Integer(), sa.ForeignKey('users.id')))", POSTGRESQL),

@@ -193,7 +193,9 @@ def _create_table(words: Words) -> Iterator[Effect]:
     if any(token.said in ("SELECT", "AS") for token in words.rest()):
         raise NotUnderstood
     yield CreatesTable(table, if_not_exists=exists, columns_said=tuple(columns), keys=tuple(keys))
-    yield from (NamesTwice(table, each, declares=True) for each in twice(each.name for each in columns))
+    yield from (
+        NamesTwice(table, each, declares=True) for each in twice(each.name.lower() for each in columns)
+    )
 
 
 def _create_materialized_view(words: Words) -> Iterator[Effect]:

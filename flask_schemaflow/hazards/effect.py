@@ -226,9 +226,8 @@ class NamesTwice(Effect):
 
 
 def twice(names: Iterable[str]) -> tuple[str, ...]:
-    """Give the names that are there more than once; case does not tell them apart."""
-    counted = Counter(name.lower() for name in names)
-    return tuple(name for name, number in counted.items() if number > 1)
+    """Give the names that are there more than once."""
+    return tuple(name for name, number in Counter(names).items() if number > 1)
 
 
 @dataclass(frozen=True)

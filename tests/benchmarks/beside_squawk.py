@@ -231,7 +231,11 @@ def tell_ours(bad: Mapping[Example, frozenset[str]], good: Mapping[Example, froz
 
 def tell_folder(warnings: Mapping[Example, frozenset[str]]) -> None:
     """Print which files both warn in, and name those in which one does."""
-    print(f"{len(warnings)} files. squawk warns in {sum(map(bool, warnings.values()))}.\n")
+    pairs = [(rule, each) for each, names in warnings.items() for rule in names]
+    both = sum(_agrees(rule, each.found) for rule, each in pairs)
+    print(
+        f"{len(warnings)} files. squawk warns in {sum(map(bool, warnings.values()))}, by {len(pairs)} rules; {both} found here.\n"
+    )
     print("| rule of squawk | files it warns in | found here |")
     print("|---|---|---|")
     missed = []
