@@ -286,6 +286,8 @@ def test_every_code_has_both_examples() -> None:
         "uninspectable-operation",
         "index-corruption-pg14",
         "irreversible-migration",
+        "edited-applied-revision",
+        "non-linear-history",
         "app-model-import-in-migration",
     }
 
