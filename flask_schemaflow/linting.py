@@ -6,7 +6,7 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,9 @@ from .hazards import (
     Acceptances,
     Hazard,
     Structures,
+    edited_applied_revision,
     find_hazards,
+    non_linear_history,
     structure_after,
 )
 from .migrations import environment_in, revisions_in
@@ -81,6 +83,8 @@ def lint(options: LintOptions = DEFAULTS) -> LintResult:
         chosen = _chosen(options, folder, revisions)
         families = _families(options, settings, folder)
         findings = [each for revision in chosen for each in _mistakes(revision)]
+        if options.since is not None:
+            findings += _about_the_history(revisions, _changes_since(options.since, folder), settings)
         for family in families if chosen else ():
             findings += _found(folder, revisions, chosen, family, settings)
         findings = list(dict.fromkeys(findings))
@@ -136,8 +140,8 @@ def _chosen(options: LintOptions, folder: Path, revisions: tuple[Revision, ...])
     if options.revisions:
         chosen = {each for said in options.revisions for each in _resolved(said, by_id)}
     if options.since is not None:
-        changed = _changed_since(options.since, folder)
-        chosen = {each for each in chosen if by_id[each].file.resolve() in changed}
+        changes = _changes_since(options.since, folder)
+        chosen = {each for each in chosen if by_id[each].file.resolve() in {*changes.new, *changes.changed}}
     return tuple(each for each in parents_first(heads_of(revisions), by_id) if each.id in chosen)
 
 
@@ -164,19 +168,34 @@ def _one(said: str, by_id: dict[str, Revision]) -> str:
     return found[0]
 
 
-def _changed_since(ref: str, folder: Path) -> frozenset[Path]:
+@dataclass(frozen=True)
+class _Changes:
+    """The files of a folder that a git ref does not have, and the earlier texts of those that differ."""
+
+    new: frozenset[Path]
+    changed: Mapping[Path, str]
+
+
+def _changes_since(ref: str, folder: Path) -> _Changes:
     """Give the files that differ from a git ref, and those that git does not know yet.
 
     The two trees are compared, not their histories: a shallow clone has no more.
     """
-    differ = _git(folder, "diff", "--name-only", "-z", "--diff-filter=d", "--relative", ref, "--", ".")
+    differ = _git(folder, "diff", "--name-status", "-z", "--no-renames", "--relative", ref, "--", ".")
     if differ is None:
         raise ConfigurationError(
             f"git does not know {ref!r} in {folder}. In a shallow clone, fetch it first: "
             f"git fetch --depth 1 origin {ref.removeprefix('origin/')}:{ref}"
         )
-    new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z") or ""
-    return frozenset((folder / name).resolve() for name in f"{differ}{new}".split("\0") if name)
+    unknown = _git(folder, "ls-files", "--others", "--exclude-standard", "-z") or ""
+    words = differ.split("\0")
+    status = {name: how for how, name in zip(words[::2], words[1::2], strict=False) if name}
+    new = {name for name, how in status.items() if how == "A"} | set(unknown.split("\0")) - {""}
+    old = {name: _git(folder, "show", f"{ref}:./{name}") or "" for name, how in status.items() if how != "A"}
+    return _Changes(
+        frozenset((folder / name).resolve() for name in new),
+        {(folder / name).resolve(): text for name, text in old.items()},
+    )
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
@@ -192,6 +211,19 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 def _mistakes(revision: Revision) -> Iterator[Finding]:
     yield from Acceptances(revision.file).mistakes(revision.id, CODES)
+
+
+def _about_the_history(
+    revisions: tuple[Revision, ...], changes: _Changes, settings: Settings
+) -> Iterator[Hazard]:
+    found = (
+        *edited_applied_revision(revisions, changes.changed),
+        *non_linear_history(revisions, changes.changed, changes.new),
+    )
+    for hazard in found:
+        yield hazard.weighed(
+            None, settings.fail_on, lambda each: each.key in settings.accept, small=0, asked=False
+        )
 
 
 def _found(

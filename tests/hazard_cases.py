@@ -80,7 +80,8 @@ class Bad:
     """A body that is dangerous: ``key`` is the finding, ``does`` what the engine does.
 
     ``fails``, ``runs``, ``rewrites TABLE``, ``scans``; ``locks_table TABLE MODE`` (PostgreSQL); ``copies`` (MariaDB
-    refuses it with ALGORITHM=INPLACE, LOCK=NONE); ``gives QUERY VALUE``: what a query gives afterwards.
+    refuses it with ALGORITHM=INPLACE, LOCK=NONE); ``gives QUERY VALUE``: what a query gives afterwards; ``leaves``:
+    what it gives after it has failed.
     """
 
     key: str
@@ -131,6 +132,9 @@ BAD = (
     Bad("add-exclusion-constraint:users.ex", "op.create_exclude_constraint('ex', 'users', ('name', '='), using='btree')", POSTGRESQL, "fails", "2 of 4 rows"),
     Bad("add-exclusion-constraint:users.ex", "op.execute(\"ALTER TABLE users ADD CONSTRAINT ex EXCLUDE USING btree (lower(nick) WITH =)\")", POSTGRESQL, "fails", "4 rows that may"),
     Bad("duplicate-column:users.age", "op.add_column('users', sa.Column('age', sa.Integer()))", EVERY, "fails"),
+    Bad("duplicate-column:t.a", "op.execute('CREATE TABLE t (a INTEGER, a TEXT)')", EVERY, "fails"),
+    Bad("duplicate-column:users.age", "op.execute('UPDATE users SET age = 1, age = 2 WHERE id = 1')", POSTGRESQL, "fails"),
+    Bad("duplicate-column:orders.id", "op.execute('INSERT INTO orders (id, id) VALUES (9, 9)')", POSTGRESQL, "fails"),
     Bad("concurrent-index-in-transaction:users.ix", "op.create_index('ix', 'users', ['age'], postgresql_concurrently=True)", POSTGRESQL, "fails"),
     Bad("enum-value-used-in-same-transaction:sick", "op.execute(\"ALTER TYPE mood ADD VALUE 'sick'\"); op.execute(\"UPDATE users SET feel = 'sick' WHERE id = 1\")", POSTGRESQL, "fails"),
     Bad("sqlite-unsupported-alter:users.x", "op.add_column('users', sa.Column('x', sa.Integer(), unique=True))", SQLITE, "fails"),
@@ -162,6 +166,8 @@ BAD = (
     Bad("add-foreign-key:orders.fk", "op.create_foreign_key('fk', 'orders', 'users', ['id'], ['id'])", POSTGRESQL, "locks_table users ShareRowExclusiveLock", "on orders and users"),
     Bad("add-foreign-key:orders.fk", "op.create_foreign_key('fk', 'orders', 'users', ['id'], ['id'])", MARIADB, "copies"),
     Bad("add-foreign-key:users.order_id", "op.add_column('users', sa.Column('order_id', sa.Integer(), sa.ForeignKey('orders.id')))", POSTGRESQL, "locks_table orders ShareRowExclusiveLock"),
+    Bad("add-foreign-key:users.x", "op.execute('ALTER TABLE users ADD COLUMN x INTEGER DEFAULT 1 REFERENCES orders (id)')", POSTGRESQL, "locks_table orders ShareRowExclusiveLock", "on users and orders"),
+    Bad("add-check-constraint:users.x", "op.execute('ALTER TABLE users ADD COLUMN x INTEGER CHECK (x > 0)')", POSTGRESQL, "scans users"),
     Bad("add-check-constraint:orders.ck", "op.create_check_constraint('ck', 'orders', 'total > -5')", POSTGRESQL, "scans orders"),
     Bad("add-check-constraint:orders.ck", "op.create_check_constraint('ck', 'orders', 'total > -5')", MARIADB, "copies"),
     Bad("validate-in-same-transaction:orders.ck", "op.create_check_constraint('ck', 'orders', 'total > -5', postgresql_not_valid=True); op.execute('ALTER TABLE orders VALIDATE CONSTRAINT ck')", POSTGRESQL, "locks_table orders AccessExclusiveLock"),
@@ -199,6 +205,8 @@ BAD = (
     Bad("transaction-control-in-migration:COMMIT", "op.execute('COMMIT')", SERVERS, "runs", "", "warning"),
     Bad("transaction-control-in-migration:COMMIT", "op.execute('UPDATE users SET age = 1 WHERE id = 1'); op.execute('COMMIT')", SQLITE, "gives SELECT age FROM users WHERE id = 1 = 1", "", "warning"),
     Bad("concurrent-index-in-transaction:users.ix", "op.execute('COMMIT'); op.create_index('ix', 'users', ['age'], postgresql_concurrently=True)", POSTGRESQL, "fails", "psycopg2 does not"),
+    Bad("non-idempotent-statement:second", f"{AC} op.create_index('ix', 'users', ['age'], postgresql_concurrently=True)\nop.add_column('users', sa.Column('age', sa.Integer()))", POSTGRESQL, "leaves SELECT count(*) FROM pg_indexes WHERE indexname = 'ix' = 1", "create_index", "warning"),
+    Bad("non-idempotent-statement:second", f"op.add_column('users', sa.Column('x', sa.Integer()))\n{AC} op.create_index('ix', 'users', ['nowhere'], postgresql_concurrently=True)", POSTGRESQL, "leaves SELECT count(*) FROM information_schema.columns WHERE column_name = 'x' = 1", "add_column", "warning"),
     Bad("identifier-too-long:" + "x" * 64, f"op.execute('ALTER TABLE users ADD COLUMN {'x' * 64} INTEGER')", POSTGRESQL, "gives SELECT count(*) FROM information_schema.columns WHERE column_name = repeat('x', 63) = 1", "", "warning"),
     # -- what our own run takes care of
     Bad("multiple-foreign-keys:second", "op.create_table('items', sa.Column('u', sa.Integer(), sa.ForeignKey('users.id')), sa.Column('o', sa.Integer(), sa.ForeignKey('orders.id')))", POSTGRESQL, "locks_table orders ShareRowExclusiveLock", "orders, users", "info"),
@@ -248,6 +256,7 @@ GOOD = (
     Good("add-check-constraint", "op.execute('ALTER TABLE late VALIDATE CONSTRAINT late_ok'); op.execute('UPDATE late SET user_id = NULL WHERE user_id = 99'); op.execute('ALTER TABLE late VALIDATE CONSTRAINT late_fk')", POSTGRESQL),
     Good("add-check-constraint", "op.create_table('items', sa.Column('n', sa.Integer()), sa.CheckConstraint('n > 0'))", EVERY, doc=True),
     Good("add-exclusion-constraint", "op.create_table('items', sa.Column('n', sa.Integer())); op.execute('ALTER TABLE items ADD CONSTRAINT ex EXCLUDE USING btree (n WITH =)')", POSTGRESQL),
+    Good("duplicate-column", "op.execute('UPDATE users SET age = 1, age = 2 WHERE id = 1')", ("sqlite", "mariadb")),
     Good("duplicate-column", "op.execute('ALTER TABLE users ADD COLUMN IF NOT EXISTS age INTEGER')", SERVERS, doc=True),
     Good("concurrent-index-in-transaction", f"{AC} op.create_index('ix', 'users', ['age'], postgresql_concurrently=True, if_not_exists=True)", POSTGRESQL, doc=True),
     Good("enum-value-used-in-same-transaction", f"{AC} op.execute(\"ALTER TYPE mood ADD VALUE 'sick' AFTER 'sad'\")\nop.execute(\"UPDATE users SET feel = 'sick' WHERE id = 1\")", POSTGRESQL, doc=True),
@@ -278,6 +287,7 @@ GOOD = (
     Good("detach-partition-non-concurrently", f"{AC} op.execute('ALTER TABLE parts DETACH PARTITION parts_1 CONCURRENTLY')", POSTGRESQL, doc=True),
     Good("set-tablespace", "op.execute('ALTER TABLE users SET (fillfactor = 90)')", POSTGRESQL, "rewrites users"),
     Good("vacuum-full-or-cluster", f"{AC} op.execute('VACUUM users')", POSTGRESQL, "rewrites users"),
+    Good("vacuum-full-or-cluster", f"{AC} op.execute('VACUUM (FULL FALSE, ANALYZE) users')", POSTGRESQL, "rewrites users"),
     Good("mysql-copy-algorithm", "op.execute('ALTER TABLE users ENGINE=InnoDB')", MARIADB),
     Good("mysql-lock-shared-exclusive", "op.execute('ALTER TABLE users ADD COLUMN x INTEGER, LOCK=NONE')", MARIADB, doc=True),
     Good("drop-primary-key", "op.create_table('t', sa.Column('a', sa.Integer(), primary_key=True, autoincrement=False)); op.execute('ALTER TABLE t DROP PRIMARY KEY')", MARIADB),
@@ -296,6 +306,8 @@ GOOD = (
     Good("add-json-column", "op.execute('ALTER TABLE users ADD COLUMN x JSONB')", POSTGRESQL, doc=True),
     Good("drop-column-drops-index", "op.add_column('users', sa.Column('x', sa.Integer())); op.drop_column('users', 'x')", SERVERS),
     Good("transaction-control-in-migration", "op.execute('SAVEPOINT s'); op.execute('ROLLBACK TO SAVEPOINT s')", SERVERS, doc=True),
+    Good("non-idempotent-statement", f"{AC} op.create_index('ix', 'users', ['age'], postgresql_concurrently=True, if_not_exists=True)\nop.add_column('users', sa.Column('x', sa.Integer()))", POSTGRESQL, doc=True),
+    Good("non-idempotent-statement", f"{AC} op.create_index('ix', 'users', ['age'], postgresql_concurrently=True)", POSTGRESQL),
     Good("identifier-too-long", f"op.create_table('t', sa.Column('a', sa.Integer())); op.create_index(op.f('ix_{'x' * 70}'), 't', ['a'])", SERVERS),
     Good("identifier-too-long", f"op.execute('ALTER TABLE users ADD COLUMN {'x' * 63} INTEGER')", SERVERS),
     Good("multiple-foreign-keys", "op.create_table('items', sa.Column('u', sa.Integer(), sa.ForeignKey('users.id')))", POSTGRESQL),

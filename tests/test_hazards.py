@@ -184,6 +184,7 @@ GOOD = [
     ("op.execute('CREATE FUNCTION f() RETURNS trigger AS $$ BEGIN DELETE FROM users; END $$ LANGUAGE plpgsql; CREATE TRIGGER t AFTER INSERT ON users EXECUTE FUNCTION f()')", ("postgresql",)),
     ("op.execute('CREATE FUNCTION f() RETURNS void BEGIN ATOMIC DELETE FROM users; END')", ("postgresql",)),
     ("op.execute('ALTER TABLE users ENABLE ROW LEVEL SECURITY')", ("postgresql",)),
+    ("op.execute('UPDATE users SET price.a = 1, price.b = 2, age[1] = 1, age[2] = 2 WHERE id = 1')", ("postgresql",)),
     ("op.execute('INSERT INTO orders (id) VALUES (1)')", EVERY),
 ]  # fmt: skip
 

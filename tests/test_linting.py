@@ -325,6 +325,43 @@ def test_only_what_changed_since_a_ref_in_a_shallow_clone(files: Files, tmp_path
     assert there.lint(since="origin/main") == ["drop-table:users", "unfiltered-data-change:other"]
 
 
+def test_changes_of_a_history_that_may_have_run(files: Files, tmp_path: Path) -> None:
+    """Beside a ref: a revision that is another or gone, one that slips in below, two that follow the same one."""
+    who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+    for arguments in (("init", "-q", "-b", "main"), ("add", "."), (*who, "commit", "-qm", "one")):
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+    file = files.path / "versions" / "b2_.py"
+    source = file.read_text()
+
+    def found() -> list[tuple[str, str]]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FLASK_SCHEMAFLOW_FAIL_ON", "incompatible")
+            return [tuple(each.split(":")) for each in files.lint(since="main")]
+
+    file.rename(file.with_name("b2_index.py"))
+    file.with_name("b2_index.py").write_text(f'"""Index."""\n# moved\n{source}')
+    files.add("d4", "c3", "op.create_table('t', sa.Column('a', sa.Integer()))")
+    assert found() == []
+
+    file.with_name("b2_index.py").write_text(source.replace("['name']", "['id']"))
+    assert found() == [("edited-applied-revision", "b2")]
+
+    file.with_name("b2_index.py").write_text(source)
+    files.add("e5", "c3", "op.create_table('u', sa.Column('a', sa.Integer()))")
+    assert found() == [("non-linear-history", "d4"), ("non-linear-history", "e5")]
+
+    files.add("d4", "b2", "op.create_table('t', sa.Column('a', sa.Integer()))")
+    (files.path / "versions" / "e5_.py").unlink()
+    (files.path / "versions" / "c3_.py").unlink()
+    files.add("c4", "d4", "op.create_table('u', sa.Column('a', sa.Integer()))")
+    assert found() == [("edited-applied-revision", "c3")]
+
+    (files.path / "versions" / "c4_.py").unlink()
+    files.add("c3", "d4", "op.drop_column('users', 'name')")
+    assert sorted(found())[:2] == [("drop-column", "users.name"), ("edited-applied-revision", "c3")]
+    assert ("non-linear-history", "d4") in found()
+
+
 def test_the_engine_is_that_of_the_snapshots(files: Files) -> None:
     """Without an option or setting the snapshots say it; where there are none it is asked for."""
     options = LintOptions(directory=str(files.path), revisions=("b2",))

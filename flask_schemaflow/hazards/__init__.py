@@ -11,6 +11,7 @@ from . import (
     dropping,
     indexes,
     keys,
+    lineage,
     narrowing,
     rebuilding,
     renaming,
@@ -27,6 +28,7 @@ from .accepting import Acceptances
 from .effect import Rebuilds
 from .effects import effects_of
 from .hazard import Hazard, Kind
+from .lineage import edited_applied_revision, non_linear_history
 from .narrowing import does_not_fit
 from .pending import Pending, Structures, find_table, pending_revisions, structure_after
 
@@ -44,8 +46,10 @@ __all__ = [
     "Kind",
     "Structures",
     "does_not_fit",
+    "edited_applied_revision",
     "find_hazards",
     "find_table",
+    "non_linear_history",
     "rebuilt_tables",
     "structure_after",
 ]
@@ -71,7 +75,7 @@ _FAMILIES = (
 RULES: tuple[Rule, ...] = tuple(rule for family in _FAMILIES for rule in family.RULES)
 RULES_FOR_FILES: tuple[Rule, ...] = sources.RULES
 """Rules for those who still write a revision; when it runs it is too late for them."""
-KINDS: tuple[Kind, ...] = tuple(kind for family in (*_FAMILIES, sources) for kind in family.KINDS)
+KINDS: tuple[Kind, ...] = tuple(kind for family in (*_FAMILIES, sources, lineage) for kind in family.KINDS)
 DUPLICATE = adding.DUPLICATE.code
 CODES: tuple[str, ...] = tuple(kind.code for kind in KINDS)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .effect import AddsColumn, Does
+from .effect import AddsColumn, Does, NamesTwice
 from .hazard import ROWS, Hazard, Kind
 from .pending import Met, Pending, label
 from .questions import all_of, size_of
@@ -67,12 +67,17 @@ def add_required_column(pending: Pending) -> Iterator[Hazard]:
 
 
 def duplicate_column(pending: Pending) -> Iterator[Hazard]:
-    """Find columns that the table has already."""
+    """Find columns that the table has already, and those that a statement names twice."""
     for effect, met in pending.of(AddsColumn):
         if not effect.if_not_exists and pending.column_there(met, effect.column) is not None:
             subject = label(effect.table, effect.column)
             message = f"Adds the column {subject}, which is there already."
             yield pending.found(DUPLICATE, met, subject, message)
+    for named, met in pending.of(NamesTwice):
+        # The other engines take the last value of an UPDATE.
+        if pending.family == "postgresql" or named.declares:
+            subject = label(named.table, named.column)
+            yield pending.found(DUPLICATE, met, subject, f"Names the column {subject} twice.")
 
 
 def add_unique_column(pending: Pending) -> Iterator[Hazard]:

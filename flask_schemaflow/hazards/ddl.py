@@ -25,9 +25,11 @@ from .effect import (
     EmptiesTable,
     MakesEnum,
     MakesIndex,
+    NamesTwice,
     RenamesColumn,
     RenamesTable,
     Validates,
+    twice,
 )
 from .words import NotUnderstood, Token, Words, split_at_commas, unquoted, written
 
@@ -191,6 +193,9 @@ def _create_table(words: Words) -> Iterator[Effect]:
     if any(token.said in ("SELECT", "AS") for token in words.rest()):
         raise NotUnderstood
     yield CreatesTable(table, if_not_exists=exists, columns_said=tuple(columns), keys=tuple(keys))
+    yield from (
+        NamesTwice(table, each, declares=True) for each in twice(each.name.lower() for each in columns)
+    )
 
 
 def _create_materialized_view(words: Words) -> Iterator[Effect]:
@@ -329,8 +334,11 @@ def _reindex(words: Words) -> Iterator[Effect]:
 
 
 def _vacuum(words: Words) -> Iterator[Effect]:
-    options = [token.said for token in (words.group() if words.sees("(") else [])]
-    if words.take("FULL") or "FULL" in options:
+    options = [
+        [token.said for token in part] for part in split_at_commas(words.group() if words.sees("(") else [])
+    ]
+    is_full = any(said[0] == "FULL" and not {"FALSE", "OFF", "0"} & {*said} for said in options if said)
+    if words.take("FULL") or is_full:
         while words.take("FREEZE|VERBOSE|ANALYZE"):
             pass
         table = words.table() if words.here is not None else NOWHERE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..revisions import TableName
@@ -213,6 +215,19 @@ class Does(Effect):
 
     what: str
     name: str = ""
+
+
+@dataclass(frozen=True)
+class NamesTwice(Effect):
+    """A statement names a column twice: one that it declares, or one that it gives a value."""
+
+    column: str
+    declares: bool = field(default=False, kw_only=True)
+
+
+def twice(names: Iterable[str]) -> tuple[str, ...]:
+    """Give the names that are there more than once."""
+    return tuple(name for name, number in Counter(names).items() if number > 1)
 
 
 @dataclass(frozen=True)

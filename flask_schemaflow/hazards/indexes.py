@@ -65,6 +65,13 @@ def drop_index_non_concurrently(pending: Pending) -> Iterator[Hazard]:
     for effect, met in pending.of(DropsPart):
         if effect.kind != "index" or effect.concurrently:
             continue
+        if not effect.table.name and _is_anybodys(pending, effect.name):
+            message = (
+                f"Drops the index {effect.name} under ACCESS EXCLUSIVE on its table, which is not known: it "
+                "waits for everybody who uses the table, and everybody waits for it."
+            )
+            yield pending.found(_DROPPED, met, effect.name, message)
+            continue
         owner = _owner(pending, effect, met)
         if owner is not None and not _is_partitioned(pending.table(pending.structures.real, owner)):
             message = (
@@ -80,6 +87,12 @@ def _owner(pending: Pending, effect: DropsPart, met: Met) -> TableName | None:
     owner = _table_of(effect.name, pending, "index")
     known = bool(pending.structures.real.tables)
     return owner or (None if known or not effect.table.name else met.table)
+
+
+def _is_anybodys(pending: Pending, index: str) -> bool:
+    """Say whether nothing is known of the tables, and the plan has not made the index either."""
+    made = (effect.name for one in (*pending.so_far, pending) for effect, _ in one.of(MakesIndex))
+    return not pending.structures.real.tables and index not in made
 
 
 def _table_of(index: str, pending: Pending, *kinds: str) -> TableName | None:

@@ -85,6 +85,25 @@ def _keys(pending: Pending, *kinds: str) -> Iterator[tuple[Key, Met, str]]:
                 met,
                 label(effect.table, effect.key.name or "+".join(effect.key.columns) or None),
             )
+    if pending.family == "postgresql":
+        yield from _keys_with_columns(pending, *kinds)
+
+
+def _keys_with_columns(pending: Pending, *kinds: str) -> Iterator[tuple[Key, Met, str]]:
+    """Give the constraints in a column that is added, those that PostgreSQL holds against the rows.
+
+    A foreign key without a default is not: it has NULL in every row.
+    """
+    for added, met in pending.of(AddsColumn):
+        for key, naming in zip(added.said.keys, met.named, strict=True):
+            is_held = key.kind == "check" or added.said.default not in (None, "NULL")
+            if (
+                key.kind in kinds
+                and key.kind in ("check", "foreign-key")
+                and is_held
+                and met.table is not None
+            ):
+                yield key, naming or met, label(added.table, key.name or added.column)
 
 
 def add_unique_constraint(pending: Pending) -> Iterator[Hazard]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,8 +22,10 @@ from .effect import (
     CreatesTable,
     Effect,
     MakesPart,
+    NamesTwice,
     RenamesTable,
     Unreadable,
+    twice,
 )
 from .words import statements_in
 
@@ -150,6 +152,7 @@ def _created(tree: Any, sql: str) -> Iterator[Effect]:
 def _inserted(tree: Any, _sql: str) -> Iterator[Effect]:
     yield from _copied(tree, _table(tree.this))
     yield ChangesRows(_table(tree.this), inserts=True)
+    yield from _named_twice(tree, getattr(tree.this, "expressions", ()))
 
 
 def _copied(tree: Any, target: TableName) -> Iterator[Effect]:
@@ -161,13 +164,23 @@ def _copied(tree: Any, target: TableName) -> Iterator[Effect]:
 
 
 def _updated(tree: Any, _sql: str) -> Iterator[Effect]:
-    yield ChangesRows(_table(tree.this))
-    if _is_unfiltered(tree):
-        from sqlglot import exp
+    from sqlglot import exp
 
-        sides = (each.this for each in tree.expressions if isinstance(each, exp.EQ))
+    sides = [each.this for each in tree.expressions if isinstance(each, exp.EQ)]
+    yield ChangesRows(_table(tree.this))
+    # A part of a column (a.x, a[1]) may be named beside another one.
+    whole = [each for side in sides for each in (side.expressions if isinstance(side, exp.Tuple) else [side])]
+    yield from _named_twice(
+        tree, (each.this for each in whole if isinstance(each, exp.Column) and not each.table)
+    )
+    if _is_unfiltered(tree):
         columns = (column.name for side in sides for column in side.find_all(exp.Column))
         yield ChangesEveryRow(_table(tree.this), deletes=False, columns=tuple(columns))
+
+
+def _named_twice(tree: Any, identifiers: Iterable[Any]) -> Iterator[Effect]:
+    names = (each.name if each.args.get("quoted") else each.name.lower() for each in identifiers)
+    yield from (NamesTwice(_table(tree.this), each) for each in twice(names))
 
 
 def _deleted(tree: Any, _sql: str) -> Iterator[Effect]:

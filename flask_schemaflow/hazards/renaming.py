@@ -127,7 +127,8 @@ def drop_constraint(pending: Pending) -> Iterator[Hazard]:
         kinds = ("unique", "foreign-key", "check", "exclude")
         known = next((part for part in parts_of(met.there, *kinds) if part.name == effect.name), None)
         kind = known.kind if known is not None else effect.kind
-        if kind not in kinds or met.table is None:
+        is_unknown = kind == "constraint" and met.there is None
+        if not (kind in kinds or is_unknown) or met.table is None:
             continue
         real = pending.table(pending.structures.real, met.table)
         if real is not None and all(part.name != effect.name for part in parts_of(real, *kinds)):
@@ -156,7 +157,7 @@ def _comes_again(pending: Pending, met: Met, kind: str, name: str, known: Part |
     table = known.facts.get("table", "") if known is not None else ""
     for effect, each in pending.of(AddsKey):
         key = effect.key
-        if key.kind == kind and each.table == met.table:
+        if each.table == met.table and kind in (key.kind, "constraint"):
             to_the_same = key.refers is None or bare(table).endswith(key.refers.name)
             if (
                 (key.name == name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -68,6 +69,24 @@ _HALF = Kind(
     "One statement a revision; `flask db upgrade` leaves half of it after a failure, and tells nobody.",
 )
 
+_AGAIN = Kind(
+    "non-idempotent-statement",
+    ("irreversible",),
+    "Say IF [NOT] EXISTS (if_not_exists=True, if_exists=True); or give what runs outside of a transaction a "
+    "revision of its own.",
+)
+_ONCE = (
+    AddsColumn,
+    AddsKey,
+    CreatesTable,
+    DropsColumn,
+    DropsPart,
+    DropsTable,
+    MakesEnum,
+    MakesIndex,
+    RenamesColumn,
+    RenamesTable,
+)
 _CONTROL = "transaction-control-in-migration"
 _ALTERS = (
     AddsColumn,
@@ -208,6 +227,28 @@ def enum_value_used_in_same_transaction(pending: Pending) -> Iterator[Hazard]:
             yield pending.found(_USED, met, used, message)
 
 
+def non_idempotent_statement(pending: Pending) -> Iterator[Hazard]:
+    """Find what is committed before its revision ends, and cannot run a second time when the rest fails."""
+    outside = [number for number, met in enumerate(pending.met) if met.operation.autocommit]
+    if pending.family != "postgresql" or not outside:
+        return
+    last, ready = pending.met[-1].operation, set()
+    for met in pending.met[: outside[-1] + 1]:
+        effect, guarded = met.effect, _GUARD.search(" ".join(met.operation.statements))
+        if guarded is not None and isinstance(effect, DropsPart):
+            ready.add(effect.name)
+        again = guarded is not None or (isinstance(effect, AddsKey) and effect.key.name in ready)
+        if isinstance(effect, _ONCE) and not again and met.operation is not last:
+            message = (
+                f"{met.operation.label} is committed before the revision ends: when something after it "
+                "fails, it is in, and cannot run a second time."
+            )
+            yield pending.found(_AGAIN, met, pending.recorded.revision, message)
+
+
+_GUARD = re.compile(r"\bIF\s+(?:NOT\s+)?EXISTS\b", re.IGNORECASE)
+
+
 # -- what our own run takes care of ----------------------------------------------------------------
 
 
@@ -267,8 +308,9 @@ RULES = (
     index_build_after_exclusive_lock,
     data_backfill_in_schema_transaction,
     enum_value_used_in_same_transaction,
+    non_idempotent_statement,
     multiple_foreign_keys,
     drop_table_multiple_foreign_keys,
     non_transactional_ddl,
 )
-KINDS = (_CONCURRENT, _VALIDATED, _BUILT, _FILLED, _USED, _SEVERAL, _DROPPED, _HALF)
+KINDS = (_CONCURRENT, _VALIDATED, _BUILT, _FILLED, _USED, _AGAIN, _SEVERAL, _DROPPED, _HALF)
