@@ -184,7 +184,7 @@ def _drift_from(survey: Survey, key: BindKey, stored: Snapshot, revision: str) -
     ours = survey.states[key].ours_with(stored)
     found = find_drift(only_ours(stored, ours), survey.ours(key, stored), f"revision {revision}")
     structural = tuple(each for each in found if each.structural)
-    text = f"{ways(len(structural))} from revision {revision}" if structural else "none"
+    text = f"differs from revision {revision} in {ways(len(structural))}" if structural else "none"
     return _DriftSince(text=text, verified=not structural, findings=_as_warnings(structural))
 
 
