@@ -40,13 +40,18 @@ def _output(*formats: str) -> Decorator:
             help="How to write the result.",
         ),
         click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
-        click.option("-v", "--verbose", is_flag=True, help="Tell everything."),
+        click.option(
+            "-v", "--verbose", is_flag=True, help="Tell everything: modules, SQL, what is for information."
+        ),
     )
 
 
 _OUTPUT = _output("text", "json")
 _ACCEPT = click.option(
-    "--accept", multiple=True, metavar="CODE:SUBJECT", help="Let one finding pass. Repeatable."
+    "--accept",
+    multiple=True,
+    metavar="CODE:SUBJECT",
+    help="Let one finding pass, by the name that it is shown with. Repeatable.",
 )
 
 
@@ -321,7 +326,9 @@ def db_restore(info: ScriptInfo, /, **options: Any) -> None:
         help="How to write the result.",
     ),
     click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
-    click.option("-v", "--verbose", is_flag=True, help="Tell everything."),
+    click.option(
+        "-v", "--verbose", is_flag=True, help="Tell everything: modules, SQL, what is for information."
+    ),
 )
 def db_lint(**options: Any) -> None:
     """Look for hazards in REVISIONS, by default all. Needs no database, and loads no app.

@@ -96,13 +96,21 @@ def _end(progress: Progress, findings: list[Finding], looked_at: str) -> None:
     stopping = tuple(each for each in findings if each.severity is Severity.ERROR)
     progress.findings.extend(each for each in findings if each not in stopping)
     if stopping:
-        first, more = stopping[0], len(stopping) - 1
-        raise HazardsFound(
-            f"{first.place}: {first.message}{f' And {more} more.' if more else ''} Looked at: {looked_at}.",
-            findings=stopping,
-        )
+        raise HazardsFound(f"{_first_of(stopping)} Looked at: {looked_at}.", findings=stopping)
     warnings = sum(each.severity is Severity.WARNING for each in findings)
-    progress.end("nothing-to-do", f"Nothing stops ({warnings} warnings). Looked at: {looked_at}.")
+    progress.end(
+        "nothing-to-do",
+        f"Nothing stops ({warnings} warning{'s' if warnings != 1 else ''}). Looked at: {looked_at}.",
+    )
+
+
+def _first_of(stopping: tuple[Finding, ...]) -> str:
+    """Say the first finding, how many more there are, and how it can be accepted."""
+    first, more = stopping[0], len(stopping) - 1
+    accept = (
+        f" Accept it there: # schemaflow: accept {first.code} -- reason." if isinstance(first, Hazard) else ""
+    )
+    return f"{first.place}: {first.message}{f' And {more} more.' if more else ''}{accept}"
 
 
 # -- what is looked at -----------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from .errors import Refused
 from .findings import Finding, Severity
 from .plan import Plan, make_plan
 from .proof import stored_structures
-from .refusals import not_covered
+from .refusals import REASONS, not_covered
 from .results import Progress, Result, Standing
 from .snapshot import series_of, structure_hash
 from .state import State
-from .survey import Notify, Survey, Where, only_ours, open_project, survey_project, tell_nobody
+from .survey import Notify, Survey, Where, ahead, only_ours, open_project, survey_project, tell_nobody
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -123,9 +123,23 @@ def _tell(survey: Survey, bind: Bind, plan: Plan | None, progress: Progress) -> 
         "head": state.heads or ("none",),
         "pending": tuple(f"{step.revision} {step.title}".strip() for step in pending),
         "drift": (drift.text,) if drift.text else (),
+        "to do": () if _is_current(survey, bind.key) else (_to_do(survey, bind),),
     }
     told = tuple((name, said) for name, said in facts.items() if said)
     progress.standings.append(Standing(facts=told, runs=look.history.entries[-LAST_RUNS:]))
+
+
+def _to_do(survey: Survey, bind: Bind) -> str:
+    state = survey.states[bind.key].state
+    if survey.looks[bind.key].history.open is not None:
+        return "`flask db-safe-upgrade` says the ways on"
+    if state in REASONS:
+        return REASONS[state](survey, bind)
+    if state is State.AHEAD:
+        return ahead(survey, bind)
+    if state is State.UNMANAGED or not survey.revisions:
+        return "`flask db-adopt` puts it under migrations"
+    return "`flask db-safe-upgrade` runs what is pending"
 
 
 def _run(entry: Entry) -> Finding:
@@ -170,7 +184,7 @@ def _drift_from(survey: Survey, key: BindKey, stored: Snapshot, revision: str) -
     ours = survey.states[key].ours_with(stored)
     found = find_drift(only_ours(stored, ours), survey.ours(key, stored), f"revision {revision}")
     structural = tuple(each for each in found if each.structural)
-    text = f"{ways(len(structural))} from revision {revision}" if structural else "none"
+    text = f"differs from revision {revision} in {ways(len(structural))}" if structural else "none"
     return _DriftSince(text=text, verified=not structural, findings=_as_warnings(structural))
 
 

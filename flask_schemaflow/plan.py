@@ -92,10 +92,12 @@ def _walk(
     for walked in range(number):
         following = _children(at, by_id) if forward else by_id[at[0]].parents
         if len(following) != 1:
-            problem = f"there are several ways ({', '.join(following)})" if following else "there is none"
+            problem = (
+                f"there are several ways ({', '.join(following)})" if following else "there is no revision"
+            )
             where = f"{'after' if forward else 'before'} {', '.join(at) or 'the beginning'}"
             raise ConfigurationError(
-                f"{target}: {problem} {where}, {walked} of {number} revisions further. Name the revision."
+                f"{target}: {problem} {where}, which is {walked} of {number} steps. Name the revision."
             )
         at = following
     return at[0]

@@ -381,7 +381,7 @@ def test_a_read_only_database_is_looked_at_all_the_same(filled: Project) -> None
 FOLDERS = {
     "foreign files": ({"migrations/001_init.sql": "CREATE TABLE x (a int);"}, "is not a migrations folder"),
     "half a folder": ({"migrations/env.py": ""}, "is not whole: alembic.ini missing"),
-    "a file": ({"migrations": "notes"}, "should be the migrations folder"),
+    "a file": ({"migrations": "notes"}, "is a file and should be the migrations folder"),
     "half an alembic.ini": (
         {"migrations/alembic.ini": "file_template = x\n", "migrations/env.py": "", "migrations/script.py.mako": ""},
         "alembic.ini is wrong: File contains no section headers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from anyshop import Shop, adopted_shop, open_shop
@@ -97,3 +98,25 @@ def test_the_text_is_a_few_lines(shop: Shop) -> None:
     assert labels == ["database", "state", "current", "head", "drift", "run"]
     with pytest.raises(json.JSONDecodeError):
         json.loads(ended.stdout)
+
+
+def test_what_is_not_current_says_what_to_do(project: Project, tmp_path: Path) -> None:
+    """From before it is adopted to a revision that nobody knows."""
+    shop = open_shop(project, f"sqlite:///{tmp_path}/shop.db")
+    told = [to_do(shop)]
+    assert shop.adopt().code == 0
+    shop.add("second", "first", ADD_SIZE)
+    told.append(to_do(shop))
+    shop.execute("UPDATE alembic_version SET version_num = 'nowhere'")
+    told.append(to_do(shop))
+
+    assert told[:2] == [
+        "`flask db-adopt` puts it under migrations",
+        "`flask db-safe-upgrade` runs what is pending",
+    ]
+    assert told[2].startswith("the version table says nowhere, which no file in migrations has: ")
+
+
+def to_do(shop: Shop) -> str:
+    (line,) = [x for x in shop.project.flask("db-status").stdout.splitlines() if x.startswith("to do")]
+    return line.removeprefix("to do").strip()

@@ -121,6 +121,7 @@ def test_the_status_is_a_table_for_each_database(shop: Shop) -> None:
         "head": "second",
         "pending": "second second of the shop",
         "drift": "",
+        "to do": "`flask db-safe-upgrade` runs what is pending",
     }
     assert any("adopted" in line and line.count("│") == 6 for line in lines)
     assert lines[-1] == "Not current: default is behind."

@@ -113,9 +113,9 @@ def line_of(*ids: str) -> tuple[Revision, ...]:
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ("+3", "+3: there is none after c, 2 of 3 revisions further. Name the revision."),
-        ("a-1", "a-1: there is none before a"),
-        ("head+1", "head+1: there is none after c"),
+        ("+3", "+3: there is no revision after c, which is 2 of 3 steps. Name the revision."),
+        ("a-1", "a-1: there is no revision before a"),
+        ("head+1", "head+1: there is no revision after c"),
         ("-1", "-1 goes back, which only `flask db downgrade` does"),
         ("nowhere+1", "There is no revision 'nowhere'"),
         ("+0", "There is no revision '+0'"),

@@ -112,7 +112,7 @@ def _refuse_states(survey: Survey, options: AdoptOptions) -> None:
                 raise UnadoptableState(f"{bind.target}: {refusal(survey, bind)}")
     if options.restamp_to is not None and not survey.revisions:
         raise UnadoptableState(
-            f"There are no revisions in {survey.migrations.directory}, so {options.restamp_to} is none. "
+            f"There are no revisions in {survey.migrations.directory}, so there is no {options.restamp_to}. "
             "`flask db-adopt --restamp` without an id writes a baseline of what is there."
         )
 

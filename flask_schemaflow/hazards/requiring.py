@@ -30,13 +30,13 @@ def set_not_null(pending: Pending) -> Iterator[Hazard]:
         hint = _ON_POSTGRESQL if pending.family == "postgresql" else _ELSEWHERE
         without = () if pending.family == "postgresql" else ("blocking",)
         if met.column is not None:
-            question, has = nulls_in(met.table, met.column), f"NULL in {ROWS}"
+            question, has = nulls_in(met.table, met.column), f"which is NULL in {ROWS}"
             if _is_filled(pending, met):
                 # What is filled before cannot be asked now; the scan under the lock stays.
                 question, has = all_of(met.table), "which this plan fills before"
                 without = (*without, "data-dependent")
         elif _is_added_empty(pending, met, effect.column):
-            question, has = all_of(met.table), f"NULL in {ROWS}: this plan adds it without a value"
+            question, has = all_of(met.table), f"which is NULL in {ROWS}: this plan adds it without a value"
         else:
             continue
         yield pending.found(

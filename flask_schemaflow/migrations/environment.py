@@ -62,8 +62,8 @@ class RevisionFailed(Exception):
 
 
 def describe_error(error: BaseException) -> str:
-    """Put an exception into one line, a database's own message without the statement."""
-    text = str(getattr(error, "orig", None) or error).strip() or "no message"
+    """Put an exception into one line without a full stop, a database's own message without the statement."""
+    text = str(getattr(error, "orig", None) or error).strip().rstrip(".") or "no message"
     return f"{type(error).__name__}: {' '.join(without_passwords(text).split())}"
 
 

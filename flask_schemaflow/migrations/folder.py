@@ -63,7 +63,10 @@ class Migrations:
         if not self.script_location.exists():
             return Folder.ABSENT
         if not self.script_location.is_dir():
-            raise ConfigurationError(f"{self.script_location} should be the migrations folder.")
+            raise ConfigurationError(
+                f"{self.script_location} is a file and should be the migrations folder. Move it away, or "
+                "name another folder with -d."
+            )
         missing = [name for name in _PARTS if not (self.script_location / name).is_file()]
         if not missing:
             return Folder.COMPLETE

@@ -117,7 +117,7 @@ def _standing(standing: Standing) -> Iterator[Table]:
 def _runs(runs: Iterable[Entry]) -> Table:
     runs = tuple(runs)
     with_release = any(each.app_release for each in runs)
-    table = _table("when", "what", "revision", "took", "where", *(["release"] if with_release else []))
+    table = _table("when", "what", "at revision", "took", "where", *(["release"] if with_release else []))
     for each in runs:
         revision = f"{each.revision or ''} {each.title}".strip()
         cells = [each.when, each.what, revision, each.took, each.host]

@@ -29,6 +29,8 @@ _LABELS = {
     ExitCode.BROKEN: "Broken: ",
     ExitCode.UNVERIFIED: "Unverified: ",
 }
+_PENDING = ("planned", "upgraded-unchecked", "ahead")
+"""Outcomes of a command that ended well, after which something is still to be done or looked at."""
 
 
 def to_text(result: Result, *, verbose: bool, terminal: Terminal | None = None) -> tuple[str, ...]:
@@ -50,7 +52,8 @@ def to_text(result: Result, *, verbose: bool, terminal: Terminal | None = None) 
 def verdict(result: Result) -> str:
     """Give the last line: what the database is now."""
     label = _LABELS.get(result.exit_code, "")
-    return click.style(f"{label}{result.message}", fg="red" if label else "green")
+    colour = "red" if label else "yellow" if result.outcome in _PENDING else "green"
+    return click.style(f"{label}{result.message}", fg=colour)
 
 
 def _has_table(result: Result, *, verbose: bool) -> bool:

@@ -32,7 +32,7 @@ def explained(engine: Engine) -> Iterator[None]:
 
 
 def _explain(engine: Engine, error: BaseException) -> SchemaFlowError:
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).rstrip(".?")
     return _BY_DIALECT.get(engine.dialect.name, _explain_mysql)(target_of(engine), text, code_of(error))
 
 
