@@ -156,6 +156,7 @@ class Item(db.Model):
     id = db.Column(db.Integer, primary_key=True)
     name = db.Column(db.String(50), nullable=False, unique=True)
     owner_id = db.Column(db.ForeignKey("person.id"))
+    size = db.Column(db.String(10))
     price = db.Column(db.Integer, nullable=False, default=1)
     state = db.Column(db.Enum("new", "old", name="state"))
     __table_args__ = (db.CheckConstraint("price > 0", name="ck_price"),)
@@ -164,6 +165,7 @@ ITEM_LATER = (
     ITEM.replace("price > 0", "price > 0 AND price < 1000")
     .replace('"person.id"', '"person.id", ondelete="CASCADE"')
     .replace('"new", "old"', '"new", "ill", "old"')
+    .replace("size = db.Column(db.String(10))", "size = db.Column(db.Integer)")
 )
 PEOPLE_LATER = (
     PEOPLE.replace('"100%"', '"50%"').replace('"busy"', '"busy", "angry"').replace(", unique=True", "")
