@@ -132,3 +132,172 @@ def test_no_empty_revision_after_another_command(project: Project, tmp_path: Pat
     )
 
     assert len(written(shop)) == 1
+
+
+# -- what a revision has to say besides -------------------------------------------------------------
+
+PEOPLE = """
+
+class Team(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    lead_id = db.Column(db.ForeignKey("person.id"))
+    cut = db.Column(db.String(10), server_default="100%")
+
+
+class Person(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    team_id = db.Column(db.ForeignKey("team.id"))
+    code = db.Column(db.String(10), unique=True)
+    mood = db.Column(db.Enum("calm", "busy", name="mood"), server_default="calm")
+"""
+ITEM = """
+
+class Item(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    name = db.Column(db.String(50), nullable=False, unique=True)
+    owner_id = db.Column(db.ForeignKey("person.id"))
+    size = db.Column(db.String(10))
+    price = db.Column(db.Integer, nullable=False, default=1)
+    state = db.Column(db.Enum("new", "old", name="state"))
+    __table_args__ = (db.CheckConstraint("price > 0", name="ck_price"),)
+"""
+ITEM_LATER = (
+    ITEM.replace("price > 0", "price > 0 AND price < 1000")
+    .replace('"person.id"', '"person.id", ondelete="CASCADE"')
+    .replace('"new", "old"', '"new", "ill", "old"')
+    .replace("size = db.Column(db.String(10))", "size = db.Column(db.Integer)")
+)
+PEOPLE_LATER = (
+    PEOPLE.replace('"100%"', '"50%"').replace('"busy"', '"busy", "angry"').replace(", unique=True", "")
+)
+ITEM_AT_LAST = """
+
+class Item(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    title = db.Column(db.String(50), nullable=False, default="none")
+    owner_id = db.Column(db.Integer)
+"""
+CHANGES = (ITEM + PEOPLE, ITEM_LATER + PEOPLE_LATER, ITEM_AT_LAST)
+"""Tables that refer to each other, enums, defaults, checks, keys; then others of these; then none."""
+
+
+def say(shop: Shop, models: str) -> None:
+    """Give the app other models."""
+    app = shop.project.path / "app.py"
+    app.write_text(f"{app.read_text().partition('class Item')[0].rstrip()}\n{models}")
+
+
+def test_a_chain_of_changes(project: Project, any_database: str) -> None:
+    """What autogenerate alone gets wrong is right, with rows in the tables, and the way back as well."""
+    shop = adopted_shop(project, any_database)
+    for models in CHANGES:
+        say(shop, models)
+        ended, text = migrate(shop)
+        assert ended.code == 0, ended.stderr
+        assert "On a scratch database" not in ended.stderr
+        assert project.flask("db", "upgrade").code == 0, text
+        if models is ITEM_AT_LAST:
+            assert "item.name is dropped, and item.title of the same type added." in ended.stderr
+            assert "new_column_name='title'" in text
+    assert shop.execute("SELECT title FROM item") == [("none",), ("none",)]
+    ended = project.flask("db", "check")
+    assert ended.code == 0, ended.stderr
+
+    # Rows of item had a name, which is gone for good.
+    shop.execute("DELETE FROM item")
+    assert project.flask("db", "downgrade", "first").code == 0
+    ended = project.flask("db-diff", "--check", "--to", "first")
+    assert ended.code == 0, ended.stdout
+    assert project.flask("db", "upgrade").code == 0
+
+
+def test_one_set_of_revisions_for_every_engine(
+    project: Project, tmp_path: Path, postgresql: str, mariadb: str
+) -> None:
+    """Written on SQLite, where neither enums nor names of constraints are kept."""
+    urls = (f"sqlite:///{tmp_path}/shop.db", postgresql, mariadb)
+    shop = open_shop(project, urls[0])
+    shop.execute("DROP TABLE item")
+    project.environment["FLASK_SCHEMAFLOW_ENGINES"] = "sqlite,postgresql,mariadb"
+    assert project.flask("db", "init").code == 0
+
+    for number, models in enumerate(CHANGES):
+        say(shop, models)
+        project.environment["DATABASE"] = urls[0]
+        ended, text = migrate(shop, "migrate", "--rev-id", f"step{number}")
+        assert ended.code == 0, ended.stderr
+        assert "On a scratch database" not in ended.stderr
+        for url in urls:
+            project.environment["DATABASE"] = url
+            ended = project.flask("db", "upgrade")
+            assert ended.code == 0, (text, ended.stderr)
+            if number == 0:
+                Shop(project, url).execute("INSERT INTO item (id, name, price) VALUES (1, 'one', 3)")
+
+    for url in urls:
+        project.environment["DATABASE"] = url
+        ended = project.flask("db-diff", "--check")
+        assert ended.code == 0, ended.stdout
+        assert Shop(project, url).execute("SELECT title FROM item") == [("none",)]
+        Shop(project, url).execute("DELETE FROM item")
+        assert project.flask("db", "downgrade", "base").code == 0
+        assert project.flask("db", "upgrade").code == 0
+
+
+ODD = """
+
+class Item(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    name = db.Column(db.String(50, collation="NOCASE"), nullable=False)
+    rank = db.Column(db.Integer, unique=True)
+    price = db.Column(db.Integer)
+    owner_id = db.Column(db.ForeignKey("owner.id"))
+    twice = db.Column(db.Integer, db.Computed("price * 2"))
+    __table_args__ = (
+        db.CheckConstraint("rank > 0"),
+        db.Index("ix_low", db.func.lower(name)),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Owner(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+"""
+
+
+def test_what_alembic_loses_on_sqlite(project: Project, tmp_path: Path) -> None:
+    """A check without a name, a computed column, AUTOINCREMENT and COLLATE stay when the table is made anew."""
+    shop = open_shop(project, f"sqlite:///{tmp_path}/shop.db")
+    shop.execute("DROP TABLE item")
+    say(shop, ODD)
+    project.python("from app import app, db\nwith app.app_context():\n    db.create_all()\n")
+    assert shop.adopt().code == 0
+    shop.execute("INSERT INTO owner VALUES (1)", "INSERT INTO item VALUES (7, 'a', 3, 4, 1)")
+
+    say(shop, ODD.replace(", unique=True", "").replace('db.ForeignKey("owner.id")', "db.Integer"))
+    ended = project.flask("db", "check")
+    assert ended.code == 1
+    assert "The database has the unique item.rank (columns rank); the models have not." in ended.stderr
+    size = "size = db.Column(db.Integer, nullable=False, default=5)\n    twice"
+    app = project.path / "app.py"
+    app.write_text(app.read_text().replace("twice", size))
+    ended, text = migrate(shop)
+    assert ended.code == 0, ended.stderr
+    assert project.flask("db", "upgrade").code == 0, text
+
+    assert shop.execute("SELECT id, name, price, size, twice FROM item") == [(7, "a", 4, 5, 8)]
+    assert project.flask("db", "check").code == 0
+    assert project.flask("db", "downgrade").code == 0
+    assert project.flask("db-diff", "--check", "--to", "first").code == 0
+
+
+def test_types_that_an_app_does_not_want_compared(project: Project, tmp_path: Path) -> None:
+    """Neither by Alembic nor by us."""
+    shop = adopted_shop(project, f"sqlite:///{tmp_path}/shop.db")
+    app = project.path / "app.py"
+    text = app.read_text().replace("String(50)", "String(60)")
+    app.write_text(f"{text}\nfrom flask_migrate import Migrate\n\nMigrate(app, db, compare_type=False)\n")
+
+    ended, text = migrate(shop)
+
+    assert (ended.code, text) == (0, ""), ended.stderr

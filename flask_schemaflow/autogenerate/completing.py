@@ -18,6 +18,7 @@ from ..proof import made_on
 from ..scratch import NoScratch, Source, scratch_database
 from ..session import database_exists, reading_connection, sealed
 from ..snapshot import Snapshot, take_snapshot
+from .casts import with_cast
 from .enums import Values, widen_enums
 from .names import drop_leftover_indexes, name_what_is_added, split_unnamed_drops
 from .operations import Written
@@ -268,6 +269,8 @@ class _Completing:
         yield from likely_columns(self.context, table, writer, self._tell)
         for each in table.ops:
             name_what_is_added(each)
+            if any(target.name == "postgresql" for target in targets):
+                with_cast(each)
         for each in split_unnamed_drops(self.context, in_order(table), before, targets):
             if isinstance(each, ops.ModifyTableOps):
                 yield from with_values(each, writer, self._tell)

@@ -63,10 +63,9 @@ def drop_leftover_indexes(
     """
     if here.name in ("mysql", "mariadb") or not any(each.name in ("mysql", "mariadb") for each in targets):
         return
-    keys = [
-        each for each in model.constraints if isinstance(each, sa.PrimaryKeyConstraint | sa.UniqueConstraint)
-    ]
-    needed = [[column.name for column in each.columns] for each in (*model.indexes, *keys)]
+    keys = (sa.PrimaryKeyConstraint, sa.UniqueConstraint, sa.ForeignKeyConstraint)
+    constraints = (each for each in model.constraints if isinstance(each, keys))
+    needed = [[column.name for column in each.columns] for each in (*model.indexes, *constraints)]
     for each in table.ops:
         if not isinstance(each, ops.DropConstraintOp) or each.constraint_type != "foreignkey":
             continue
@@ -108,7 +107,8 @@ def _drop(context: AutogenContext, drop: ops.DropConstraintOp, targets: Sequence
     is_sqlite = any(each.name == "sqlite" for each in targets)
     code = ""
     called = f"op.f({name!r})"
-    if any(each.name in ("mysql", "mariadb") for each in targets):
+    with_mariadb = any(each.name in ("mysql", "mariadb") for each in targets)
+    if with_mariadb:
         code = _look_up(kind, key, columns, name, [each.name for each in targets])
         called = "op.f(name)"
     code += on_table(
@@ -119,7 +119,7 @@ def _drop(context: AutogenContext, drop: ops.DropConstraintOp, targets: Sequence
         f"type_={drop.constraint_type!r}",
         options=f", naming_convention={convention!r}" if is_sqlite else "",
     )
-    return Written(code, _undo(context, drop, constraint, name))
+    return Written(code, _undo(context, drop, constraint, name, with_mariadb=with_mariadb))
 
 
 def _look_up(
@@ -146,23 +146,26 @@ def _undo(
     drop: ops.DropConstraintOp,
     constraint: sa.UniqueConstraint | sa.ForeignKeyConstraint,
     name: str,
+    *,
+    with_mariadb: bool,
 ) -> str:
+    """Write what makes it again, where MariaDB gives the name itself as before."""
     key = (drop.schema, drop.table_name)
+    called, head = f"op.f({name!r})", ""
+    if with_mariadb:
+        unnamed = "op.get_context().dialect.name in ('mariadb', 'mysql')"
+        called, head = "name", f"name = None if {unnamed} else op.f({name!r})\n"
     if isinstance(constraint, sa.UniqueConstraint):
         columns = [column.name for column in constraint.columns]
-        return on_table(context, key, "create_unique_constraint", f"op.f({name!r})", repr(columns))
-    elements = [each.target_fullname.rsplit(".", 1) for each in constraint.elements]
-    options = [
+        return head + on_table(context, key, "create_unique_constraint", called, repr(columns))
+    targets = [each.target_fullname.rsplit(".", 1) for each in constraint.elements]
+    schema, _, target = targets[0][0].rpartition(".")
+    options = [f"referent_schema={schema!r}"] * bool(schema)
+    options += [
         f"{option}={value!r}"
         for option in ("onupdate", "ondelete", "deferrable", "initially")
         if (value := getattr(constraint, option)) is not None
     ]
-    schema, _, target = elements[0][0].rpartition(".")
-    if schema:
-        options.append(f"referent_schema={schema!r}")
-    rest = [
-        repr(target),
-        repr([str(each) for each in constraint.column_keys]),
-        repr([e[1] for e in elements]),
-    ]
-    return on_table(context, key, "create_foreign_key", f"op.f({name!r})", *rest, *options)
+    columns = [str(each) for each in constraint.column_keys]
+    rest = [repr(target), repr(columns), repr([column for _, column in targets])]
+    return head + on_table(context, key, "create_foreign_key", called, *rest, *options)

@@ -49,6 +49,7 @@ def with_values(table: ops.ModifyTableOps, writer: Writer, tell: Tell) -> Iterat
         return
     for each in required:
         if id(each) in filled:
+            each.column = each.column._copy()  # it is the model's own
             each.column.nullable = True
     yield table
     wanted = [each.column for each in required if id(each) in filled]

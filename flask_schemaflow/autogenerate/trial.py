@@ -99,6 +99,11 @@ class Trial:
             self.tell(f"On a scratch database the revision fails, mend it before you run it: {problem}")
             return operations
         self._tell_staying(script)
+        if self.others:
+            self.tell(
+                f"Alembic's operations fail on {self._family} ({problem}), so the revision has statements "
+                "for it. Nobody has tried what it does on the other engines."
+            )
         back = trying.mended(self.before, is_back=True)[1] or "pass"
         there, undone = (trying.code(each) for each in (operations, reversed_of(operations)))
         return [Written(self._only_here(code, there), self._only_here(back, undone))]
