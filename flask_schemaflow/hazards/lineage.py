@@ -23,7 +23,7 @@ _ID = re.compile(r"^revision\b[^=\n]*=\s*['\"]([^'\"]+)['\"]", re.MULTILINE)
 
 
 def edited_applied_revision(revisions: Iterable[Revision], before: Mapping[Path, str]) -> Iterator[Hazard]:
-    """Find revisions that do something else than they did, or that are gone; comments and layout do not count.
+    """Find revisions that do something else than they did, or that are gone; comments do not count.
 
     :param before: the earlier text of each file that has changed or is gone.
     """
