@@ -16,6 +16,11 @@ import pytest
 from anyshop import Shop, adopted_shop
 from projects import Project
 
+from flask_schemaflow import ExitCode
+from flask_schemaflow.migrations.environment import RevisionFailed
+from flask_schemaflow.report import verdict
+from flask_schemaflow.results import Result
+
 FLASK = [sys.executable, "-m", "flask"]
 NO_COLOUR = {"NO_COLOR": "1"}
 LONG_NAME = "größe_of_the_thing_in_hundredths_of_an_inch_as_the_supplier_says"
@@ -146,6 +151,31 @@ def test_only_a_terminal_waits_for_rich(shop: Shop) -> None:
     assert re.search(r"\| +flask_schemaflow\.report", piped.stderr + nothing)
     assert not re.search(r"\| +rich\b", piped.stderr + nothing)
     assert "│" not in piped.stdout
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "colour"),
+    [
+        ("upgraded", ExitCode.DONE, 32),
+        ("planned", ExitCode.DONE, 33),
+        ("upgraded-unchecked", ExitCode.DONE, 33),
+        ("undone", ExitCode.UNDONE, 31),
+    ],
+)
+def test_the_verdict_is_green_only_when_nothing_is_left_to_do(
+    outcome: str, code: ExitCode, colour: int
+) -> None:
+    """Yellow where something is pending or was not checked, red on failure."""
+    result = Result(command="db-safe-upgrade", outcome=outcome, exit_code=code, message="So it is.")
+
+    assert verdict(result).startswith(f"\x1b[{colour}m")
+
+
+def test_a_message_of_others_ends_with_one_full_stop() -> None:
+    """Ours adds it, whether theirs has one or not."""
+    told = {str(RevisionFailed(None, "second", ValueError(text))) for text in ("It broke", "It broke.")}
+
+    assert told == {"revision second failed: ValueError: It broke"}
 
 
 BAR = """
