@@ -23,7 +23,7 @@ import sqlalchemy.dialects.sqlite  # noqa: F401
 import flask_schemaflow.adoption
 import flask_schemaflow.cli
 import flask_schemaflow.extension
-import flask_schemaflow.upgrade  # noqa: F401
+import flask_schemaflow.upgrade.pipeline  # noqa: F401
 
 
 def serve() -> None:
