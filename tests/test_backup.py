@@ -702,7 +702,7 @@ def test_what_is_written_before_the_lock_is_kept_too(tmp_path: Path, mode: str) 
             with contextlib.closing(sqlite3.connect(live)) as connection, connection:
                 connection.execute("INSERT INTO two VALUES (99)")
 
-    restore_sqlite(sa.create_engine(f"sqlite:///{live}"), other, keep)
+    restore_sqlite(sa.create_engine(f"sqlite:///{live}"), other, keep, show=lambda _done, _total: None)
 
     assert len(calls) == 3
     assert numbers(live) == numbers(other)
