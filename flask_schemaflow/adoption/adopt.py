@@ -194,10 +194,6 @@ def _nothing_for_this_release(adoption: Adoption) -> None:
 # -- what there is to tell -------------------------------------------------------------------------
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("s" if number != 1 else "")
-
-
 def _note_survey(progress: Progress, survey: Survey, notify: Notify) -> None:
     progress.note_targets(survey.binds)  # now that the servers have said what they are
     progress.note_states(survey.states)
