@@ -246,20 +246,27 @@ def _database_used(error: BaseException, record: LoadingRecord) -> Configuration
     what = f"needs the table {next(filter(None, missing.groups()))}" if missing else f"fails: {text}"
     origin, factory = origin_of_error(error), factory_of_error(error)
     cause = f" ({origin})" if factory not in (None, origin) else ""
-    advice = f"Leave the factory before that line while a command runs: {GUARD_LINE}"
-    if factory is None:
-        advice = f"Leave that line out while a command runs: {OUTSIDE_LINE}"
     return ConfigurationError(
-        f"{_place(factory or origin)}While it loads, the app uses its database, and {what}{cause}. {advice}",
+        f"{_place(factory or origin)}While it loads, the app uses its database, and {what}{cause}. "
+        f"{_advice(error)}",
         findings=record.findings(),
     )
+
+
+def _advice(error: BaseException) -> str:
+    if factory_of_error(error) is None:
+        return f"Leave that line out while a command runs: {OUTSIDE_LINE}"
+    return f"Leave the factory before that line while a command runs: {GUARD_LINE}"
 
 
 def _failed(error: BaseException, record: LoadingRecord) -> ConfigurationError:
     text = " ".join(str(error).split())
     kind = "ends the process" if isinstance(error, SystemExit) else type(error).__name__
+    missed = ""
+    if any(attempt.kept_out for attempt in record.attempts):
+        missed = f". What it made in its database before is not there: it is kept out. {_advice(error)}"
     return ConfigurationError(
-        f"{_place(origin_of_error(error))}The app fails while it loads: {kind}: {text}",
+        f"{_place(origin_of_error(error))}The app fails while it loads: {kind}: {text}{missed}",
         findings=record.findings(),
     )
 

@@ -76,10 +76,7 @@ def _hollow(survey: Survey, bind: Bind) -> str:
 def _not_ours(survey: Survey, bind: Bind) -> str:
     foreign = sorted(name.name for name in survey.states[bind.key].foreign)
     shown = ", ".join(foreign[:5]) + (", …" if len(foreign) > 5 else "")
-    return (
-        f"not-our-database: it has {len(foreign)} tables ({shown}) and none of this app's. "
-        "Check SQLALCHEMY_DATABASE_URI."
-    )
+    return f"not-our-database: it has tables ({shown}) and none of this app's. Check SQLALCHEMY_DATABASE_URI."
 
 
 def _rows(survey: Survey, bind: Bind) -> str:

@@ -937,7 +937,7 @@ def refused_states() -> dict[str, tuple[list[str], str]]:
                 "DELETE FROM alembic_version",
                 "CREATE TABLE wp_posts (id INT)",
             ],
-            "not-our-database: it has 1 tables (wp_posts)",
+            "not-our-database: it has tables (wp_posts)",
         ),
         "wrong columns": (
             ["DROP TABLE alembic_version", "CREATE TABLE alembic_version (release TEXT)"],

@@ -11,7 +11,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from zoo import CASES, MARIADB, POSTGRESQL, SQLITE
 
-from flask_schemaflow.baseline import Baseline, CannotRecord, Target, draft_baseline
+from flask_schemaflow.baseline import Baseline, CannotRecord, Target, create_all_on, draft_baseline
 from flask_schemaflow.drift import find_drift
 from flask_schemaflow.snapshot import take_snapshot
 
@@ -251,3 +251,15 @@ op.drop_table('t')
 op.execute(sa.schema.DropSequence(sa.Sequence('numbers')))
 op.execute('DROP TYPE color')
 """
+
+
+def test_a_table_that_cannot_be_made_is_named() -> None:
+    """What fails in ``create_all`` is told with the table at which it fails."""
+    metadata = sa.MetaData()
+    sa.Table("whole", metadata, sa.Column("id", sa.Integer))
+    sa.Table("broken", metadata, sa.Column("id", sa.Integer, server_default=sa.text("((")))
+
+    with sa.create_engine("sqlite://").connect() as scratch, pytest.raises(CannotRecord) as refused:
+        create_all_on(metadata, scratch)
+
+    assert "fails on an empty database, at broken: OperationalError" in str(refused.value)

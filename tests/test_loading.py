@@ -340,6 +340,10 @@ def test_every_way_is_open_again_afterwards(tmp_path: Path) -> None:
         ),
         ("sys.exit('no licence')", "shop.py:29: The app fails while it loads: ends the process: no licence"),
         ("import not_installed", "shop.py:29: The app"),
+        (
+            "db.create_all(); raise FileNotFoundError('shop.db')",
+            "FileNotFoundError: shop.db. What it made in its database before is not there: it is kept out. Leave",
+        ),
     ],
 )
 def test_an_app_that_fails_is_one_error(project: Project, statements: str, says: str) -> None:

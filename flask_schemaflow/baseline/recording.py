@@ -109,6 +109,14 @@ def create_all_on(metadata: MetaData, scratch: Connection, tables: Tables = None
 
     :raises CannotRecord: it fails, by itself or in an event of the app.
     """
+    at = ""
+
+    def before(_conn: Any, element: Any, *_: Any) -> None:
+        nonlocal at
+        name = getattr(getattr(element, "element", None), "name", None)
+        at = f", at {name}" if name else ""
+
+    event.listen(scratch, "before_execute", before)
     try:
         metadata.create_all(scratch, tables, checkfirst=False)
     except SchemaFlowError:
@@ -117,9 +125,11 @@ def create_all_on(metadata: MetaData, scratch: Connection, tables: Tables = None
         origin = origin_of_error(error)
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
         raise CannotRecord(
-            f"{origin or 'The models'}: create_all() fails on an empty database: "
+            f"{origin or 'The models'}: create_all() fails on an empty database{at}: "
             f"{type(error).__name__}: {reason}"
         ) from error
+    finally:
+        event.remove(scratch, "before_execute", before)
 
 
 def _only_reads(element: Any) -> bool:

@@ -124,11 +124,19 @@ def about_others(app: Flask, ours: list[MetaData]) -> Iterator[Finding]:
         yield Finding(
             code="other-metadata",
             subject=f"{place[0]}:{place[1]}",
-            message=f"{place[0]}:{place[1]}{unused} has {len(metadata.tables)} tables that are not "
-            "those of the registered db; they are not looked after.",
+            message=f"{place[0]}:{place[1]}{unused} has tables that are not those of the registered db, and "
+            f"are not looked after: {_listed(metadata)}.",
             hint="If they belong to this app, declare them on the registered db.",
             file=file,
         )
+
+
+def _listed(metadata: MetaData) -> str:
+    names = sorted(metadata.tables)
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+_SHOWN = 4
 
 
 def _sqlalchemy_objects() -> dict[int, SQLAlchemy]:

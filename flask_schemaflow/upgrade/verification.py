@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..discovery import Bind
+    from ..revisions import TableName
     from ..snapshot import Snapshot
     from .run import Run
 
@@ -31,19 +32,16 @@ class Expectation:
     """What one database has before its plan, and after each revision, if it is as the revisions say.
 
     ``current`` is None where it cannot be known; ``after`` has whatever is known of the pending revisions.
+    ``ours`` are the names of what is compared: whatever any of the revisions makes is ours.
     """
 
     current: Snapshot | None
     after: Mapping[str, Snapshot]
+    ours: frozenset[TableName]
 
     def at(self, revision: str | None) -> Snapshot | None:
         """Give the structure after a revision; None is before the first one."""
         return self.current if revision is None else self.after.get(revision)
-
-    @property
-    def known(self) -> tuple[Snapshot, ...]:
-        """All structures that are known."""
-        return (*((self.current,) if self.current else ()), *self.after.values())
 
 
 Expected = Mapping[BindKey, Expectation]
@@ -71,10 +69,14 @@ def expected_structure(run: Run) -> Expected:
             )
         )
         after = {}
-    return {
-        key: Expectation(current=_current(run, key, after.get(key, {})), after=after.get(key, {}))
-        for key in run.plans
-    }
+    return {key: _expectation(run, key, after.get(key, {})) for key in run.plans}
+
+
+def _expectation(run: Run, key: BindKey, after: Mapping[str, Snapshot]) -> Expectation:
+    current = _current(run, key, after)
+    known = (*((current,) if current else ()), *after.values())
+    ours = run.survey.states[key].ours_with(*known) - run.survey.bookkeeping[key]
+    return Expectation(current=current, after=after, ours=ours)
 
 
 def is_checked(run: Run, expected: Expected) -> bool:
@@ -163,14 +165,10 @@ def _meaning(drift: Drift) -> tuple[str, str | None, str | None]:
 def _drift_from(
     run: Run, key: BindKey, there: Snapshot, expectation: Expectation, revision: str | None
 ) -> tuple[Drift, ...]:
-    """Say in which structural ways a database differs from a revision of its plan; None is the current one.
-
-    Whatever any of the revisions makes is ours.
-    """
+    """Say in which structural ways a database differs from a revision of its plan; None is current."""
     wanted = expectation.at(revision)
     assert wanted is not None
-    ours = run.survey.states[key].ours_with(*expectation.known)
-    ours -= run.survey.bookkeeping[key]
+    ours = expectation.ours
     name = revision or ", ".join(run.plans[key].current) or "none"
     found = find_drift(only_ours(wanted, ours), only_ours(there, ours), f"revision {name}")
     return tuple(each for each in found if each.structural)
