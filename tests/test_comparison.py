@@ -277,7 +277,7 @@ def test_what_alembic_loses_on_sqlite(project: Project, tmp_path: Path) -> None:
     say(shop, ODD.replace(", unique=True", "").replace('db.ForeignKey("owner.id")', "db.Integer"))
     ended = project.flask("db", "check")
     assert ended.code == 1
-    assert "The database has the unique item.rank (columns rank); the models have not." in ended.stderr
+    assert "The database has the unique item.rank (columns rank); the models do not." in ended.stderr
     size = "size = db.Column(db.Integer, nullable=False, default=5)\n    twice"
     app = project.path / "app.py"
     app.write_text(app.read_text().replace("twice", size))

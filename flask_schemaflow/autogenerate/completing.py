@@ -16,7 +16,7 @@ from ..drift import MODELS, find_differences, find_drift
 from ..errors import Refused
 from ..proof import made_on
 from ..scratch import NoScratch, Source, scratch_database
-from ..session import database_exists, reading_connection, sealed
+from ..session import database_exists, family_of, reading_connection, sealed
 from ..snapshot import Snapshot, take_snapshot
 from .casts import with_cast
 from .enums import Values, widen_enums
@@ -170,11 +170,14 @@ class _Completing:
         assert self.context.connection is not None
         engine = self.context.connection.engine
         if not database_exists(engine):
-            return Snapshot(family=engine.dialect.name)
+            return Snapshot(family=family_of(engine.dialect))
         with reading_connection(engine) as connection:
             there = take_snapshot(connection)
+        # An app's own filter may let others' tables through to Alembic.
+        named = {key[1].lower() for each in self.upgrade.ops if (key := key_of(each)) is not None}
+        names = self.around.ours | named
         return there.of_tables(
-            (each.schema, each.name) for each in there.objects if each.name.lower() in self.around.ours
+            (each.schema, each.name) for each in there.objects if each.name.lower() in names
         )
 
     def _compared(self, structure: Snapshot) -> Snapshot:

@@ -36,6 +36,8 @@ def enums_written(files: Iterable[Path]) -> Values:
     for file in files:
         for node in _nodes_of_upgrade(file):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("Enum", "ENUM"):
+                if any(each.arg == "native_enum" for each in node.keywords):
+                    continue  # it is true unless somebody says it
                 names = [each.value for each in node.keywords if each.arg == "name"]
                 values = [each.value for each in node.args if isinstance(each, ast.Constant)]
                 if values and names and isinstance(names[0], ast.Constant):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.operations import ops
 
+from ..baseline import CannotWrite
 from .operations import Written, on_table
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def likely_columns(
                 "alter_column",
                 repr(old),
                 f"new_column_name={new!r}",
-                f"existing_type={writer.type(each.column.type)}",
+                *_existing_type(each.column, writer),
             ).replace(f"({old!r}, {table.table_name!r}", f"({table.table_name!r}, {old!r}")
             yield _comment(
                 f"If {table.table_name}.{new} is another name for {old}, write this instead of adding the "
@@ -76,6 +77,13 @@ def _same_type(context: AutogenContext, left: sa.Column[Any], right: sa.Column[A
     assert context.dialect is not None
     impl = context.migration_context.impl
     return not impl.compare_type(right, left)
+
+
+def _existing_type(column: sa.Column[Any], writer: Writer) -> list[str]:
+    try:
+        return [f"existing_type={writer.type(column.type)}"]
+    except CannotWrite:
+        return []
 
 
 def _comment(text: str, code: str) -> Written:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
 from alembic.operations import ops
 
 from .operations import Written
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
     from alembic.operations.ops import MigrateOperation
 
     from ..baseline import Writer
@@ -65,8 +66,13 @@ def _is_required(column: sa.Column[Any]) -> bool:
 
 
 def _value_of(column: sa.Column[Any]) -> Any:
+    """Give the constant that the model gives, as the database stores it; None where it is not known."""
+    if not type(column.type).__module__.startswith("sqlalchemy."):
+        return None  # a type of the app may store something else
     default = column.default
     value = default.arg if default is not None and default.is_scalar else None  # type: ignore[attr-defined]
+    if isinstance(column.type, sa.Enum) and isinstance(value, enum.Enum):
+        value = column.type._db_value_for_elem(value)  # type: ignore[no-untyped-call]
     return value if type(value) in _LITERALS else None
 
 

@@ -55,7 +55,10 @@ class Trial:
         with self._trying() as trying:
             problem = trying.run(operations)
             if not problem:
-                return self._completed(trying, operations)
+                script, code = trying.mended(self.wanted, before=self.before)
+                if not _rebuilds(script):
+                    return self._completed(trying, operations, script, code)
+                problem = f"they lose {_mended_by(script)}"
         with self._trying() as trying:
             return self._instead(trying, operations, problem)
 
@@ -66,14 +69,14 @@ class Trial:
             trying.build(self.whole)
             yield trying
 
-    def _completed(self, trying: Trying, operations: list[MigrateOperation]) -> list[MigrateOperation]:
+    def _completed(
+        self, trying: Trying, operations: list[MigrateOperation], script: Script, code: str
+    ) -> list[MigrateOperation]:
         """Add to operations that run what they leave."""
-        script, code = trying.mended(self.wanted, before=self.before)
         if code and self.others and self._family != "sqlite":
-            lost = ", ".join(key for step in script.steps for key in step.mends)
             self.tell(
-                f"No operation says for every engine what takes {lost} away: the revision does it on "
-                f"{self._family} only."
+                f"No operation says for every engine what takes {_mended_by(script)} away: the revision "
+                f"does it on {self._family} only."
             )
         self._tell_staying(script)
         if not operations and not code:
@@ -99,14 +102,16 @@ class Trial:
             self.tell(f"On a scratch database the revision fails, mend it before you run it: {problem}")
             return operations
         self._tell_staying(script)
-        if self.others:
-            self.tell(
-                f"Alembic's operations fail on {self._family} ({problem}), so the revision has statements "
-                "for it. Nobody has tried what it does on the other engines."
-            )
+        untried = " Nobody has tried what it does on the other engines." if self.others else ""
+        self.tell(
+            f"Alembic's operations do not do on {self._family} what they should ({problem}), so the revision "
+            f"has statements for it.{untried}"
+        )
         back = trying.mended(self.before, is_back=True)[1] or "pass"
         there, undone = (trying.code(each) for each in (operations, reversed_of(operations)))
-        return [Written(self._only_here(code, there), self._only_here(back, undone))]
+        # Alembic forgets what it wanted to import before it writes the revision.
+        imports = self.context.imports
+        return [Written(self._only_here(code, there), self._only_here(back, undone), imports)]
 
     @property
     def _family(self) -> str:
@@ -124,3 +129,13 @@ class Trial:
     def _tell_staying(self, script: Script) -> None:
         for each in staying(script):
             self.tell(f"{each.message} {each.hint}")
+
+
+def _rebuilds(script: Script) -> bool:
+    """Say whether a table of SQLite's is made anew: then it need not be twice, and by operations before."""
+    return any("_alembic_tmp_" in each for each in script.statements)
+
+
+def _mended_by(script: Script) -> str:
+    keys = (key for step in script.steps for key in step.mends)
+    return ", ".join(each for each in keys if not each.startswith("changed-column-position"))

@@ -54,7 +54,13 @@ def find_unseen(
         if not each.drift.structural or (owner.schema, owner.name) not in tables:
             continue
         one = _One(
-            context, writer, tables[owner.schema, owner.name], owner, each.wanted_part, each.part_there
+            context=context,
+            writer=writer,
+            table=tables[owner.schema, owner.name],
+            owner=owner,
+            table_there=each.there,
+            wanted=each.wanted_part,
+            there=each.part_there,
         )
         if thing.kind == "check" and thing.name not in names:
             one.check(found)
@@ -79,6 +85,7 @@ class _One:
     writer: Writer
     table: sa.Table
     owner: Object
+    table_there: Object
     wanted: Part | None
     there: Part | None
 
@@ -90,6 +97,8 @@ class _One:
         """Write a check that is new, gone or another one."""
         model = self._model_check() if self.wanted is not None else None
         if self.wanted is not None and model is None:
+            return
+        if model is not None and self._comes_with_a_column(model):
             return
         if self.there is not None:
             if self.there.name is None:
@@ -105,6 +114,11 @@ class _One:
                 name = f"op.f({f'{self.owner.name}_{columns}_check'[:63]!r})"
             drop = self._on("drop_constraint", name, "type_='check'")
             found.last.append(Written(self._create_check(name, self.writer.text(model.sqltext)), drop))
+
+    def _comes_with_a_column(self, check: sa.CheckConstraint) -> bool:
+        """Say whether the type of a new column makes the check."""
+        there = {part.name for part in self.table_there.parts if part.kind == "column"}
+        return getattr(check, "_type_bound", False) and not {each.name for each in check.columns} <= there
 
     def _create_check(self, name: str, text: str) -> str:
         return self._on("create_check_constraint", name, f"sa.text({text})")

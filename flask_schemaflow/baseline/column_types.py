@@ -131,6 +131,8 @@ def named_type(type_: TypeEngine[Any], target: Dialect) -> postgresql.ENUM | pos
 
 def generic_type(type_: TypeEngine[Any], dialect: Dialect) -> TypeEngine[Any]:
     """Give the type of any engine in the place of one that was read from a database, where it is the same."""
+    if not type(type_).__name__.isupper() or type_._variant_mapping:
+        return type_  # it is a model's
     try:
         generic = type_.as_generic()
         same = _compiled(generic, dialect) == _compiled(type_, dialect)
