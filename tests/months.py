@@ -240,10 +240,6 @@ SECOND_MONTH = (
         title="quantities",
         edits=(below(AT, "quantity = db.Column(db.Integer, nullable=False, default=1)"),),
     ),
-    Change(
-        title="a price twice",
-        edits=(below(DETAILS, 'twice = db.Column(db.Numeric(12, 2), db.Computed("price * 2"))'),),
-    ),
 )
 THIRD_MONTH = (
     Change(
@@ -280,5 +276,9 @@ THIRD_MONTH = (
                 "db.String(20), nullable=False)",
             ),
         ),
+    ),
+    Change(
+        title="a price twice",
+        edits=(below(DETAILS, 'twice = db.Column(db.Numeric(12, 2), db.Computed("price * 2"))'),),
     ),
 )

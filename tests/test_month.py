@@ -6,10 +6,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
-from anyshop import Shop
-from months import APP, FIRST_MONTH, KEPT, ROWS, SECOND_MONTH, THIRD_MONTH, Change
+from anyshop import Shop, open_shop
+from months import APP, FIRST_MONTH, KEPT, ROWS, SECOND_MONTH, THIRD_MONTH, Change, below
 from projects import Ended, Project
 
 MONTHS = (FIRST_MONTH, SECOND_MONTH, THIRD_MONTH)
@@ -130,3 +131,41 @@ def test_months_of_changes(life: Life, releases: tuple[tuple[Change, ...], ...])
         assert found == KEPT, shop.family
     again = life.run(life.developed, "db", "check")
     assert again.code == 0, again.stderr
+
+
+KEYS = """
+
+    class Part(db.Model):
+        id = db.Column(db.Integer, primary_key=True)
+        item_id = db.Column(db.ForeignKey("item.id"), nullable=False, index=True)
+        box_id = db.Column(db.ForeignKey("item.id", name="in_box"))
+        place = db.Column(db.Integer)
+"""
+BOTH = '__table_args__ = (db.Index("ix_place", "box_id", "place"),)'
+
+
+def test_the_only_index_of_a_foreign_key(project: Project, mariadb: str, tmp_path: Path) -> None:
+    """MariaDB drops none that a key needs: dropping one, or taking a new one back, leaves it another."""
+    developed, shop = open_shop(project, f"sqlite:///{tmp_path}/shop.db"), Shop(project, mariadb)
+    project.environment["FLASK_SCHEMAFLOW_ENGINES"] = "sqlite,mariadb"
+    app = project.path / "app.py"
+    app.write_text(app.read_text() + dedent(KEYS))
+    for each in (developed, shop):
+        project.python(CREATE, DATABASE=each.url)
+    life = Life(project, developed, (developed, shop))
+    assert life.run(developed, "db-adopt", "--rev-id", "first").code == 0
+    assert life.run(shop, "db-safe-upgrade").code == 0
+    shop.execute("INSERT INTO item (id, name) VALUES (1, 'a')", "INSERT INTO part VALUES (1, 1, 1, 1)")
+
+    no_index = (("nullable=False, index=True", "nullable=False"),)
+    life.release((Change(title="no index", edits=no_index),))
+    life.release((Change(title="another", edits=(below("class Part(db.Model):", BOTH),)),))
+
+    life.check_equal(shop)
+    for target in ("downgrade", "upgrade", "downgrade"):
+        revision = "first" if target == "downgrade" else "head"
+        ended = life.run(shop, "db", target, revision)
+        assert ended.code == 0, ended.stderr
+    ended = life.run(shop, "db-diff", "--check", "--to", "first")
+    assert ended.code == 0, ended.stdout
+    assert shop.execute("SELECT * FROM part") == [(1, 1, 1, 1)]

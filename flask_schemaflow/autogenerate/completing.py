@@ -20,6 +20,7 @@ from ..session import database_exists, reading_connection, sealed
 from ..snapshot import Snapshot, take_snapshot
 from .casts import with_cast
 from .enums import Values, widen_enums
+from .leading_indexes import keep_indexes_of_keys
 from .names import drop_leftover_indexes, name_what_is_added, split_unnamed_drops
 from .operations import Written
 from .renames import likely_columns, likely_tables
@@ -271,12 +272,15 @@ class _Completing:
             name_what_is_added(each)
             if any(target.name == "postgresql" for target in targets):
                 with_cast(each)
+        model = self.models.get((table.schema, table.table_name))
+        first, last = keep_indexes_of_keys(table, model, targets) if model is not None else ([], [])
+        yield from first
         for each in split_unnamed_drops(self.context, in_order(table), before, targets):
             if isinstance(each, ops.ModifyTableOps):
                 yield from with_values(each, writer, self._tell)
             else:
                 yield each
-        model = self.models.get((table.schema, table.table_name))
+        yield from last
         if model is not None:
             yield from drop_leftover_indexes(table, model, self.context.dialect, targets)
 
