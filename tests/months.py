@@ -59,6 +59,19 @@ KEPT = {
     "SELECT product_id, tag_id FROM product_tag": [(2, 1)],
     "SELECT name, parent_id FROM category": [("home", None), ("light", 1)],
 }
+EMPTIED = tuple(
+    f"DELETE FROM {table}"
+    for table in (
+        "refund",
+        "purchase",
+        "product_tag",
+        "tag",
+        "product",
+        "customer",
+        "category WHERE id = 2",
+        "category",
+    )
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from ..proof import made_on
 from ..scratch import NoScratch, Source, scratch_database
 from ..session import database_exists, reading_connection, sealed
 from ..snapshot import Snapshot, take_snapshot
+from .boolean_defaults import spell_boolean_defaults
 from .casts import with_cast
 from .enums import Values, widen_enums
 from .leading_indexes import keep_indexes_of_keys
@@ -197,6 +198,8 @@ class _Completing:
             for each in self.upgrade.ops
             if not isinstance(each, ops.CreateTableOp | ops.DropTableOp | ops.ModifyTableOps)
         ]
+        for drop in self.removed:
+            spell_boolean_defaults(drop)
         first: list[Written] = []
         last: list[Written] = []
         if after is not None:
@@ -270,6 +273,7 @@ class _Completing:
         yield from likely_columns(self.context, table, writer, self._tell)
         for each in table.ops:
             name_what_is_added(each)
+            spell_boolean_defaults(each)
             if any(target.name == "postgresql" for target in targets):
                 with_cast(each)
         model = self.models.get((table.schema, table.table_name))
