@@ -140,8 +140,8 @@ def _compares(config: Any) -> bool:
 
 def _complete_with(found: Comparison | None, *, is_check: bool) -> None:
     """Have Alembic's comparison completed, where one is about to be made."""
-    if found is None and "alembic.autogenerate" not in sys.modules:
-        return
+    if found is None and f"{__package__}.autogenerate" not in sys.modules:
+        return  # it is much to load, and nothing of an earlier command is left to be taken back
     from .autogenerate import completing
 
     completing.set(partial(_complete, found, is_check) if found is not None else None)

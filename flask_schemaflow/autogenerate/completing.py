@@ -18,8 +18,10 @@ from ..proof import made_on
 from ..scratch import NoScratch, Source, scratch_database
 from ..session import database_exists, family_of, reading_connection, sealed
 from ..snapshot import Snapshot, take_snapshot
+from .boolean_defaults import spell_boolean_defaults
 from .casts import with_cast
 from .enums import Values, widen_enums
+from .leading_indexes import keep_indexes_of_keys
 from .names import drop_leftover_indexes, name_what_is_added, split_unnamed_drops
 from .operations import Written
 from .renames import likely_columns, likely_tables
@@ -199,6 +201,8 @@ class _Completing:
             for each in self.upgrade.ops
             if not isinstance(each, ops.CreateTableOp | ops.DropTableOp | ops.ModifyTableOps)
         ]
+        for drop in self.removed:
+            spell_boolean_defaults(drop)
         first: list[Written] = []
         last: list[Written] = []
         if after is not None:
@@ -272,14 +276,18 @@ class _Completing:
         yield from likely_columns(self.context, table, writer, self._tell)
         for each in table.ops:
             name_what_is_added(each)
+            spell_boolean_defaults(each)
             if any(target.name == "postgresql" for target in targets):
                 with_cast(each)
+        model = self.models.get((table.schema, table.table_name))
+        first, last = keep_indexes_of_keys(table, model, targets) if model is not None else ([], [])
+        yield from first
         for each in split_unnamed_drops(self.context, in_order(table), before, targets):
             if isinstance(each, ops.ModifyTableOps):
                 yield from with_values(each, writer, self._tell)
             else:
                 yield each
-        model = self.models.get((table.schema, table.table_name))
+        yield from last
         if model is not None:
             yield from drop_leftover_indexes(table, model, self.context.dialect, targets)
 
