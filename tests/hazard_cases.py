@@ -235,6 +235,7 @@ GOOD = (
     Good("drop-column", "op.add_column('users', sa.Column('x', sa.Integer())); op.drop_column('users', 'x')", EVERY),
     Good("truncate-table", "op.execute('DELETE FROM orders WHERE id = 1')", EVERY, doc=True),
     Good("truncate-cascade", "op.execute('CREATE TABLE t (id INTEGER)'); op.execute('TRUNCATE t CASCADE')", POSTGRESQL),
+    Good("drop-cascade", "op.execute('DROP TABLE IF EXISTS nowhere CASCADE')", POSTGRESQL),
     Good("drop-cascade", "op.execute('CREATE TABLE t (id INTEGER)'); op.execute('DROP TABLE t CASCADE')", POSTGRESQL),
     Good("recreate-table-force", "op.execute('DROP TABLE IF EXISTS t'); op.create_table('t', sa.Column('id', sa.Integer))", EVERY),
     Good("unfiltered-data-change", "op.execute('UPDATE orders SET total = 1 WHERE total = 5')", EVERY, doc=True),

@@ -142,13 +142,20 @@ def known_statements(pending: Pending) -> Iterator[Hazard]:
 
 def _told(pending: Pending, each: _Statement, effect: Does, met: Met) -> Iterator[Hazard]:
     about = bool(effect.table.name)
-    if about and (met.table is None or _is_no_change(effect, met)):
+    if about and (met.table is None or _is_no_change(effect, met) or _has_nothing_to_drop(pending, effect)):
         return
     subject = label(effect.table) if about else effect.name
     name = effect.name or subject
     message = each.message.format(table=subject or "every table", name=name, rows=ROWS)
     question = size_of(met.table) if each.sized and about and met.table is not None else None
     yield pending.found(each.kind, met, subject or pending.recorded.revision, message, question=question)
+
+
+def _has_nothing_to_drop(pending: Pending, effect: Does) -> bool:
+    """Say whether the table of a DROP ... IF EXISTS is known not to be there."""
+    real = pending.structures.real
+    is_there = any(pending.table(each, effect.table) is not None for each in (pending.before, real))
+    return effect.what == "drop-cascade" and bool(real.server_version) and not is_there
 
 
 def _is_no_change(effect: Does, met: Met) -> bool:
