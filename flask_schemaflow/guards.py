@@ -155,6 +155,7 @@ def _complete(
 ) -> None:
     """Complete what Alembic found."""
     from .autogenerate import Around, complete
+    from .migrations import alembic_quiet
 
     arguments = current_app.extensions["migrate"].configure_args
     keys = _keys_compared()
@@ -168,7 +169,8 @@ def _complete(
         tell=partial(click.echo, err=True),
     )
     try:
-        complete(context, upgrade, around)
+        with alembic_quiet():
+            complete(context, upgrade, around)
     except SchemaFlowError as error:
         if click.get_current_context(silent=True) is None:
             raise
@@ -220,7 +222,7 @@ def _after_comparison(app: Flask, directory: Path, before: Comparison) -> None:
         return
     # Without any model it was refused before: that is the other cause of an empty comparison.
     why = f"Nothing to write: there is no difference between the database and the models' {before.tables}"
-    why += f" table{'s' * (before.tables != 1)}."
+    why += f" table{'s' * (before.tables != 1)}.{_unseen_from(app, before)}"
     if not before.revisions:
         why += (
             " There is no revision yet: `flask db-adopt` writes it, and proves that it makes this database."
@@ -228,15 +230,29 @@ def _after_comparison(app: Flask, directory: Path, before: Comparison) -> None:
     click.echo(why, err=True)
 
 
+def _unseen_from(app: Flask, found: Comparison) -> str:
+    """Say what the database at hand cannot tell of the engines on which revisions will run besides."""
+    here = {engine.dialect.name for engine in app.extensions["migrate"].db.engines.values()}
+    others = sorted({each.name for each in found.on_paper} - here)
+    if not others:
+        return ""
+    return (
+        f" It is compared on {' and '.join(sorted(here))}: what only {' and '.join(others)} can tell (time "
+        "zones, types that are others there, comments) is seen where the database is one of them."
+    )
+
+
 def _store_structure(app: Flask, directory: Path) -> None:
     """Store what is wanting beside the revisions, where structures are stored; else say why not."""
+    from .migrations import alembic_quiet
     from .snapshot import FOLDER
     from .storage import SnapshotOptions, store_snapshots
 
     if not (directory / FOLDER).is_dir():
         return
     try:
-        result = store_snapshots(app, SnapshotOptions(directory=str(directory)))
+        with alembic_quiet():
+            result = store_snapshots(app, SnapshotOptions(directory=str(directory)))
     except SchemaFlowError as error:
         click.echo(f"The new revision's structure was not stored: {error.message}", err=True)
     else:

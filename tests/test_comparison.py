@@ -234,6 +234,10 @@ def test_one_set_of_revisions_for_every_engine(
             if number == 0:
                 Shop(project, url).execute("INSERT INTO item (id, name, price) VALUES (1, 'one', 3)")
 
+    project.environment["DATABASE"] = urls[0]
+    ended, text = migrate(shop)
+    assert text == ""
+    assert "It is compared on sqlite: what only mariadb and postgresql can tell" in ended.stderr
     for url in urls:
         project.environment["DATABASE"] = url
         ended = project.flask("db-diff", "--check")
@@ -289,6 +293,28 @@ def test_what_alembic_loses_on_sqlite(project: Project, tmp_path: Path) -> None:
     assert project.flask("db", "check").code == 0
     assert project.flask("db", "downgrade").code == 0
     assert project.flask("db-diff", "--check", "--to", "first").code == 0
+
+
+LINK = """
+class Link(db.Model):
+    one = db.Column(db.Integer, primary_key=True)
+    other = db.Column(db.Integer, primary_key=True)
+    __table_args__ = (db.UniqueConstraint("one", "other", name="both"),)
+"""
+
+
+def test_a_second_key_that_postgresql_never_makes(project: Project, postgresql: str) -> None:
+    """It is the primary key's already; no revision is written for it, again and again."""
+    shop = open_shop(project, postgresql)
+    shop.execute("DROP TABLE item")
+    say(shop, LINK)
+    project.python("from app import app, db\nwith app.app_context():\n    db.create_all()\n")
+    assert shop.adopt().code == 0
+
+    ended, text = migrate(shop)
+
+    assert (ended.code, text) == (0, ""), ended.stderr
+    assert project.flask("db", "check").code == 0
 
 
 def test_types_that_an_app_does_not_want_compared(project: Project, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from .tables import (
     Key,
     in_order,
     key_of,
+    leave_out_second_keys,
     models_of,
     write_new_tables,
     write_new_types,
@@ -108,6 +109,7 @@ class _Completing:
 
     def complete(self) -> None:
         """Write, try and mend; for a check, say what differs."""
+        leave_out_second_keys(self.upgrade, self.models, targets_in(self._dialect, self.around.on_paper))
         before = self._before()
         try:
             after = self._as_said(self._made_by_models(), before)

@@ -68,7 +68,8 @@ def likely_tables(
                 schema = f", schema={gone.schema!r}" if gone.schema else ""
                 yield _comment(
                     f"If {table.name} is another name for {gone.table_name}, write this instead of creating "
-                    "the one and dropping the other:",
+                    "the one and dropping the other; foreign keys to it follow by themselves, so leave their "
+                    "drop and create out too:",
                     f"op.rename_table({gone.table_name!r}, {table.name!r}{schema})",
                 )
 

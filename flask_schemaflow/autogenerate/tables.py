@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -197,6 +197,28 @@ def _has(table: Object, type_: Object) -> bool:
 def _only_on_postgresql(code: str) -> str:
     inner = code.replace("\n", "\n    ")
     return f"if op.get_context().dialect.name == 'postgresql':\n    {inner}"
+
+
+def leave_out_second_keys(
+    upgrade: ops.UpgradeOps, models: Mapping[Key, sa.Table], targets: Collection[Dialect]
+) -> None:
+    """Leave out unique constraints over the columns of the primary key, which PostgreSQL never makes.
+
+    CREATE TABLE merges them into the key there (https://www.postgresql.org/docs/current/sql-createtable.html),
+    so that Alembic misses them each time.
+    """
+    if {each.name for each in targets} != {"postgresql"}:
+        return
+    for table in [each for each in upgrade.ops if isinstance(each, ops.ModifyTableOps)]:
+        model = models.get((table.schema, table.table_name))
+        key = [each.name for each in model.primary_key.columns] if model is not None else []
+        table.ops[:] = [each for each in table.ops if not _is_unique_over(each, key)]
+        if not table.ops:
+            upgrade.ops.remove(table)
+
+
+def _is_unique_over(operation: ops.MigrateOperation, columns: list[str]) -> bool:
+    return isinstance(operation, ops.CreateUniqueConstraintOp) and list(operation.columns) == columns
 
 
 def in_order(table: ops.ModifyTableOps) -> ops.ModifyTableOps:

@@ -8,6 +8,7 @@ from .environment import (
     run_environment,
 )
 from .folder import Folder, Migrations, environment_in, flask_db_group, open_migrations, revisions_in
+from .surroundings import alembic_quiet
 from .writing import (
     StagedRevision,
     remove_written,
@@ -25,6 +26,7 @@ __all__ = [
     "Migrations",
     "RevisionFailed",
     "StagedRevision",
+    "alembic_quiet",
     "ask_environment",
     "environment_in",
     "flask_db_group",

@@ -27,6 +27,18 @@ def logging_left_alone() -> Iterator[None]:
 
 
 @contextmanager
+def alembic_quiet() -> Iterator[None]:
+    """Let Alembic log nothing of what we try on scratch databases inside the block, unless it is wrong."""
+    logger = logging.getLogger("alembic.runtime.migration")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
 def shared_arguments_restored(migrations: Migrations) -> Iterator[None]:
     """Give Flask-Migrate its shared arguments back as they were."""
     # The stock env.py stores a closure over its own config there, which a second run would meet.
