@@ -295,6 +295,24 @@ def test_what_alembic_loses_on_sqlite(project: Project, tmp_path: Path) -> None:
     assert project.flask("db-diff", "--check", "--to", "first").code == 0
 
 
+def test_a_column_beside_a_computed_one(project: Project, tmp_path: Path) -> None:
+    """Alembic's batch adds it on SQLite and cannot take it back: statements do."""
+    shop = open_shop(project, f"sqlite:///{tmp_path}/shop.db")
+    shop.execute("DROP TABLE item")
+    say(shop, ODD)
+    project.python("from app import app, db\nwith app.app_context():\n    db.create_all()\n")
+    assert shop.adopt().code == 0
+    say(shop, ODD.replace("    owner_id", "    note = db.Column(db.String(9))\n    owner_id"))
+
+    ended, text = migrate(shop)
+
+    assert "so the downgrade has statements for it." in ended.stderr
+    assert "batch_op.add_column(sa.Column('note'" in text
+    assert project.flask("db", "upgrade").code == 0
+    assert project.flask("db", "downgrade").code == 0
+    assert project.flask("db-diff", "--check", "--to", "first").code == 0
+
+
 LINK = """
 class Link(db.Model):
     one = db.Column(db.Integer, primary_key=True)

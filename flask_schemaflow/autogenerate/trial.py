@@ -53,14 +53,20 @@ class Trial:
         :raises NoScratch: there is none.
         """
         with self._trying() as trying:
-            problem = trying.run(operations)
+            problem, code = trying.run(operations), None
             if not problem:
                 script, code = trying.mended(self.wanted, before=self.before)
-                if not _rebuilds(script):
-                    return self._completed(trying, operations, script, code)
-                problem = f"they lose {_mended_by(script)}"
+                if _rebuilds(script):
+                    problem, code = f"they lose {_mended_by(script)}", None
+                else:
+                    self._tell_added(script, code)
+                    problem = trying.run_back(operations) if operations or code else ""
+                    if not problem:
+                        return self._completed(trying, operations, code)
         with self._trying() as trying:
-            return self._instead(trying, operations, problem)
+            if code is None:
+                return self._instead(trying, operations, problem)
+            return self._taken_back(trying, operations, code, problem)
 
     @contextmanager
     def _trying(self) -> Iterator[Trying]:
@@ -69,24 +75,37 @@ class Trial:
             trying.build(self.whole)
             yield trying
 
-    def _completed(
-        self, trying: Trying, operations: list[MigrateOperation], script: Script, code: str
-    ) -> list[MigrateOperation]:
-        """Add to operations that run what they leave."""
+    def _tell_added(self, script: Script, code: str) -> None:
         if code and self.others and self._family != "sqlite":
             self.tell(
                 f"No operation says for every engine what takes {_mended_by(script)} away: the revision "
                 f"does it on {self._family} only."
             )
         self._tell_staying(script)
-        if not operations and not code:
-            return []
-        problem = trying.run_back(operations)
-        if problem:
-            self.tell(f"On a scratch database the revision's downgrade fails, mend it: {problem}")
-        back = "" if problem else trying.mended(self.before, is_back=True)[1]
+
+    def _completed(
+        self, trying: Trying, operations: list[MigrateOperation], code: str
+    ) -> list[MigrateOperation]:
+        """Add to operations that run, there and back, what they leave."""
+        back = trying.mended(self.before, is_back=True)[1]
         head = [Written("", self._only_here(back))] if back else []
         return [*head, *operations, *([Written(self._only_here(code))] if code else [])]
+
+    def _taken_back(
+        self, trying: Trying, operations: list[MigrateOperation], code: str, problem: str
+    ) -> list[MigrateOperation]:
+        """Write statements for the way back, where that of the operations does not run."""
+        trying.run(operations)
+        trying.mended(self.wanted, before=self.before)
+        back = trying.mended(self.before, is_back=True)[1]
+        self.tell(
+            f"Alembic's operations cannot be taken back on {self._family} ({problem}), so the downgrade has "
+            f"statements for it.{self._untried}"
+        )
+        there, undone = (trying.code(each) for each in (operations, reversed_of(operations)))
+        done = [there, self._only_here(code) if code else ""]
+        body = "\n".join(each for each in done if each)
+        return [Written(body, self._only_here(back, undone), self.context.imports)]
 
     def _instead(
         self, trying: Trying, operations: list[MigrateOperation], problem: str
@@ -102,16 +121,19 @@ class Trial:
             self.tell(f"On a scratch database the revision fails, mend it before you run it: {problem}")
             return operations
         self._tell_staying(script)
-        untried = " Nobody has tried what it does on the other engines." if self.others else ""
         self.tell(
             f"Alembic's operations do not do on {self._family} what they should ({problem}), so the revision "
-            f"has statements for it.{untried}"
+            f"has statements for it.{self._untried}"
         )
         back = trying.mended(self.before, is_back=True)[1] or "pass"
         there, undone = (trying.code(each) for each in (operations, reversed_of(operations)))
         # Alembic forgets what it wanted to import before it writes the revision.
         imports = self.context.imports
         return [Written(self._only_here(code, there), self._only_here(back, undone), imports)]
+
+    @property
+    def _untried(self) -> str:
+        return " Nobody has tried what it does on the other engines." if self.others else ""
 
     @property
     def _family(self) -> str:

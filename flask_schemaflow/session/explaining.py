@@ -27,8 +27,14 @@ def explained(engine: Engine) -> Iterator[None]:
     """
     try:
         yield
-    except (sqlite3.Error, DBAPIError) as error:
+    except (sqlite3.Error, DBAPIError, _driver_error(engine)) as error:
         raise _explain(engine, getattr(error, "orig", None) or error) from error
+
+
+def _driver_error(engine: Engine) -> type[Exception]:
+    """Give what the driver raises where SQLAlchemy does not come between, as when it sets a level."""
+    error: type[Exception] = engine.dialect.loaded_dbapi.Error
+    return error
 
 
 def _explain(engine: Engine, error: BaseException) -> SchemaFlowError:
