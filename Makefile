@@ -17,12 +17,12 @@ demo: $(VENV)/installed
 	$(BIN)/python example_app/demo.py
 
 test: $(VENV)/installed-for-tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 
 zoo: export SCHEMAFLOW_ZOO := all
 zoo: export SCHEMAFLOW_TEST_ALL_ENGINES := 1
 zoo: $(VENV)/installed-for-tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS) \
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS) \
 		tests/test_baseline.py tests/test_baseline_on_servers.py tests/test_snapshot_*.py tests/test_drift_zoo.py
 
 soak: export SCHEMAFLOW_SOAK := 1

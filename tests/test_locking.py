@@ -205,8 +205,8 @@ def test_a_server_that_does_not_answer_is_waited_for(shop: Project) -> None:
     right = sa.make_url(url_of(shop))
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         for change, wait, code, says in (
-            ({"port": 1}, "1", 4, "waited for 1 seconds"),
-            ({"port": silent.getsockname()[1], "host": "127.0.0.1"}, "1", 4, "waited for 1 seconds"),
+            ({"port": 1}, "1", 4, "tried for 1 seconds"),
+            ({"port": silent.getsockname()[1], "host": "127.0.0.1"}, "1", 4, "tried for 1 seconds"),
             ({"username": "nobody_at_all", "password": "wrong"}, "300", 2, "refuses the user"),
         ):
             shop.environment["DATABASE"] = right.set(**change).render_as_string(hide_password=False)

@@ -47,6 +47,25 @@ def test_replicas_apply_a_revision_once(shop: Shop, tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
+def test_replicas_follow_by_proof_together(shop: Shop, tmp_path: Path) -> None:
+    """One of them stamps a database that was never adopted, and one runs what is pending."""
+    parent = "first"
+    for number in range(ROUNDS):
+        tries = tmp_path / f"tries{number}"
+        name = f"step{number}"
+        add = f"op.add_column('item', sa.Column('size{number}', sa.Integer()))"
+        shop.add(name, parent, count_in(tries), add)
+        shop.execute("DROP TABLE alembic_version")
+
+        ended = shop.replicas(NUMBER // 2)
+
+        assert [code for code, _ in ended] == [0] * (NUMBER // 2), ended
+        assert tries.read_text() == "x"
+        assert shop.versions() == [name]
+        parent = name
+
+
+@pytest.mark.soak
 def test_replicas_fail_together(shop: Shop, tmp_path: Path) -> None:
     """One runs the revision that fails, and all end with its code."""
     code = 5

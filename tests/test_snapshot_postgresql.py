@@ -134,10 +134,7 @@ def build(case: Case, engine: sa.Engine) -> None:
             connection.exec_driver_sql(f"ALTER SCHEMA app RENAME TO app_of_{case.name}")
 
 
-in_one_process = pytest.mark.xdist_group("zoo of PostgreSQL")  # the fixture takes many seconds
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def zoo_engines(postgresql_server: sa.URL) -> Iterator[tuple[sa.Engine, ...]]:
     """Build all cases in two databases, and restore the first one's dump into a third."""
     with (
@@ -158,32 +155,23 @@ def zoo_engines(postgresql_server: sa.URL) -> Iterator[tuple[sa.Engine, ...]]:
         yield first, second, third
 
 
-@pytest.fixture(scope="module")
-def zoo_snapshots(zoo_engines: tuple[sa.Engine, ...]) -> tuple[Snapshot, ...]:
-    return tuple(map(snapshot, zoo_engines))
-
-
 def of_case(taken: Snapshot, name: str) -> Snapshot:
     schemas = {table.schema for table in CASES[name].metadata().tables.values()} - {None, "app"}
     own = {f"of_{name}", f"app_of_{name}", *schemas}
     return taken.where(lambda each: each.schema in own or each.name in own)
 
 
-@in_one_process
-@pytest.mark.parametrize("name", zoo())
-def test_what_models_make_is_the_same_everywhere(name: str, zoo_snapshots: tuple[Snapshot, ...]) -> None:
-    """Two databases of the same models, and a restored dump of one, are equal in every detail."""
-    first, second, restored = (of_case(each, name) for each in zoo_snapshots)
+def test_what_models_make_is_the_same_everywhere(zoo_engines: tuple[sa.Engine, ...]) -> None:
+    """Two databases of the same models, and a restored dump of one, are equal in every detail.
 
-    assert any(each.schema for each in first.objects)
-    assert_equal(first, second)
-    assert_equal(first, restored)
-
-
-@in_one_process
-def test_the_databases_are_equal_as_a_whole(zoo_snapshots: tuple[Snapshot, ...]) -> None:
-    """What belongs to no case, such as extensions, is equal too; the cases differ among each other."""
-    first, second, restored = zoo_snapshots
+    What belongs to no case, such as extensions, is equal too; the cases differ among each other.
+    """
+    first, second, restored = map(snapshot, zoo_engines)
+    for name in zoo():
+        made, again, from_dump = (of_case(each, name) for each in (first, second, restored))
+        assert any(each.schema for each in made.objects), name
+        assert_equal(made, again)
+        assert_equal(made, from_dump)
     plain, wide = (
         tuple(replace(o, schema=None) for o in of_case(first, name).objects if o.schema)
         for name in ("tb_plain", "tb_wide")

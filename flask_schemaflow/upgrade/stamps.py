@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from ..errors import Busy, ConfigurationError, Refused, Undone
 from ..history import Event
 from ..interrupts import uninterrupted
 from ..stamping import unchanged_databases, write_revision
+from ..survey import look_at
 from ..versions import create_version_table
 from .failure import is_sqlite, note_revision
 
@@ -24,7 +25,8 @@ BindKey = str | None
 def stamped_on_servers(run: Run) -> Iterator[None]:
     """Stamp the databases whose revisions commit one by one, and then do the block.
 
-    What stops the block keeps no stamp from being in, and cannot say that nothing was changed.
+    Where another process has stamped them the same meanwhile, that counts as ours. What stops the block
+    keeps no stamp from being in, and cannot say that nothing was changed.
 
     :raises Busy: they were changed meanwhile, or are locked.
     :raises Undone: in the place of a refusal, after a stamp.
@@ -33,11 +35,13 @@ def stamped_on_servers(run: Run) -> Iterator[None]:
     if not keys:
         yield
         return
-    with unchanged_databases(run.survey, keys) as held, uninterrupted(stop_afterwards=True):
-        for key, transaction in held.items():
-            write_revision(run.survey, key, transaction, run.stamps[key], Event.STAMPED)
-            transaction.commit()
-            note_revision(run, key, run.stamps[key], ())
+    try:
+        _stamp(run, keys)
+    except Busy:
+        if not _are_stamped(run, keys):
+            raise
+        yield
+        return
     targets = {run.progress.databases[key].target: run.stamps[key] for key in keys}
     at = "; ".join(f"{target} was stamped and is at {revision}" for target, revision in targets.items())
     told = f" Before that it was found where the structure is: {at}."
@@ -48,6 +52,21 @@ def stamped_on_servers(run: Run) -> Iterator[None]:
         raise
     except (Refused, ConfigurationError) as error:
         raise Undone(f"{error.message}{told}", findings=error.findings) from error
+
+
+def _stamp(run: Run, keys: Iterable[BindKey]) -> None:
+    with unchanged_databases(run.survey, keys) as held, uninterrupted(stop_afterwards=True):
+        for key, transaction in held.items():
+            write_revision(run.survey, key, transaction, run.stamps[key], Event.STAMPED)
+            transaction.commit()
+            note_revision(run, key, run.stamps[key], ())
+
+
+def _are_stamped(run: Run, keys: Iterable[BindKey]) -> bool:
+    """Say whether each is at the revision that was found, or where this run would have brought it."""
+    binds = {bind.key: bind for bind in run.survey.binds}
+    there = {key: look_at(binds[key], run.survey.version_tables[key]).versions for key in keys}
+    return all(found in ((run.stamps[key],), (run.plans[key].target,)) for key, found in there.items())
 
 
 def stamp_inside(run: Run, key: BindKey, transaction: HeldTransaction) -> None:
