@@ -125,8 +125,10 @@ def _created(action: ops.CreateTableOp, table: TableName, dialect: Dialect) -> I
 def _column_added(action: ops.AddColumnOp, table: TableName, dialect: Dialect) -> Iterator[Effect]:
     exists = bool(action.if_not_exists)
     said = column_said(action.column, dialect)
-    # Alembic adds foreign keys and checks by statements of their own, which SQLite does not have.
-    apart = () if dialect.name == "sqlite" or action.inline_references else ("foreign-key", "check")
+    # Alembic adds foreign keys and checks by statements of their own, which SQLite does not have. Only newer
+    # versions know inline_references.
+    is_inline = dialect.name == "sqlite" or getattr(action, "inline_references", False)
+    apart = () if is_inline else ("foreign-key", "check")
     keys = tuple(each for each in said.keys if each.kind not in apart)
     yield AddsColumn(table, said.name, said=replace(said, keys=keys), if_not_exists=exists)
     yield from (AddsKey(table, each) for each in said.keys if each.kind in apart)
