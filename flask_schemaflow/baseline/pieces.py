@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from .column_types import NAMED_TYPES, Names, names_of, namespace
 from .layout import INDENT
 from .recording import OfflineOperations, same_statements
-from .rendering import CannotWrite, Writer, write_execute
+from .rendering import CannotWrite, Writer
+from .statements import write_execute
 from .undo import made_by, write_undo
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from sqlalchemy.sql.functions import Function
 
 from .column_types import CannotWriteType, Names, write_named_type, write_type
 from .layout import write_call, write_long_call
+from .statements import escape_binds
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -345,22 +346,6 @@ def _is_plain_call(value: Any) -> bool:
     """Say whether this is a function that is called by its name alone, as ``now()``."""
     is_call = isinstance(value, Function) and hasattr(value, "clauses")
     return is_call and not value.clauses.clauses and not value.packagenames
-
-
-def escape_binds(sql: str) -> str:
-    """Escape what ``sa.text()`` would take for a bind parameter."""
-    return TextClause._bind_params_regex.sub(lambda match: f"\\{match[0]}", sql)
-
-
-def write_execute(sql: str) -> Iterator[str]:
-    """Write a statement as it is, in ways that are tried in turn: a text, then a ``DDL`` object."""
-    yield write_call("op.execute", [_lines(escape_binds(sql))])
-    yield write_call("op.execute", [write_call("sa.DDL", [_lines(sql.replace("%", "%%"))])])
-
-
-def _lines(text: str) -> str:
-    lines = text.splitlines(keepends=True)
-    return "\n".join(repr(line) for line in lines) if len(lines) > 1 else repr(text)
 
 
 def _name(name: Any) -> str:

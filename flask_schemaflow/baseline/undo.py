@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from .rendering import write_execute
+from .statements import write_execute
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
