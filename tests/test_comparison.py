@@ -187,6 +187,16 @@ def say(shop: Shop, models: str) -> None:
     app.write_text(f"{app.read_text().partition('class Item')[0].rstrip()}\n{models}")
 
 
+def adopted_with(project: Project, url: str, models: str) -> Shop:
+    """Give the shop with other models, whose tables ``create_all`` has made, and adopted."""
+    shop = open_shop(project, url)
+    shop.execute("DROP TABLE item")
+    say(shop, models)
+    project.python("from app import app, db\nwith app.app_context():\n    db.create_all()\n")
+    assert shop.adopt().code == 0
+    return shop
+
+
 def test_a_chain_of_changes(project: Project, any_database: str) -> None:
     """What autogenerate alone gets wrong is right, with rows in the tables, and the way back as well."""
     shop = adopted_shop(project, any_database)
@@ -271,11 +281,7 @@ class Owner(db.Model):
 
 def test_what_alembic_loses_on_sqlite(project: Project, tmp_path: Path) -> None:
     """A check without a name, a computed column, AUTOINCREMENT and COLLATE stay when the table is made anew."""
-    shop = open_shop(project, f"sqlite:///{tmp_path}/shop.db")
-    shop.execute("DROP TABLE item")
-    say(shop, ODD)
-    project.python("from app import app, db\nwith app.app_context():\n    db.create_all()\n")
-    assert shop.adopt().code == 0
+    shop = adopted_with(project, f"sqlite:///{tmp_path}/shop.db", ODD)
     shop.execute("INSERT INTO owner VALUES (1)", "INSERT INTO item VALUES (7, 'a', 3, 4, 1)")
 
     say(shop, ODD.replace(", unique=True", "").replace('db.ForeignKey("owner.id")', "db.Integer"))
@@ -297,11 +303,7 @@ def test_what_alembic_loses_on_sqlite(project: Project, tmp_path: Path) -> None:
 
 def test_a_column_beside_a_computed_one(project: Project, tmp_path: Path) -> None:
     """Alembic's batch adds it on SQLite and cannot take it back: statements do."""
-    shop = open_shop(project, f"sqlite:///{tmp_path}/shop.db")
-    shop.execute("DROP TABLE item")
-    say(shop, ODD)
-    project.python("from app import app, db\nwith app.app_context():\n    db.create_all()\n")
-    assert shop.adopt().code == 0
+    shop = adopted_with(project, f"sqlite:///{tmp_path}/shop.db", ODD)
     say(shop, ODD.replace("    owner_id", "    note = db.Column(db.String(9))\n    owner_id"))
 
     ended, text = migrate(shop)
@@ -323,11 +325,7 @@ class Link(db.Model):
 
 def test_a_second_key_that_postgresql_never_makes(project: Project, postgresql: str) -> None:
     """It is the primary key's already; no revision is written for it, again and again."""
-    shop = open_shop(project, postgresql)
-    shop.execute("DROP TABLE item")
-    say(shop, LINK)
-    project.python("from app import app, db\nwith app.app_context():\n    db.create_all()\n")
-    assert shop.adopt().code == 0
+    shop = adopted_with(project, postgresql, LINK)
 
     ended, text = migrate(shop)
 
