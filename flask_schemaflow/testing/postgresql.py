@@ -98,7 +98,7 @@ class PostgresqlPlace:
     keeper: Connection
     session: Session
     project: str
-    _free: dict[str, list[_Copy]] = field(default_factory=dict)
+    _used: dict[str, list[_Copy]] = field(default_factory=dict)
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -136,28 +136,39 @@ class PostgresqlPlace:
 
     @contextmanager
     def copied(self, template: str) -> Iterator[str]:
-        """Let the server copy the template, or give a copy whose last test changed rows only."""
-        free = self._free.setdefault(template, [])
-        copy = free.pop() if free else self._copy(template)
+        """Let the server copy the template, or give a copy whose last test changed rows only.
+
+        What a test leaves behind is removed when the next one begins, or at the session's end: then the
+        test's own sessions, which it has just closed, are gone.
+        """
+        copy = self._reused(template) or self._copy(template)
         try:
             yield self.engine.url.set(database=copy.name).render_as_string(hide_password=False)
         finally:
-            if copy.reusable.is_as_before():
-                free.append(copy)
-            else:
-                copy.until_dropped.close()
+            self._used.setdefault(template, []).append(copy)
+
+    def _reused(self, template: str) -> _Copy | None:
+        used = self._used.get(template, [])
+        while used:
+            copy = used.pop(0)
+            if copy.reusable.put_back():
+                return copy
+            copy.until_dropped.close()
+        return None
 
     def close(self) -> None:
         """Drop what is left."""
-        for free in self._free.values():
-            while free:
-                free.pop().until_dropped.close()
+        for used in self._used.values():
+            while used:
+                used.pop().until_dropped.close()
 
     def _copy(self, template: str) -> _Copy:
         name = new_name()
         self._create(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_PREFIX}{template}", name)
         with ExitStack() as stack:
             stack.callback(self._drop, name)
+            # No test asks for its rows after a crash of the server.
+            self.keeper.exec_driver_sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
             connection = stack.enter_context(
                 server_connection(self.engine, database=name, isolation_level="AUTOCOMMIT", once=True)
             )

@@ -2,9 +2,9 @@
 
 What a test changed is found out exactly. Every version of a row has the number of the transaction that wrote
 it (``xmin``), and numbers only rise. So rows, those of the system catalogs too, are the same as before if and
-only if there are as many, and the sum of their numbers is the same
+only if there are as many, and none has the number of a later transaction
 (https://www.postgresql.org/docs/current/ddl-system-columns.html; freezing does not change what is shown).
-Whatever is not as it was afterwards is not used again.
+Whatever is not as it was is not used again.
 """
 
 from __future__ import annotations
@@ -38,16 +38,17 @@ _OUT_OF_SIGHT = (
     "OR EXISTS (SELECT 1 FROM pg_largeobject_metadata)"
 )
 _SETTINGS = (
-    "SELECT count(*), coalesce(sum(xmin::text::bigint), 0) FROM pg_db_role_setting "
+    "SELECT xmin FROM pg_db_role_setting "
     "WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-_PREPARED = "SELECT EXISTS (SELECT 1 FROM pg_prepared_xacts WHERE database = current_database())"
+_PREPARED = "SELECT count(*), 0 FROM pg_prepared_xacts WHERE database = current_database()"
 _OTHERS = (
     "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
     "AND backend_type = 'client backend'"
 )
-
-_COUNTED = "count(*), coalesce(sum(xmin::text::bigint), 0)"
+_NEXT = "SELECT mod(txid_snapshot_xmax(txid_current_snapshot()), 4294967296)::text"
+# The age of a row is how many transactions ago it was written.
+_COUNTED = "count(*), coalesce(min(age(xmin)) <= age(CAST('{since}' AS xid)), false)::integer"
 
 Row = tuple[Any, ...]
 
@@ -62,63 +63,69 @@ class Reusable:
         self._connection = connection
         self._tables = self._names(_TABLES)
         self._sequences = self._names(_SEQUENCES)
-        catalogs = " UNION ALL ".join(f"SELECT xmin FROM {name}" for name in self._names(_CATALOGS))
-        self._structure_query = f"SELECT {_COUNTED} FROM ({catalogs}) AS rows UNION ALL {_SETTINGS}"
-        self._before: tuple[list[Row], list[Row], list[Row]] | None = None
+        self._counted = _COUNTED.format(since=self._names(_NEXT)[0])
+        self._before: tuple[list[Row], list[Row]] | None = None
         with suppress(DBAPIError):
             # So that neither keys nor triggers are in the way; it takes a superuser, or the right to set it.
             self._run("SET session_replication_role = replica")
             self._run(f"SET lock_timeout = {int(_WAIT * 1000)}")
+            self._run(f"PREPARE schemaflow_content AS {self._content_query()}")
+            self._run(f"PREPARE schemaflow_structure AS {self._structure_query()}")
             if not self._ask(_OUT_OF_SIGHT)[0][0]:
-                self._before = self._ask(self._structure_query), self._rows(), self._positions()
+                self._before = self._content(), self._structure()
 
-    def is_as_before(self) -> bool:
+    def put_back(self) -> bool:
         """Put the rows back, and say whether everything is as it was; if not, nobody must use it again.
 
         Ends the sessions that are still there.
         """
         try:
-            return self._before is not None and self._put_back(*self._before)
+            return self._before is not None and self._alone() and self._is_put_back(*self._before)
         except DBAPIError:
             return False
 
-    def _put_back(self, structure: list[Row], rows: list[Row], positions: list[Row]) -> bool:
-        if not self._alone() or self._ask(_PREPARED)[0][0] or self._ask(self._structure_query) != structure:
-            return False
-        now, at = self._rows(), self._positions()
-        changed = [
-            (table, was) for table, was, is_ in zip(self._tables, rows, now, strict=True) if was != is_
-        ]
-        if any(was[0] for _, was in changed):
-            return False  # rows of the template's: a new copy has them
-        for table, _ in changed:
-            self._run(f"DELETE FROM ONLY {table}")
-        for name, was, is_ in zip(self._sequences, positions, at, strict=True):
-            if was != is_:
+    def _is_put_back(self, content: list[Row], structure: list[Row]) -> bool:
+        now = self._content()
+        names = (*self._tables, *self._sequences)
+        for number, (name, was, is_) in enumerate(zip(names, content, now, strict=True)):
+            if was != is_ and number < len(self._tables):
+                if was[0]:
+                    return False  # rows of the template's: a new copy has them
+                self._run(f"DELETE FROM ONLY {name}")
+            elif was != is_:
                 literal = "'{}'".format(name.replace("'", "''"))
-                self._run(f"SELECT setval({literal}, {was[0]}, {was[1]})")
-        return (not changed or self._rows() == rows) and (at == positions or self._positions() == positions)
+                self._run(f"SELECT setval({literal}, {was[0]}, {bool(was[1])})")
+        return (now == content or self._content() == content) and self._structure() == structure
+
+    def _content(self) -> list[Row]:
+        """Give how many rows each table has and whether any is later, and where each sequence is."""
+        return self._ask("EXECUTE schemaflow_content")
+
+    def _content_query(self) -> str:
+        return " UNION ALL ".join(
+            (
+                *(f"SELECT {self._counted} FROM ONLY {name}" for name in self._tables),
+                *(f"SELECT last_value, is_called::integer FROM {name}" for name in self._sequences),
+            )
+        )
+
+    def _structure(self) -> list[Row]:
+        """Give the same of the catalogs together, and how many transactions are prepared."""
+        return self._ask("EXECUTE schemaflow_structure")
+
+    def _structure_query(self) -> str:
+        catalogs = " UNION ALL ".join(f"SELECT xmin FROM {name}" for name in self._names(_CATALOGS))
+        return f"SELECT {self._counted} FROM ({catalogs} UNION ALL {_SETTINGS}) AS rows UNION ALL {_PREPARED}"
 
     def _alone(self) -> bool:
         """End the other sessions, and say whether they are gone."""
         deadline = time.monotonic() + _WAIT
-        self._run(f"SELECT pg_terminate_backend(pid) {_OTHERS}")
         while self._ask(f"SELECT EXISTS (SELECT 1 {_OTHERS})")[0][0]:
             if time.monotonic() > deadline:
                 return False
-            time.sleep(0.005)
+            self._run(f"SELECT pg_terminate_backend(pid) {_OTHERS}")
+            time.sleep(0.002)
         return True
-
-    def _rows(self) -> list[Row]:
-        """Give number and sum of every table's rows."""
-        return self._each(f"SELECT {_COUNTED} FROM ONLY", self._tables)
-
-    def _positions(self) -> list[Row]:
-        """Give where every sequence is."""
-        return self._each("SELECT last_value, is_called FROM", self._sequences)
-
-    def _each(self, query: str, names: list[str]) -> list[Row]:
-        return self._ask(" UNION ALL ".join(f"({query} {name})" for name in names)) if names else []
 
     def _names(self, query: str) -> list[str]:
         return [row[0] for row in self._ask(query)]
