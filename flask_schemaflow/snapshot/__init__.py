@@ -8,7 +8,7 @@ from ..errors import ConfigurationError
 from .mysql import snapshot_mysql
 from .mysql_grammar import read_key, read_lines
 from .mysql_tokens import elements_of, end_of_word, names_read
-from .postgresql import snapshot_postgresql
+from .postgresql import snapshot_around_locks, snapshot_postgresql
 from .spelling import respelled
 from .sqlite import snapshot_sqlite
 from .sqlite_grammar import Clause
@@ -31,7 +31,7 @@ from .structure import MAY_BE_EXTRA, SURROUNDINGS, VIEWS, Facts, Object, Part, S
 from .wording import Text, texts_not_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Connection
 
@@ -63,6 +63,7 @@ __all__ = [
     "read_key",
     "read_lines",
     "read_stored",
+    "readings",
     "render_stored",
     "respelled",
     "series_of",
@@ -85,6 +86,19 @@ def take_snapshot(connection: Connection) -> Snapshot:
             f"{', '.join(sorted(_READERS))} can."
         )
     return read(connection)
+
+
+def readings(connection: Connection, last: Snapshot | None) -> Iterator[Snapshot]:
+    """Read a structure without waiting for others, and then, for who is not content with it, whole.
+
+    Read-only. For a transaction that holds locks itself: on PostgreSQL what waits for a lock of another
+    session is taken from ``last``, if there is one.
+    """
+    if last is not None and connection.dialect.name == "postgresql":
+        around = snapshot_around_locks(connection, last)
+        if around is not None:
+            yield around
+    yield take_snapshot(connection)
 
 
 _READERS: dict[str, Callable[[Connection], Snapshot]] = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import filterfalse
 from typing import TYPE_CHECKING
 
 from .postgresql_behaviour import read_behaviour
@@ -25,6 +27,7 @@ _KINDS = {
     "m": "materialized-view",
     "c": "composite-type",
 }
+_LIKE_TABLES = frozenset({*_KINDS.values(), "sequence"})
 _REPLICA_IDENTITY = {"f": "full", "n": "nothing"}
 
 
@@ -33,7 +36,10 @@ def snapshot_postgresql(connection: Connection) -> Snapshot:
 
     Names are without schema in the first schema of the connection's search path. Read-only.
     """
-    catalog = read_catalog(connection)
+    return _snapshot(read_catalog(connection))
+
+
+def _snapshot(catalog: Catalog) -> Snapshot:
     columns = read_columns(catalog)
     constraints = read_constraints(catalog)
     objects = [
@@ -51,8 +57,63 @@ def snapshot_postgresql(connection: Connection) -> Snapshot:
     return Snapshot(
         family="postgresql",
         server_version=divmod(catalog.version, 10000),
-        objects=tuple(sorted(objects, key=lambda each: (each.kind, each.label))),
+        objects=_sorted(objects),
     )
+
+
+def _sorted(objects: Iterable[Object]) -> tuple[Object, ...]:
+    return tuple(sorted(objects, key=lambda each: (each.kind, each.label)))
+
+
+# -- around locks ----------------------------------------------------------------------------------
+
+# Reading the text of an index, a check, a default, a view waits for whoever has locked the table, or is the
+# next to do so; what reads such a table in its own text as well. Of those to which we hold a lock nobody else
+# has such a one (https://www.postgresql.org/docs/current/explicit-locking.html; tried with version 15).
+_LOCKED_ELSEWHERE = """
+WITH RECURSIVE locks AS (
+    SELECT relation, mode, pid IS NOT DISTINCT FROM pg_backend_pid() AS is_ours FROM pg_catalog.pg_locks
+    WHERE locktype = 'relation'
+        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+), locked (oid) AS (
+    SELECT relation FROM locks WHERE mode = 'AccessExclusiveLock' AND NOT is_ours
+        AND relation NOT IN (SELECT relation FROM locks WHERE is_ours)
+    UNION
+    SELECT coalesce(r.ev_class, p.polrelid, f.oid) FROM locked
+    JOIN pg_catalog.pg_depend AS d
+        ON d.refobjid = locked.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+    LEFT JOIN pg_catalog.pg_rewrite AS r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+    LEFT JOIN pg_catalog.pg_policy AS p ON d.classid = 'pg_catalog.pg_policy'::regclass AND p.oid = d.objid
+    LEFT JOIN pg_catalog.pg_proc AS f ON d.classid = 'pg_catalog.pg_proc'::regclass AND f.oid = d.objid
+    WHERE coalesce(r.ev_class, p.polrelid, f.oid) IS NOT NULL
+)
+SELECT oid FROM locked
+"""
+
+
+def snapshot_around_locks(connection: Connection, last: Snapshot) -> Snapshot | None:
+    """Read everything but what waits for a lock of another session, which is taken from ``last``.
+
+    None where nothing does. What our own transaction has used cannot be locked so by others: it holds its
+    own locks to its end. Read-only.
+    """
+    locked = frozenset(connection.exec_driver_sql(_LOCKED_ELSEWHERE).scalars())
+    if not locked:
+        return None
+    catalog = read_catalog(connection, without=locked)
+    sequences = {row[0] for row in catalog.rows["sequences"] if row[-2] in locked}
+    there = (catalog.relations.get(oid) for oid in locked | sequences)
+    names = {(each.schema, each.name) for each in there if each is not None}
+
+    def is_locked(each: Object) -> bool:
+        return (each.schema, each.name) in names and each.kind in _LIKE_TABLES
+
+    read = _snapshot(catalog)
+    objects = [*filterfalse(is_locked, read.objects), *filter(is_locked, last.objects)]
+    return replace(read, objects=_sorted(objects))
+
+
+# -- relations -------------------------------------------------------------------------------------
 
 
 def _relations(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +91,13 @@ class Catalog:
         return ", ".join(quoted(self.column(relation, number)) for number in numbers or ())
 
 
-def read_catalog(connection: Connection) -> Catalog:
-    """Send each query once. Read-only."""
+def read_catalog(connection: Connection, without: Collection[int] = ()) -> Catalog:
+    """Send each query once. Read-only.
+
+    :param without: relations and functions of which only the names and columns are read.
+    """
     with reading_settings(connection) as server:
-        queries = queries_for(server.version, temporary=server.is_temporary)
+        queries = queries_for(server.version, temporary=server.is_temporary, without=without)
         rows = {
             each.name: connection.exec_driver_sql(getattr(queries, each.name)).all()
             for each in fields(queries)

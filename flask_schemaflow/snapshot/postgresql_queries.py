@@ -7,6 +7,7 @@ take for a parameter. The numbers are ``server_version_num``
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 # Objects that users make have numbers from here on (FirstNormalObjectId, transam.h).
@@ -14,6 +15,9 @@ _FIRST_OF_USERS = 16384
 
 _OF_USERS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 _OF_SESSION = "n.oid = pg_my_temp_schema()"
+
+# Stands in the queries for the numbers of what is left out.
+_LEFT_OUT = "ARRAY[]::oid[]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +41,13 @@ class Queries:
     comments: str
 
 
-def queries_for(version: int, *, temporary: bool = False) -> Queries:
+def queries_for(version: int, *, temporary: bool = False, without: Collection[int] = ()) -> Queries:
     """Give the queries that a server of this version understands. Never touches a database.
 
     :param version: ``server_version_num``, 100000 or more.
     :param temporary: about the session's temporary objects, and no others.
+    :param without: the numbers of relations and functions whose texts are not read, since that would wait
+        for a lock: their names and columns alone are.
     """
 
     def since(number: int, expression: str, before: str) -> str:
@@ -83,10 +89,16 @@ def queries_for(version: int, *, temporary: bool = False) -> Queries:
         extensions=_EXTENSIONS,
         comments=_COMMENTS,
     )
-    if not temporary:
-        return queries
-    of_session = {name: text.replace(_OF_USERS, _OF_SESSION) for name, text in vars(queries).items()}
-    return Queries(**of_session)
+    changes = {_OF_USERS: _OF_SESSION} if temporary else {}
+    if without:
+        changes[_LEFT_OUT] = f"ARRAY[{', '.join(map(str, without))}]::oid[]"
+    for old, new in changes.items():
+        queries = Queries(**{name: text.replace(old, new) for name, text in vars(queries).items()})
+    return queries
+
+
+def _read(oid: str) -> str:
+    return f"{oid} <> ALL ({_LEFT_OUT})"
 
 
 def _not_of_extension(catalog: str, oid: str, depends: str = "'e'") -> str:
@@ -111,10 +123,10 @@ SELECT c.oid, n.nspname, c.relname, quote_ident(n.nspname), quote_ident(c.relnam
     c.relpersistence::text, c.relispartition,
     c.relrowsecurity, c.relforcerowsecurity, c.relreplident::text,
     array_to_string(c.reloptions, ', '), ts.spcname, am.amname, i.parents,
-    CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
-    pg_get_expr(c.relpartbound, c.oid),
+    CASE WHEN c.relkind = 'p' AND {_read("c.oid")} THEN pg_get_partkeydef(c.oid) END,
+    CASE WHEN {_read("c.oid")} THEN pg_get_expr(c.relpartbound, c.oid) END,
     CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END,
-    CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
+    CASE WHEN c.relkind IN ('v', 'm') AND {_read("c.oid")} THEN pg_get_viewdef(c.oid) END,
     s.srvname, array_to_string(f.ftoptions, ', '),
     (SELECT string_agg(g.privilege_type || ' to ' || coalesce(r.rolname, 'PUBLIC'), ', '
                        ORDER BY r.rolname, g.privilege_type)
@@ -145,6 +157,7 @@ FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef
+    AND {_read("a.attrelid")}
 LEFT JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
 WHERE (c.relkind IN ('r', 'p', 'f', 'c') OR (c.relkind = 'v' AND a.atthasdef))
     AND a.attnum > 0 AND NOT a.attisdropped AND {_OF_USERS}
@@ -173,6 +186,7 @@ SELECT con.oid, con.conrelid, con.contypid, con.conname, con.contype::text, con.
 FROM pg_catalog.pg_constraint AS con
 JOIN pg_catalog.pg_namespace AS n ON n.oid = con.connamespace
 WHERE con.contype IN ('p', 'u', 'f', 'c', 'x') AND con.coninhcount = 0 AND {_OF_USERS}
+    AND {_read("con.conrelid")}
 ORDER BY con.oid
 """
 
@@ -190,7 +204,7 @@ JOIN pg_catalog.pg_class AS ic ON ic.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = ic.relnamespace
 LEFT JOIN pg_catalog.pg_constraint AS con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
 LEFT JOIN pg_catalog.pg_tablespace AS ts ON ts.oid = ic.reltablespace
-WHERE {{partition}} AND {_OF_USERS} AND {_not_of_extension("pg_class", "ic.oid")}
+WHERE {{partition}} AND {_OF_USERS} AND {_not_of_extension("pg_class", "ic.oid")} AND {_read("i.indrelid")}
 ORDER BY i.indexrelid
 """
 
@@ -198,25 +212,29 @@ _TRIGGERS = f"""
 SELECT tg.oid, tg.tgrelid, tg.tgname, tg.tgenabled::text, pg_get_triggerdef(tg.oid)
 FROM pg_catalog.pg_trigger AS tg
 WHERE NOT tg.tgisinternal AND {{parent}} AND {_not_of_extension("pg_trigger", "tg.oid")}
+    AND {_read("tg.tgrelid")}
 """
 
 _RULES = f"""
 SELECT r.oid, r.ev_class, r.rulename, r.ev_enabled::text, pg_get_ruledef(r.oid)
 FROM pg_catalog.pg_rewrite AS r
 WHERE r.rulename <> '_RETURN' AND r.oid >= {_FIRST_OF_USERS} AND {_not_of_extension("pg_rewrite", "r.oid")}
+    AND {_read("r.ev_class")}
 """
 
-_POLICIES = """
+_POLICIES = f"""
 SELECT p.oid, p.polrelid, p.polname, p.polcmd::text, p.polpermissive,
     (SELECT string_agg(coalesce(r.rolname, 'PUBLIC'), ', ' ORDER BY r.rolname)
      FROM unnest(p.polroles) AS o LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = o),
     pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)
 FROM pg_catalog.pg_policy AS p
+WHERE {_read("p.polrelid")}
 """
 
-_STATISTICS = """
+_STATISTICS = f"""
 SELECT s.stxrelid, s.stxname, quote_ident(s.stxname), pg_get_statisticsobjdef(s.oid)
 FROM pg_catalog.pg_statistic_ext AS s
+WHERE {_read("s.stxrelid")}
 """
 
 # What a view reads: its rule depends on it.
@@ -261,7 +279,7 @@ FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
 LEFT JOIN pg_catalog.pg_aggregate AS g ON g.aggfnoid = p.oid
-WHERE {_OF_USERS} AND {_not_of_extension("pg_proc", "p.oid", "'e', 'i'")}
+WHERE {_OF_USERS} AND {_not_of_extension("pg_proc", "p.oid", "'e', 'i'")} AND {_read("p.oid")}
 """
 
 _SCHEMAS = f"""

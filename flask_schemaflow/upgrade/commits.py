@@ -60,16 +60,23 @@ class Commits:
         """
         if self._transaction is None:
             return self._rolled_back
-        status = connection.exec_driver_sql(f"SELECT txid_status({self._transaction[1]})").scalar()
-        return bool(status == "aborted")
+        return _status(connection, self._transaction[1]) == "aborted"
+
+    def is_open(self, connection: Connection) -> bool:
+        """Say whether PostgreSQL can still take back all that the revision did. Read-only.
+
+        :param connection: the one on which it ran.
+        """
+        if self._seen or self._transaction is None:
+            return False
+        return _status(connection, self._transaction[1]) == "in progress"
 
     def _is_committed(self) -> bool:
-        # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
         if self._transaction is None:
             return False
         engine, number = self._transaction
         with suppress(SchemaFlowError, SQLAlchemyError), server_connection(engine) as connection:
-            return bool(connection.exec_driver_sql(f"SELECT txid_status({number})").scalar() == "committed")
+            return _status(connection, number) == "committed"
         return False
 
     @contextmanager
@@ -106,3 +113,9 @@ class Commits:
         finally:
             for name, listener in listeners.items():
                 event.remove(connection.engine, name, listener)
+
+
+def _status(connection: Connection, number: int) -> str | None:
+    # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
+    status: str | None = connection.exec_driver_sql(f"SELECT txid_status({number})").scalar()
+    return status

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ..journal import Recorder
     from ..plan import Plan
     from ..results import Progress
+    from ..snapshot import Snapshot
     from .options import UpgradeOptions
     from .safeguards import Safeguard
 
@@ -332,11 +333,19 @@ class _Steps:
         where = f" ({key or 'default'})" if len(self.all.plans) > 1 else ""
         self.all.notify(f"Applied     {revision} {self.titles.get(revision, '')}{where}")
 
+    def _last_read(self, key: BindKey, connection: Connection) -> Snapshot | None:
+        """Give what was read before this revision; None where it may have committed a part of itself."""
+        if not self.measures.commits.is_open(connection):
+            return None
+        read = [*self.measures.points.get(key, {}).values()]
+        return read[-1] if read else self.all.survey.looks[key].snapshot
+
     def verify_now(self, key: BindKey, revision: str, connection: Connection) -> None:
         """Verify one revision where each has a transaction of its own."""
         try:
             known, expected = self.measures.before[key], self.measures.expected
-            point = verify(self.all, self.binds[key], connection, known, expected, revision)
+            last = self._last_read(key, connection)
+            point = verify(self.all, self.binds[key], connection, known, expected, revision, last)
             self.measures.points.setdefault(key, {})[revision] = point
             self.measures.history.applied(key, self.held[key], revision, point)
             if key in self.measures.journals and revision == self.all.plans[key].target:

@@ -12,7 +12,7 @@ from ..errors import Refused, Undone
 from ..findings import Finding, Severity
 from ..proof import structure_at, structures_after
 from ..revisions import mentions_app_session
-from ..snapshot import take_snapshot
+from ..snapshot import readings, take_snapshot
 from ..survey import only_ours
 from .orphans import check_foreign_keys
 
@@ -132,24 +132,35 @@ def drift_before(run: Run, key: BindKey, connection: Connection, expected: Expec
 
 
 def verify(
-    run: Run, bind: Bind, connection: Connection, before: tuple[Drift, ...], expected: Expected, revision: str
+    run: Run,
+    bind: Bind,
+    connection: Connection,
+    before: tuple[Drift, ...],
+    expected: Expected,
+    revision: str,
+    last: Snapshot | None = None,
 ) -> Snapshot:
     """Compare a database with what a revision says; what differed before already is reported only.
 
     Gives what was read. Reads inside the transaction that is not committed yet.
 
+    :param last: what was read before the revision, if all that it did is in this transaction: what other
+        sessions have locked is as it was then, and is not waited for while we hold locks ourselves.
     :raises Undone: a difference is new, or rows point at nothing that did not before.
     """
     check_foreign_keys(run, bind, connection)
-    there = take_snapshot(connection)
-    if expected[bind.key].at(revision) is None:
-        run.progress.update(bind.key, verified=None)
-        return there
-    found = _drift_from(run, bind.key, there, expected[bind.key], revision)
     known = {_meaning(each) for each in before}
-    new = tuple(each for each in found if _meaning(each) not in known)
-    known_before = (each for each in found if each not in new)
-    run.progress.findings.extend(replace(each, severity=Severity.WARNING) for each in known_before)
+    for there in readings(connection, last):
+        if expected[bind.key].at(revision) is None:
+            run.progress.update(bind.key, verified=None)
+            return there
+        found = _drift_from(run, bind.key, there, expected[bind.key], revision)
+        new = tuple(each for each in found if _meaning(each) not in known)
+        if not new:
+            break
+    run.progress.findings.extend(
+        replace(each, severity=Severity.WARNING) for each in found if each not in new
+    )
     if new:
         raise Undone(
             f"The revisions ran, but the structure is not what they say: {new[0].message}", findings=new
