@@ -27,7 +27,7 @@ from .history import TABLE, History, read_history
 from .migrations import Migrations, open_migrations
 from .revisions import Revision, TableName, concerns, tables_in
 from .session import Patience, database_exists, reading_connection, schemas_searched
-from .snapshot import Snapshot, take_snapshot
+from .snapshot import Snapshot, readings
 from .state import DatabaseState, Facts, classify, partition_names, table_names
 from .version_tables import VersionTable, find_version_tables
 from .versions import read_versions
@@ -265,18 +265,29 @@ def _as_models_say(bind: Bind, look: Look) -> frozenset[TableName]:
     )
 
 
-def look_at(bind: Bind, version_table: VersionTable) -> Look:
-    """Read one database; an empty look where there is none yet. Read-only."""
+Known = Callable[[tuple[str, ...]], Snapshot | None]
+
+
+def _nothing_known(_versions: tuple[str, ...]) -> None:
+    return None
+
+
+def look_at(bind: Bind, version_table: VersionTable, known: Known = _nothing_known) -> Look:
+    """Read one database; an empty look where there is none yet. Read-only.
+
+    :param known: gives what the structure was at a revision; then what other sessions have locked on
+        PostgreSQL is taken to be as it was, and not waited for.
+    """
     if not database_exists(bind.engine):
         return Look()
     with reading_connection(bind.engine) as connection:
-        return read_look(connection, version_table)
+        return read_look(connection, version_table, known)
 
 
-def read_look(connection: Connection, version_table: VersionTable) -> Look:
-    """Read version rows, structure and history on a connection. Read-only."""
+def read_look(connection: Connection, version_table: VersionTable, known: Known = _nothing_known) -> Look:
+    """Read version rows, structure and history on a connection, see ``look_at``. Read-only."""
     versions = read_versions(connection, version_table.name, version_table.schema)
-    snapshot = take_snapshot(connection)
+    snapshot = next(readings(connection, known(versions or ())))
     look = Look(
         versions=versions,
         snapshot=snapshot,

@@ -12,7 +12,7 @@ from .postgresql_behaviour import read_behaviour
 from .postgresql_catalog import Catalog, Relation, read_catalog
 from .postgresql_columns import read_columns, read_sequences
 from .postgresql_constraints import read_constraints
-from .postgresql_objects import read_extensions, read_functions, read_schemas, read_types
+from .postgresql_objects import function_name, read_extensions, read_functions, read_schemas, read_types
 from .postgresql_texts import normal_statement
 from .structure import VIEWS, Object, Part, Snapshot, facts_of
 
@@ -27,7 +27,7 @@ _KINDS = {
     "m": "materialized-view",
     "c": "composite-type",
 }
-_LIKE_TABLES = frozenset({*_KINDS.values(), "sequence"})
+_LOCKABLE = frozenset({*_KINDS.values(), "sequence", "function", "procedure"})
 _REPLICA_IDENTITY = {"f": "full", "n": "nothing"}
 
 
@@ -104,9 +104,10 @@ def snapshot_around_locks(connection: Connection, last: Snapshot) -> Snapshot | 
     sequences = {row[0] for row in catalog.rows["sequences"] if row[-2] in locked}
     there = (catalog.relations.get(oid) for oid in locked | sequences)
     names = {(each.schema, each.name) for each in there if each is not None}
+    names |= {function_name(catalog, row) for row in catalog.rows["functions"] if row[0] in locked}
 
     def is_locked(each: Object) -> bool:
-        return (each.schema, each.name) in names and each.kind in _LIKE_TABLES
+        return (each.schema, each.name) in names and each.kind in _LOCKABLE
 
     read = _snapshot(catalog)
     objects = [*filterfalse(is_locked, read.objects), *filter(is_locked, last.objects)]

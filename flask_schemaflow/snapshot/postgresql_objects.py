@@ -54,14 +54,21 @@ def read_functions(catalog: Catalog) -> Iterator[Object]:
     Never touches a database.
     """
     for row in catalog.rows["functions"]:
-        oid, schema, name, kind, types, *rest, definition = row
+        oid, _, _, kind, _, *rest, definition = row
+        schema, name = function_name(catalog, row)
         yield Object(
             kind=_FUNCTIONS[kind],
-            name=f"{name}({types})",
-            schema=catalog.schema(schema),
+            name=name,
+            schema=schema,
             facts=_function_facts(catalog, oid, kind, rest),
             definition=definition,
         )
+
+
+def function_name(catalog: Catalog, row: Any) -> tuple[str | None, str]:
+    """Give a function's schema, None for the default one, and its name with the types of its arguments."""
+    _, schema, name, _, types, *_ = row
+    return catalog.schema(schema), f"{name}({types})"
 
 
 def _function_facts(catalog: Catalog, oid: int, kind: str, row: Sequence[Any]) -> dict[str, str]:

@@ -83,7 +83,9 @@ def queries_for(version: int, *, temporary: bool = False, without: Collection[in
                 "CASE WHEN p.proisagg THEN 'a' WHEN p.proiswindow THEN 'w' ELSE 'f' END",
             ),
             aggregate=since(110000, "p.prokind = 'a'", "p.proisagg"),
-            statements=since(140000, "pg_get_function_sqlbody(p.oid)", "NULL"),
+            statements=since(
+                140000, f"CASE WHEN {_read('p.oid')} THEN pg_get_function_sqlbody(p.oid) END", "NULL"
+            ),
         ),
         schemas=_SCHEMAS,
         extensions=_EXTENSIONS,
@@ -274,12 +276,12 @@ SELECT p.oid, n.nspname, p.proname, {{kind}}::text, oidvectortypes(p.proargtypes
     array_to_string(p.proconfig, ', '), p.procost::text, p.prorows::text,
     concat_ws(', ', g.aggtransfn::text, g.aggfinalfn::text, g.aggcombinefn::text,
               format_type(g.aggtranstype, NULL), g.agginitval, nullif(g.aggsortop, 0)::regoperator::text),
-    CASE WHEN {{aggregate}} THEN '' ELSE pg_get_functiondef(p.oid) END
+    CASE WHEN {{aggregate}} OR NOT {_read("p.oid")} THEN '' ELSE pg_get_functiondef(p.oid) END
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
 LEFT JOIN pg_catalog.pg_aggregate AS g ON g.aggfnoid = p.oid
-WHERE {_OF_USERS} AND {_not_of_extension("pg_proc", "p.oid", "'e', 'i'")} AND {_read("p.oid")}
+WHERE {_OF_USERS} AND {_not_of_extension("pg_proc", "p.oid", "'e', 'i'")}
 """
 
 _SCHEMAS = f"""

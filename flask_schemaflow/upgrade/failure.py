@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -174,7 +175,7 @@ class _Ending:
 def _ending(run: Run, bind: Bind, facts: Facts, taken_over: frozenset[BindKey]) -> _Ending:
     before = facts.before.get(bind.key, ())
     try:
-        look = look_at(bind, run.survey.version_tables[bind.key])
+        look = look_at(bind, run.survey.version_tables[bind.key], partial(_known, run, bind, facts))
         versions = look.versions or ()
         is_ours = begun_by(run, bind, facts.journals)
         if not is_ours and (bind.key in taken_over or _is_of_others(run, bind, versions, facts)):
@@ -246,6 +247,11 @@ def _differed(versions: tuple[str, ...], before: tuple[Drift, ...]) -> str:
         f"It differed from {', '.join(versions) or 'no revision'} in {ways(len(before))} before this run as "
         f"well: {before[0].message}"
     )
+
+
+def _known(run: Run, bind: Bind, facts: Facts, versions: tuple[str, ...]) -> Snapshot | None:
+    """Give what a database was at a revision, if nothing of the one that failed can be in."""
+    return None if facts.by_itself else _last_point(run, bind, versions, facts.points)
 
 
 def _last_point(run: Run, bind: Bind, versions: tuple[str, ...], points: Points) -> Snapshot | None:
