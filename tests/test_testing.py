@@ -63,7 +63,6 @@ SUITE = """
 """
 MORE = """
 
-    @pytest.mark.filterwarnings("ignore:'get_engine' is deprecated")
     def test_the_upgrade_from_the_previous_release(schemaflow_database_at, monkeypatch):
         database = schemaflow_database_at("first")
         engine = sa.create_engine(database.uri)
