@@ -33,7 +33,7 @@ from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_sa
 from ..sqlite_file import file_of_url
 from .given_up import not_given_up
 from .lent import LentConnection
-from .surroundings import logging_left_alone, shared_arguments_restored, stock_environment_excused
+from .surroundings import around_environment
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
@@ -300,9 +300,7 @@ def _run_once(run: _Run, *, dont_mutate: bool) -> None:
     context.configure = lambda *args, **options: run.configure(context, *args, **options)  # type: ignore[method-assign]
     context.run_migrations = lambda **kwargs: run.run_migrations(context, **kwargs)  # type: ignore[method-assign]
     with (
-        logging_left_alone(),
-        stock_environment_excused(),
-        shared_arguments_restored(migrations),
+        around_environment(migrations),
         _inert_connections(run),
         engines_replaced(run.connect, run.may_open, run.refuse_raw),
         redirect_stdout(sys.stderr),
