@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from flask import current_app
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, QueuePool
 
 from .config import Settings, read_setting
@@ -138,6 +140,17 @@ class _Standing:
 def _standing(app: Flask, engine: Engine, ids: frozenset[str], table: TableAndSchema) -> _Standing:
     if not database_exists(engine):
         return _Standing()
+    with _explained(engine):
+        try:
+            return _asked(app, engine, ids, table)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            # The server had ended a session that lay in the pool. Its next one is new.
+            return _asked(app, engine, ids, table)
+
+
+def _asked(app: Flask, engine: Engine, ids: frozenset[str], table: TableAndSchema) -> _Standing:
     name, schema = table
     with _connection(engine) as connection:
         glance = _glance(app, connection, name, schema)
@@ -147,6 +160,18 @@ def _standing(app: Flask, engine: Engine, ids: frozenset[str], table: TableAndSc
         if not ids.issuperset(glance.versions) and glance.last_outcome is not None:
             reached = read_history(connection, schema, revisions=glance.versions).revisions
     return _Standing(rows=glance.versions, last_outcome=glance.last_outcome, reached=reached)
+
+
+@contextmanager
+def _explained(engine: Engine) -> Iterator[None]:
+    """Turn the errors of a database, and of a pool that has no connection to give, into ours."""
+    try:
+        with explained(engine):
+            yield
+    except PoolTimeout as error:
+        raise Busy(
+            f"No connection to {target_of(engine)} was free in time: the app's pool is used up. Try again."
+        ) from error
 
 
 def _glance(app: Flask, connection: Connection, name: str, schema: str | None) -> Glance | None:
@@ -180,7 +205,7 @@ def _connection(engine: Engine) -> Iterator[Connection]:
     Giving the only one back would end the transaction that the app has open on it.
     """
     if isinstance(engine.pool, QueuePool | NullPool):
-        with explained(engine), engine.connect() as connection:
+        with engine.connect() as connection:
             yield connection
     else:
         with reading_connection(engine) as connection:

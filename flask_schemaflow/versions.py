@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,19 +52,38 @@ def glance_at(
     Odd is also a database that has no other table, or where a revision was begun and not ended: it has a
     journal. Read-only.
 
-    :param with_history: there may be a history; where there is none, a second query is needed.
+    :param with_history: there may be a history; where there is none, or none that this user may read, a
+        second query is needed.
+    :raises DBAPIError: the version table cannot be read, or the session is gone.
     """
     for asked in (True, False) if with_history else (False,):
         try:
             rows = connection.execute(_glance(connection, table, schema, with_history=asked)).all()
-        except sa.exc.DBAPIError:
+        except sa.exc.DBAPIError as error:
             connection.rollback()
-            continue
+            if _is_about(error, _NOT_THERE) or (asked and _is_about(error, _NOT_ALLOWED)):
+                continue
+            raise
         if not all(others for _, others, *_ in rows):
             return None
         versions = tuple(sorted(str(row[0]) for row in rows))
         return Glance(versions=versions, last_outcome=rows[0][2] if rows and asked else None)
     return None
+
+
+# SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html), and MariaDB's numbers
+# (https://mariadb.com/kb/en/mariadb-error-code-reference/); SQLite has words.
+_NOT_THERE = ("42P01", "42703", "3F000", "1146", "1054", "1049")
+_NOT_ALLOWED = ("42501", "1142", "1143")
+
+
+def _is_about(error: sa.exc.DBAPIError, codes: tuple[str, ...]) -> bool:
+    """Say whether a query failed for one of these reasons."""
+    raised: Any = error.orig
+    if isinstance(raised, sqlite3.Error):
+        return codes is _NOT_THERE and str(raised).startswith("no such ")
+    named = (*raised.args[:1], getattr(raised, "sqlstate", None), getattr(raised, "pgcode", None))
+    return any(str(code) in codes for code in named)
 
 
 def newest_entry_id(connection: Connection, schema: str | None = None) -> int:
