@@ -22,7 +22,7 @@ from .foreign import databases_of_others
 from .guards import in_command
 from .history import OPEN_OUTCOMES, TABLE, read_history
 from .revisions import concerns, heads_of, read_revisions
-from .session import database_exists, explained, reading_connection, target_of
+from .session import AT_WORK, database_exists, explained, reading_connection, target_of
 from .versions import Glance, glance_at
 from .whereabouts import TableAndSchema, find_folder, version_folders, version_table_of_app
 
@@ -38,7 +38,8 @@ def is_current(*, if_ahead: bool = True) -> bool:
 
     For readiness probes. Needs an application context. Reads the revision files once per process, and
     imports neither them nor Alembic. Asks each database once, through the app's pool. A database that does
-    not answer is not current, nor is one in which a run left parts of a revision.
+    not answer is not current, nor is one in which a run left parts of a revision; one in which a revision
+    runs now is what it was before.
 
     :param if_ahead: what a database counts as that a newer release has upgraded, by its history.
     :raises ConfigurationError: the migrations folder is not there, or a database refuses the app.
@@ -184,7 +185,7 @@ def _glance(app: Flask, connection: Connection, name: str, schema: str | None) -
     keeps = without is not None and bool(_setting(app, "history"))
     if keeps and without is not None and connection.engine in without:
         keeps = sa.inspect(connection).has_table(TABLE, schema)
-    glance = glance_at(connection, name, schema, with_history=keeps)
+    glance = glance_at(connection, name, schema, with_history=keeps, at_work=AT_WORK)
     if keeps and without is not None and glance is not None and glance.last_outcome is None:
         without.add(connection.engine)
     return glance

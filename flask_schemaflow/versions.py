@@ -45,7 +45,12 @@ class Glance:
 
 
 def glance_at(
-    connection: Connection, table: str, schema: str | None = None, *, with_history: bool
+    connection: Connection,
+    table: str,
+    schema: str | None = None,
+    *,
+    with_history: bool,
+    at_work: str = "FALSE",
 ) -> Glance | None:
     """Read version rows and the newest entry of the history with one query; None if anything is odd.
 
@@ -54,11 +59,13 @@ def glance_at(
 
     :param with_history: there may be a history; where there is none, or none that this user may read, a
         second query is needed.
+    :param at_work: what says in MariaDB's SQL that a revision runs now; then its journal is not odd.
     :raises DBAPIError: the version table cannot be read, or the session is gone.
     """
     for asked in (True, False) if with_history else (False,):
         try:
-            rows = connection.execute(_glance(connection, table, schema, with_history=asked)).all()
+            asking = _glance(connection, table, schema, with_history=asked, at_work=at_work)
+            rows = connection.execute(asking).all()
         except sa.exc.DBAPIError as error:
             connection.rollback()
             if _is_about(error, _NOT_THERE) or (asked and _is_about(error, _NOT_ALLOWED)):
@@ -94,11 +101,11 @@ def newest_entry_id(connection: Connection, schema: str | None = None) -> int:
 
 
 def _glance(
-    connection: Connection, table: str, schema: str | None, *, with_history: bool
+    connection: Connection, table: str, schema: str | None, *, with_history: bool, at_work: str
 ) -> sa.Select[tuple[Any, ...]]:
     version = sa.table(table, sa.column("version_num"), schema=schema)
     own: sa.BindParameter[Any] = sa.bindparam("own", (table, *OWN_TABLES), expanding=True)
-    others = sa.text(_OTHER_TABLES[connection.dialect.name]).bindparams(own)
+    others = sa.text(_OTHER_TABLES[connection.dialect.name].format(at_work=at_work)).bindparams(own)
     columns: list[Any] = [version.c.version_num, others]
     if with_history:
         history = history_table(schema)
@@ -108,7 +115,7 @@ def _glance(
 
 
 _IN_SCHEMA = (
-    f"(SELECT SUM(table_name NOT IN :own) * (SUM(table_name = '{JOURNAL_TABLE}') = 0) "
+    f"(SELECT SUM(table_name NOT IN :own) * (SUM(table_name = '{JOURNAL_TABLE}') = 0 OR {{at_work}}) "
     "FROM information_schema.tables WHERE table_schema = DATABASE())"
 )
 _OTHER_TABLES = {

@@ -140,6 +140,23 @@ def test_a_session_that_the_server_ended_hides_nothing(project: Project, server_
         assert project.python(asked).stdout.split() == ["True", answer]
 
 
+def test_a_revision_that_runs_takes_no_worker_away(project: Project, mariadb: str) -> None:
+    """While its journal is there and its process is alive, the database counts as before; then no more."""
+    shop = adopted_shop(project, mariadb)
+    shop.execute("CREATE TABLE schemaflow_journal (id INT)")
+    assert ask(shop)[0] == [False, False]
+
+    engine = sa.create_engine(mariadb)
+    with engine.connect() as running:
+        assert (
+            running.exec_driver_sql("SELECT GET_LOCK(CONCAT('schemaflow ', MD5(DATABASE())), 0)").scalar()
+            == 1
+        )
+        assert ask(shop) == ([True, True], 1, None)
+    engine.dispose()
+    assert ask(shop)[0] == [False, False]
+
+
 ASK_MEANWHILE = """
 from sqlalchemy.pool import QueuePool
 from flask_schemaflow import Busy, is_current, require_current
