@@ -10,7 +10,7 @@ import inspect
 import io
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -31,7 +31,7 @@ from .connection import CannotSee, RecordingConnection
 from .operations import Rebuild, RecordedOperation, RecordedRevision, Sent, Unseen, label_of
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import FrameType, ModuleType
 
     from alembic.operations.base import AbstractOperations
     from alembic.operations.ops import MigrateOperation
@@ -94,7 +94,7 @@ def _recorded(
     with recorder.installed():
         try:
             module = load_python_file(str(revision.file.parent), revision.file.name)
-            _upgrade(module.upgrade, keys)
+            _upgrade(module, keys)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and not is_made_up():
                 raise
@@ -108,13 +108,22 @@ def _recorded(
     )
 
 
-def _upgrade(function: Callable[..., None], keys: Iterable[str | None]) -> None:
+def _upgrade(module: ModuleType, keys: Iterable[str | None]) -> None:
     """Call it as an ``env.py`` for several databases does, where it takes the name of one."""
-    if not inspect.signature(function).parameters:
-        function()
+    if not _takes_a_name(module):
+        module.upgrade()
         return
     for key in keys:
-        function(key or "")
+        module.upgrade(key or "")
+
+
+def _takes_a_name(module: ModuleType) -> bool:
+    """Say whether it has to be told a bind; what a decorator passes on is seen by the functions for binds."""
+    parameters = tuple(inspect.signature(module.upgrade).parameters.values())
+    named = [each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    if named or not parameters:
+        return any(each.default is each.empty or each.name == "engine_name" for each in named)
+    return any(name.startswith("upgrade_") for name in vars(module))
 
 
 class _Recorder:
