@@ -22,6 +22,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import load_python_file
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import BaseDDLElement
 from sqlalchemy.sql.expression import TextClause
 
 from ..interrupts import is_made_up
@@ -61,11 +62,22 @@ def record_revisions(
         warnings.catch_warnings(),
         redirect_stdout(io.StringIO()),
         redirect_stderr(io.StringIO()),
+        _nobody_answers(),
         sealed(),
         environment,
     ):
         warnings.simplefilter("ignore")
         return tuple(_recorded(each, keys, dialect, metadata, environment) for each in revisions)
+
+
+@contextmanager
+def _nobody_answers() -> Iterator[None]:
+    """Let ``input()`` end at once: its prompt would not be seen."""
+    real, sys.stdin = sys.stdin, io.StringIO()
+    try:
+        yield
+    finally:
+        sys.stdin = real
 
 
 def paper_dialect(family: str) -> Dialect:
@@ -280,8 +292,10 @@ class _Recorder:
             return element.strip()
         if isinstance(element, TextClause) and any(each.required for each in element._bindparams.values()):
             return element.text.strip()
+        # As Alembic does: DDL has no places for values; DROP CONSTRAINT of MariaDB takes no options.
+        options = {} if isinstance(element, BaseDDLElement) else {"compile_kwargs": {"literal_binds": True}}
         try:
-            text = str(element.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True}))
+            text = str(element.compile(dialect=self.dialect, **options))
         except (SQLAlchemyError, NotImplementedError, TypeError):
             # A value of a type that has no literal: the statement is shown with its place instead.
             text = str(element.compile(dialect=self.dialect))
