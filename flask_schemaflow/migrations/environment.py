@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import ConfigurationError, SchemaFlowError
 from ..findings import without_passwords
 from ..interrupts import is_made_up
-from ..loading import app_origin, origin_of_error
+from ..loading import app_origin, came_through, origin_of_error
 from ..revisions import Revision, concerns
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
@@ -369,8 +369,10 @@ def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
             raise EnvironmentFailed(f"Alembic stopped: {error}") from error
         origin = origin_of_error(error)
         asked = run.on_scratch and isinstance(error, DBAPIError)
+        loads = came_through(error, run.migrations.version_folders)
         raise EnvironmentFailed(
-            f"{origin or run.migrations.script_location / 'env.py'}: env.py failed with "
+            f"{origin or run.migrations.script_location / 'env.py'}: "
+            f"{'a revision cannot be loaded: ' if loads else 'env.py failed with '}"
             f"{describe_error(error)}{_ON_SCRATCH if asked else ''}"
         ) from error
 

@@ -79,6 +79,12 @@ class Migrations:
                 f"{', '.join(_PARTS)}, but {', '.join(sorted(others)[:5])}. "
                 "Name another one with -d, or move these files away."
             )
+        above = self.script_location.parent / "alembic.ini"
+        if missing == ["alembic.ini"] and above.is_file():
+            raise ConfigurationError(
+                f"{self.script_location} has no alembic.ini, as Alembic alone leaves it. Flask-Migrate "
+                f"looks for it there: cp {above} {self.script_location}"
+            )
         raise ConfigurationError(
             f"The migrations folder {self.script_location} is not whole: {', '.join(missing)} "
             "missing. Restore from version control, or move the folder away to begin anew."
