@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from flask import current_app
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, QueuePool
 
 from .config import Settings, read_setting
@@ -20,7 +22,7 @@ from .foreign import databases_of_others
 from .guards import in_command
 from .history import OPEN_OUTCOMES, TABLE, read_history
 from .revisions import concerns, heads_of, read_revisions
-from .session import database_exists, explained, reading_connection, target_of
+from .session import AT_WORK, database_exists, explained, reading_connection, target_of
 from .versions import Glance, glance_at
 from .whereabouts import TableAndSchema, find_folder, version_folders, version_table_of_app
 
@@ -36,7 +38,8 @@ def is_current(*, if_ahead: bool = True) -> bool:
 
     For readiness probes. Needs an application context. Reads the revision files once per process, and
     imports neither them nor Alembic. Asks each database once, through the app's pool. A database that does
-    not answer is not current, nor is one in which a run left parts of a revision.
+    not answer is not current, nor is one in which a run left parts of a revision; one in which a revision
+    runs now is what it was before.
 
     :param if_ahead: what a database counts as that a newer release has upgraded, by its history.
     :raises ConfigurationError: the migrations folder is not there, or a database refuses the app.
@@ -138,6 +141,17 @@ class _Standing:
 def _standing(app: Flask, engine: Engine, ids: frozenset[str], table: TableAndSchema) -> _Standing:
     if not database_exists(engine):
         return _Standing()
+    with _explained(engine):
+        try:
+            return _asked(app, engine, ids, table)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            # The server had ended a session that lay in the pool. Its next one is new.
+            return _asked(app, engine, ids, table)
+
+
+def _asked(app: Flask, engine: Engine, ids: frozenset[str], table: TableAndSchema) -> _Standing:
     name, schema = table
     with _connection(engine) as connection:
         glance = _glance(app, connection, name, schema)
@@ -147,6 +161,18 @@ def _standing(app: Flask, engine: Engine, ids: frozenset[str], table: TableAndSc
         if not ids.issuperset(glance.versions) and glance.last_outcome is not None:
             reached = read_history(connection, schema, revisions=glance.versions).revisions
     return _Standing(rows=glance.versions, last_outcome=glance.last_outcome, reached=reached)
+
+
+@contextmanager
+def _explained(engine: Engine) -> Iterator[None]:
+    """Turn the errors of a database, and of a pool that has no connection to give, into ours."""
+    try:
+        with explained(engine):
+            yield
+    except PoolTimeout as error:
+        raise Busy(
+            f"No connection to {target_of(engine)} was free in time: the app's pool is used up. Try again."
+        ) from error
 
 
 def _glance(app: Flask, connection: Connection, name: str, schema: str | None) -> Glance | None:
@@ -159,7 +185,7 @@ def _glance(app: Flask, connection: Connection, name: str, schema: str | None) -
     keeps = without is not None and bool(_setting(app, "history"))
     if keeps and without is not None and connection.engine in without:
         keeps = sa.inspect(connection).has_table(TABLE, schema)
-    glance = glance_at(connection, name, schema, with_history=keeps)
+    glance = glance_at(connection, name, schema, with_history=keeps, at_work=AT_WORK)
     if keeps and without is not None and glance is not None and glance.last_outcome is None:
         without.add(connection.engine)
     return glance
@@ -180,7 +206,7 @@ def _connection(engine: Engine) -> Iterator[Connection]:
     Giving the only one back would end the transaction that the app has open on it.
     """
     if isinstance(engine.pool, QueuePool | NullPool):
-        with explained(engine), engine.connect() as connection:
+        with engine.connect() as connection:
             yield connection
     else:
         with reading_connection(engine) as connection:

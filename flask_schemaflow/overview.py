@@ -14,7 +14,17 @@ from .refusals import REASONS, not_covered
 from .results import Progress, Result, Standing
 from .snapshot import series_of, structure_hash
 from .state import State
-from .survey import Notify, Survey, Where, ahead, only_ours, open_project, survey_project, tell_nobody
+from .survey import (
+    Notify,
+    Survey,
+    Where,
+    ahead,
+    only_ours,
+    open_project,
+    survey_project,
+    tell_nobody,
+    upgrade_command,
+)
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -139,7 +149,7 @@ def _to_do(survey: Survey, bind: Bind) -> str:
         return ahead(survey, bind)
     if state is State.UNMANAGED or not survey.revisions:
         return "`flask db-adopt` puts it under migrations"
-    return "`flask db-safe-upgrade` runs what is pending"
+    return f"{upgrade_command(survey)} runs what is pending"
 
 
 def _run(entry: Entry) -> Finding:

@@ -141,6 +141,12 @@ def ahead(survey: Survey, bind: Bind) -> str:
     )
 
 
+def upgrade_command(survey: Survey) -> str:
+    """Name the command that upgrades; it makes a SQLite file that is not there only when it is told to."""
+    is_there = all(database_exists(bind.engine) for bind in survey.relevant)
+    return "`flask db-safe-upgrade`" if is_there else "`flask db-safe-upgrade --create`"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Where:
     """Which migrations folder, and what ``env.py`` is told."""

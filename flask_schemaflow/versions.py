@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,26 +45,52 @@ class Glance:
 
 
 def glance_at(
-    connection: Connection, table: str, schema: str | None = None, *, with_history: bool
+    connection: Connection,
+    table: str,
+    schema: str | None = None,
+    *,
+    with_history: bool,
+    at_work: str = "FALSE",
 ) -> Glance | None:
     """Read version rows and the newest entry of the history with one query; None if anything is odd.
 
     Odd is also a database that has no other table, or where a revision was begun and not ended: it has a
     journal. Read-only.
 
-    :param with_history: there may be a history; where there is none, a second query is needed.
+    :param with_history: there may be a history; where there is none, or none that this user may read, a
+        second query is needed.
+    :param at_work: what says in MariaDB's SQL that a revision runs now; then its journal is not odd.
+    :raises DBAPIError: the version table cannot be read, or the session is gone.
     """
     for asked in (True, False) if with_history else (False,):
         try:
-            rows = connection.execute(_glance(connection, table, schema, with_history=asked)).all()
-        except sa.exc.DBAPIError:
+            asking = _glance(connection, table, schema, with_history=asked, at_work=at_work)
+            rows = connection.execute(asking).all()
+        except sa.exc.DBAPIError as error:
             connection.rollback()
-            continue
+            if _is_about(error, _NOT_THERE) or (asked and _is_about(error, _NOT_ALLOWED)):
+                continue
+            raise
         if not all(others for _, others, *_ in rows):
             return None
         versions = tuple(sorted(str(row[0]) for row in rows))
         return Glance(versions=versions, last_outcome=rows[0][2] if rows and asked else None)
     return None
+
+
+# SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html), and MariaDB's numbers
+# (https://mariadb.com/kb/en/mariadb-error-code-reference/); SQLite has words.
+_NOT_THERE = ("42P01", "42703", "3F000", "1146", "1054", "1049")
+_NOT_ALLOWED = ("42501", "1142", "1143")
+
+
+def _is_about(error: sa.exc.DBAPIError, codes: tuple[str, ...]) -> bool:
+    """Say whether a query failed for one of these reasons."""
+    raised: Any = error.orig
+    if isinstance(raised, sqlite3.Error):
+        return codes is _NOT_THERE and str(raised).startswith("no such ")
+    named = (*raised.args[:1], getattr(raised, "sqlstate", None), getattr(raised, "pgcode", None))
+    return any(str(code) in codes for code in named)
 
 
 def newest_entry_id(connection: Connection, schema: str | None = None) -> int:
@@ -74,11 +101,11 @@ def newest_entry_id(connection: Connection, schema: str | None = None) -> int:
 
 
 def _glance(
-    connection: Connection, table: str, schema: str | None, *, with_history: bool
+    connection: Connection, table: str, schema: str | None, *, with_history: bool, at_work: str
 ) -> sa.Select[tuple[Any, ...]]:
     version = sa.table(table, sa.column("version_num"), schema=schema)
     own: sa.BindParameter[Any] = sa.bindparam("own", (table, *OWN_TABLES), expanding=True)
-    others = sa.text(_OTHER_TABLES[connection.dialect.name]).bindparams(own)
+    others = sa.text(_OTHER_TABLES[connection.dialect.name].format(at_work=at_work)).bindparams(own)
     columns: list[Any] = [version.c.version_num, others]
     if with_history:
         history = history_table(schema)
@@ -88,7 +115,7 @@ def _glance(
 
 
 _IN_SCHEMA = (
-    f"(SELECT SUM(table_name NOT IN :own) * (SUM(table_name = '{JOURNAL_TABLE}') = 0) "
+    f"(SELECT SUM(table_name NOT IN :own) * (SUM(table_name = '{JOURNAL_TABLE}') = 0 OR {{at_work}}) "
     "FROM information_schema.tables WHERE table_schema = DATABASE())"
 )
 _OTHER_TABLES = {

@@ -381,6 +381,10 @@ def test_a_read_only_database_is_looked_at_all_the_same(filled: Project) -> None
 FOLDERS = {
     "foreign files": ({"migrations/001_init.sql": "CREATE TABLE x (a int);"}, "is not a migrations folder"),
     "half a folder": ({"migrations/env.py": ""}, "is not whole: alembic.ini missing"),
+    "the folder of Alembic alone": (
+        {"alembic.ini": "[alembic]\n", "migrations/env.py": "", "migrations/script.py.mako": ""},
+        "cp .*/alembic.ini .*/migrations$",
+    ),
     "a file": ({"migrations": "notes"}, "is a file and should be the migrations folder"),
     "half an alembic.ini": (
         {"migrations/alembic.ini": "file_template = x\n", "migrations/env.py": "", "migrations/script.py.mako": ""},
@@ -405,6 +409,15 @@ FOLDERS = {
     "an env.py that does nothing": (
         {"migrations/alembic.ini": "[alembic]\n", "migrations/env.py": "", "migrations/script.py.mako": ""},
         "env.py does not cover the database default",
+    ),
+    "a revision that cannot be loaded": (
+        {
+            "migrations/alembic.ini": "[alembic]\n",
+            "migrations/env.py": "ENV",
+            "migrations/script.py.mako": "",
+            "migrations/versions/a.py": "revision = 'a'\ndown_revision = None\nimport os\nos.environ['NOWHERE']\n",
+        },
+        "a.py:4: a revision cannot be loaded: KeyError: 'NOWHERE'",
     ),
     "a file that is no revision": (
         {"migrations/alembic.ini": "[alembic]\n", "migrations/env.py": "", "migrations/versions/notes.py": "x = 1\n"},

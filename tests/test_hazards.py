@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,30 @@ def test_a_batch_on_a_server_has_the_sql_of_its_operations(recorder: Recorder) -
         (10, "drop_column users.name"),
         (9, "rebuild users"),
     ]
+
+
+@pytest.mark.parametrize("kind", ["foreignkey", "unique", "primary", "check"])
+def test_a_dropped_constraint_of_mariadb_is_written(recorder: Recorder, kind: str) -> None:
+    """Alembic's own statement for it takes no options; nothing after it stays unseen."""
+    recorded = recorder.record(
+        f"op.drop_constraint('one', 'users', type_='{kind}')",
+        "with op.batch_alter_table('users') as batch:",
+        f"    batch.drop_constraint('two', type_='{kind}')",
+        "op.drop_table('orders')",
+        family="mariadb",
+    )
+
+    assert recorded.unseen == ()
+    assert [len(each.statements) for each in recorded.operations] == [1, 1, 1]
+
+
+def test_nobody_is_asked(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A revision that waits for an answer from a person would wait for ever: its prompt is not seen."""
+    monkeypatch.setattr("sys.stdin", StringIO("yes\n"))
+
+    (told,) = recorder.record("input('Sure? ')", "op.drop_table('orders')").unseen
+    assert "EOFError" in told.reason
+    assert sys.stdin.readline() == "yes\n"
 
 
 def test_what_is_sent_past_op_is_recorded_too(recorder: Recorder) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
+import sqlalchemy as sa
 from anyshop import Shop, adopted_shop, open_shop
 from projects import Project
 
@@ -16,7 +18,7 @@ import flask_schemaflow
 from flask_schemaflow import NotCurrent, is_current, require_current
 from app import app, db
 
-sent = []
+sent, answers, queries = [], [], 0
 with app.app_context():
     for engine in db.engines.values():
         sa.event.listen(engine, "before_cursor_execute", lambda c, cursor, sql, *rest: sent.append(sql))
@@ -103,6 +105,100 @@ def test_a_server_that_does_not_answer(project: Project, postgresql: str) -> Non
 
     assert answers == [False, False]
     assert str(message).startswith("Busy: postgresql+psycopg://postgres:***@127.0.0.1:9/none does not answer")
+
+
+END_SESSIONS = {
+    "postgresql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    "mariadb": "SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> connection_id()",
+}
+ASK_AGAIN = """
+import os, sys, time
+import sqlalchemy as sa
+from flask_schemaflow import is_current
+from app import app, db
+
+with app.app_context():
+    print(is_current())
+    engine = sa.create_engine(os.environ["DATABASE"], isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE schemaflow_history SET outcome = '{outcome}'")
+        for found, in connection.exec_driver_sql({end!r}).all():
+            if found is not True:
+                connection.exec_driver_sql(f"KILL {{found}}")
+    time.sleep(0.2)
+    print(is_current())
+"""
+
+
+def test_a_session_that_the_server_ended_hides_nothing(project: Project, server_database: str) -> None:
+    """A connection of the pool that has gone is replaced by a new one, on which the same is asked."""
+    shop = adopted_shop(project, server_database)
+    for outcome, answer in (("done", "True"), ("broken", "False")):
+        shop.execute("UPDATE schemaflow_history SET outcome = 'done'")
+        asked = ASK_AGAIN.format(outcome=outcome, end=END_SESSIONS[shop.family])
+        assert project.python(asked).stdout.split() == ["True", answer]
+
+
+def test_a_revision_that_runs_takes_no_worker_away(project: Project, mariadb: str) -> None:
+    """While its journal is there and its process is alive, the database counts as before; then no more."""
+    shop = adopted_shop(project, mariadb)
+    shop.execute("CREATE TABLE schemaflow_journal (id INT)")
+    assert ask(shop)[0] == [False, False]
+
+    engine = sa.create_engine(mariadb)
+    with engine.connect() as running:
+        assert (
+            running.exec_driver_sql("SELECT GET_LOCK(CONCAT('schemaflow ', MD5(DATABASE())), 0)").scalar()
+            == 1
+        )
+        assert ask(shop) == ([True, True], 1, None)
+    engine.dispose()
+    assert ask(shop)[0] == [False, False]
+
+
+ASK_MEANWHILE = """
+from sqlalchemy.pool import QueuePool
+from flask_schemaflow import Busy, is_current, require_current
+from app import app, db
+
+with app.app_context():
+    engine = db.engine
+    engine.pool = QueuePool(engine.pool._creator, pool_size=1, max_overflow=0, timeout=0.1)
+    engine.pool._dialect = engine.dialect
+    with engine.connect():
+        print(is_current())
+        try:
+            require_current()
+        except Busy as error:
+            print(error)
+"""
+
+
+def test_a_pool_that_is_used_up(project: Project, any_database: str) -> None:
+    """Has no answer, and that is said; nothing else is raised."""
+    adopted_shop(project, any_database)
+    told = project.python(ASK_MEANWHILE).stdout.splitlines()
+    assert told[0] == "False"
+    assert told[1].endswith("was free in time: the app's pool is used up. Try again.")
+
+
+def test_a_version_table_that_cannot_be_read(project: Project, postgresql: str) -> None:
+    """The reason is a lacking right, not a lacking revision; a history that it may not read is none."""
+    shop = adopted_shop(project, postgresql)
+    role = f"sf_web_{uuid4().hex[:8]}"
+    shop.execute(f"CREATE ROLE {role} LOGIN", f"GRANT SELECT ON item TO {role}")
+    url = sa.make_url(postgresql).set(username=role).render_as_string(hide_password=False)
+    try:
+        message = ask(shop, DATABASE=url)[2]
+        assert message is not None
+        assert message.startswith("ConfigurationError: The user of postgresql")
+        assert "lacks a right: permission denied for table alembic_version" in message
+
+        shop.execute(f"GRANT SELECT ON alembic_version TO {role}")
+        assert ask(shop, DATABASE=url)[0] == [True, True]
+    finally:
+        shop.execute(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 MULTIDB = """

@@ -395,6 +395,43 @@ def test_each_bind_is_looked_at(files: Files) -> None:
     assert files.lint("d4") == ["drop-table:entry"]
 
 
+DECORATED = """
+def everywhere(function):
+    def call(*args, **kwargs):
+        return function(*args, **kwargs)
+    return call
+
+
+@everywhere
+def upgrade({parameter}):
+    {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameter", "body"),
+    [
+        ("", "op.drop_table('entry')"),
+        ("size=1000", "op.drop_table('entry' if size > 1 else 'x')"),
+        ("engine_name", "globals()['upgrade_%s' % engine_name]()"),
+    ],
+)
+@pytest.mark.parametrize("decorated", [True, False])
+def test_an_upgrade_is_called_as_env_py_calls_it(
+    files: Files, parameter: str, body: str, decorated: bool
+) -> None:
+    """A decorator takes whatever comes; what it passes on is only what Alembic passes."""
+    source = DECORATED.format(parameter=parameter, body=body)
+    if parameter == "engine_name":
+        source += "\n\ndef upgrade_():\n    op.drop_table('entry')\n"
+    file = files.add("d4", "c3", "pass")
+    file.write_text(
+        HEAD.format(id="d4", parent="c3") + (source if decorated else source.replace("@everywhere\n", ""))
+    )
+
+    assert files.lint("d4") == ["drop-table:entry"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -109,11 +109,16 @@ def test_what_is_not_current_says_what_to_do(project: Project, tmp_path: Path) -
     told.append(to_do(shop))
     shop.execute("UPDATE alembic_version SET version_num = 'nowhere'")
     told.append(to_do(shop))
+    (tmp_path / "shop.db").unlink()
+    told.append(to_do(shop))
+    adopted = shop.adopt()
 
     assert told[:2] == [
         "`flask db-adopt` puts it under migrations",
         "`flask db-safe-upgrade` runs what is pending",
     ]
+    assert told[3] == "`flask db-safe-upgrade --create` runs what is pending"
+    assert adopted.verdict.endswith("`flask db-safe-upgrade --create` creates the tables.")
     assert told[2].startswith("the version table says nowhere, which no file in migrations has: ")
 
 

@@ -63,7 +63,6 @@ SUITE = """
 """
 MORE = """
 
-    @pytest.mark.filterwarnings("ignore:'get_engine' is deprecated")
     def test_the_upgrade_from_the_previous_release(schemaflow_database_at, monkeypatch):
         database = schemaflow_database_at("first")
         engine = sa.create_engine(database.uri)
@@ -293,3 +292,23 @@ def test_what_a_killed_session_left_is_dropped(shop_on_server: Shop) -> None:
         engine.dispose()
         for name in kept:
             drop(shop, name)
+
+
+def test_the_folder_is_found_beside_the_app(project: Project, tmp_path: Path) -> None:
+    """Of an app in a folder below the one in which pytest runs; where there is none, that is said."""
+    suite, which = SUITE.replace("import app\n", "import app, create_app\n") + MORE, "a and table or say"
+    for shop in shop_with_suite(project, f"sqlite:///{tmp_path}/shop.db"):
+        backend = project.path / "backend"
+        backend.mkdir()
+        for name in ("app.py", "migrations"):
+            (project.path / name).rename(backend / name)
+        project.write("pytest.ini", "[pytest]\nschemaflow_app = app:app\npythonpath = backend\n")
+        ended = run_suite(shop, suite, "-k", which)
+        assert "2 passed" in ended.stdout, ended.stdout
+
+        (backend / "migrations").rename(project.path / "elsewhere")
+        said = run_suite(shop, suite, "-k", which).stdout
+        assert "1 failed, 8 deselected, 1 error" in said, said
+        assert (
+            f"ConfigurationError: {project.path}/migrations does not exist, nor is it beside the app" in said
+        )

@@ -78,6 +78,19 @@ def test_both_are_upgraded_and_verified(shop: Project) -> None:
     assert "text" in columns(file_of(shop, "logs.db"), "entry")
 
 
+def test_the_default_database_may_be_one_of_the_mapping(shop: Project) -> None:
+    """Its key is None there, of which the stock ``env.py`` can make no section."""
+    text = (shop.path / "app.py").read_text()
+    binds = 'app.config["SQLALCHEMY_BINDS"] = {None: app.config.pop("SQLALCHEMY_DATABASE_URI"), '
+    shop.write("app.py", text.replace('app.config["SQLALCHEMY_BINDS"] = {', binds))
+    add(shop, "second", "first", ADD_AGE, ADD_TEXT)
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (0, "upgraded"), ended.stderr
+    assert [each["revision_after"] for each in ended.document["databases"]] == ["second", "second"]
+
+
 def test_a_failure_in_the_second_undoes_the_first(shop: Project) -> None:
     """While nothing is committed everything goes back."""
     add(shop, "second", "first", ADD_AGE, "op.execute('ALTER TABLE nowhere ADD COLUMN x INT')")

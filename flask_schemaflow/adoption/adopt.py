@@ -16,7 +16,7 @@ from ..refusals import REASONS, check_covered, check_keys, check_search_path
 from ..results import Progress, Result
 from ..revisions import tables_in
 from ..state import State, foreign_tables
-from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody
+from ..survey import Notify, Survey, Where, ahead, open_project, survey_project, tell_nobody, upgrade_command
 from .baseline_way import write_baseline
 from .common import Adoption
 from .options import AdoptOptions, check_options
@@ -178,7 +178,7 @@ def _nothing_to_adopt(adoption: Adoption) -> None:
     adoption.end(
         "nothing-to-do",
         "Nothing to adopt: the database has no tables yet, and there are revisions. "
-        "`flask db-safe-upgrade` creates the tables.",
+        f"{upgrade_command(adoption.survey)} creates the tables.",
     )
 
 

@@ -27,6 +27,7 @@ from ..revisions import TableName, read_revision, source_hash
 from ..snapshot import Snapshot, chain_hashes, render_stored, stored_path
 from ..stamping import unchanged_databases
 from ..state import State
+from ..survey import upgrade_command
 from ..version_tables import VersionTable, version_tables_of
 from .common import Adoption, BindKey, names_in, stamp
 from .drafting import (
@@ -339,7 +340,7 @@ def _verdict(proved: _Proved) -> str:
     if not proved.unmanaged:
         return (
             f"Wrote the baseline {staged.id}; the database has no tables yet, so nothing was stamped. "
-            "`flask db-safe-upgrade` creates the tables."
+            f"{upgrade_command(proved.adoption.survey)} creates the tables."
         )
     adopted = (
         f"Adopted at {staged.id}: the baseline rebuilds exactly what is there "

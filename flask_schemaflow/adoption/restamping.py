@@ -16,7 +16,7 @@ from ..refusals import REASONS
 from ..results import ProofResult
 from ..stamping import unchanged_databases, write_verified
 from ..state import State
-from ..survey import ahead
+from ..survey import ahead, upgrade_command
 from ..version_column import check_ids_fit
 from .common import Adoption, BindKey, has_journal, refuse_parts, stamp
 from .revisions_way import but_for, differences_at, families_of, pending_after
@@ -40,7 +40,7 @@ def restamp(adoption: Adoption) -> None:
     survey, named = adoption.survey, adoption.options.restamp_to
     there = [bind.key for bind in survey.relevant if survey.states[bind.key].state is not State.EMPTY]
     if not there:
-        raise UnadoptableState("There is no table yet. `flask db-safe-upgrade` creates the tables.")
+        raise UnadoptableState(f"There is no table yet. {upgrade_command(survey)} creates the tables.")
     if named is None:
         refuse_parts(survey, there)
     sound = _sound(adoption, there) if named is None or there[1:] else {}

@@ -1,7 +1,7 @@
 """Keep what an app does while it loads away from its database, and remember what it tried."""
 
 from .guard import command_running, guarded_loading, is_command_running
-from .origins import Origin, app_origin, factory_of_error, is_library, origin_of_error
+from .origins import Origin, app_origin, came_through, factory_of_error, is_library, origin_of_error
 from .record import GUARD_LINE, OUTSIDE_LINE, Attempt, LoadingRecord
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "LoadingRecord",
     "Origin",
     "app_origin",
+    "came_through",
     "command_running",
     "factory_of_error",
     "guarded_loading",

@@ -7,9 +7,11 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
 
@@ -66,6 +68,12 @@ def factory_origin() -> Origin | None:
                 origin = Origin(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back
     return origin
+
+
+def came_through(error: BaseException, folders: Iterable[Path]) -> bool:
+    """Say whether an exception came through a file below one of these folders."""
+    files = [Path(frame.f_code.co_filename) for frame, _ in walk_tb(error.__traceback__)]
+    return any(file.is_relative_to(folder) for file in files for folder in folders)
 
 
 def factory_of_error(error: BaseException) -> Origin | None:

@@ -7,7 +7,15 @@ from .environment import (
     ask_environment,
     run_environment,
 )
-from .folder import Folder, Migrations, environment_in, flask_db_group, open_migrations, revisions_in
+from .folder import (
+    Folder,
+    Migrations,
+    environment_in,
+    flask_db_group,
+    open_migrations,
+    open_migrations_of_tests,
+    revisions_in,
+)
 from .surroundings import alembic_quiet
 from .writing import (
     StagedRevision,
@@ -32,6 +40,7 @@ __all__ = [
     "flask_db_group",
     "gives_filter",
     "open_migrations",
+    "open_migrations_of_tests",
     "remove_written",
     "replace_files",
     "revisions_in",

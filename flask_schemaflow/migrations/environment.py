@@ -27,13 +27,13 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import ConfigurationError, SchemaFlowError
 from ..findings import without_passwords
 from ..interrupts import is_made_up
-from ..loading import app_origin, origin_of_error
+from ..loading import app_origin, came_through, origin_of_error
 from ..revisions import Revision, concerns
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
 from .given_up import not_given_up
 from .lent import LentConnection
-from .surroundings import logging_left_alone, shared_arguments_restored
+from .surroundings import around_environment
 
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
@@ -300,8 +300,7 @@ def _run_once(run: _Run, *, dont_mutate: bool) -> None:
     context.configure = lambda *args, **options: run.configure(context, *args, **options)  # type: ignore[method-assign]
     context.run_migrations = lambda **kwargs: run.run_migrations(context, **kwargs)  # type: ignore[method-assign]
     with (
-        logging_left_alone(),
-        shared_arguments_restored(migrations),
+        around_environment(migrations),
         _inert_connections(run),
         engines_replaced(run.connect, run.may_open, run.refuse_raw),
         redirect_stdout(sys.stderr),
@@ -369,8 +368,10 @@ def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
             raise EnvironmentFailed(f"Alembic stopped: {error}") from error
         origin = origin_of_error(error)
         asked = run.on_scratch and isinstance(error, DBAPIError)
+        loads = came_through(error, run.migrations.version_folders)
         raise EnvironmentFailed(
-            f"{origin or run.migrations.script_location / 'env.py'}: env.py failed with "
+            f"{origin or run.migrations.script_location / 'env.py'}: "
+            f"{'a revision cannot be loaded: ' if loads else 'env.py failed with '}"
             f"{describe_error(error)}{_ON_SCRATCH if asked else ''}"
         ) from error
 

@@ -79,6 +79,12 @@ class Migrations:
                 f"{', '.join(_PARTS)}, but {', '.join(sorted(others)[:5])}. "
                 "Name another one with -d, or move these files away."
             )
+        above = self.script_location.parent / "alembic.ini"
+        if missing == ["alembic.ini"] and above.is_file():
+            raise ConfigurationError(
+                f"{self.script_location} has no alembic.ini, as Alembic alone leaves it. Flask-Migrate "
+                f"looks for it there: cp {above} {self.script_location}"
+            )
         raise ConfigurationError(
             f"The migrations folder {self.script_location} is not whole: {', '.join(missing)} "
             "missing. Restore from version control, or move the folder away to begin anew."
@@ -289,17 +295,36 @@ def open_migrations(
         extension.db = db
     path = Path(directory or extension.directory)
     absolute = path.absolute()
-    if not absolute.exists() and not path.is_absolute():
-        _refuse_folder_elsewhere(app, absolute, path)
+    base = None if absolute.exists() else _base_beside(app, path)
+    if base is not None:
+        raise ConfigurationError(
+            f"{absolute} does not exist, but {base / path} does. "
+            f"Run the command in {base}, or say -d {base / path}."
+        )
     return Migrations(app=app, directory=absolute, script_location=absolute, x_args=x_args)
 
 
-def _refuse_folder_elsewhere(app: Flask, absolute: Path, relative: Path) -> None:
+def open_migrations_of_tests(app: Flask, db: SQLAlchemy) -> Migrations:
+    """Find the migrations folder of an app in the working directory, or beside the app. Read-only.
+
+    A test runner has no option that would name it, and may be started anywhere.
+
+    :raises ConfigurationError: it is in neither place.
+    """
+    flask_db_group(app, db)
+    path = Path(app.extensions["migrate"].directory)
+    base = None if path.absolute().exists() else _base_beside(app, path)
+    found = open_migrations(app, db, directory=str(base / path) if base is not None else None)
+    if found.folder is Folder.ABSENT:
+        raise ConfigurationError(
+            f"{found.directory} does not exist, nor is it beside the app in {app.root_path}. Run pytest "
+            "where it is, or name it by an absolute path: Migrate(app, db, directory=…). `flask db-adopt` "
+            "makes it."
+        )
+    return found
+
+
+def _base_beside(app: Flask, path: Path) -> Path | None:
+    """Give the folder of an app's package, or the one above, if such a migrations folder is in it."""
     root = Path(app.root_path).absolute()
-    for base in (root, root.parent):
-        candidate = base / relative
-        if candidate != absolute and (candidate / "env.py").is_file():
-            raise ConfigurationError(
-                f"{absolute} does not exist, but {candidate} does. "
-                f"Run the command in {base}, or say -d {candidate}."
-            )
+    return next((base for base in (root, root.parent) if (base / path / "env.py").is_file()), None)

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import logging.config
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from .folder import Migrations
 
 
 @contextmanager
-def logging_left_alone() -> Iterator[None]:
-    """Let nobody configure logging inside the block."""
-    # env.py calls fileConfig(), which disables every logger that the app has made.
-    originals = {name: getattr(logging.config, name) for name in ("fileConfig", "dictConfig")}
-    for name in originals:
-        setattr(logging.config, name, lambda *_, **__: None)
-    try:
+def around_environment(migrations: Migrations) -> Iterator[None]:
+    """Let ``env.py`` run inside the block, and have everything as it was afterwards."""
+    with (
+        _logging_left_alone(),
+        _stock_environment_excused(),
+        _default_bind_unnamed(migrations.app),
+        _shared_arguments_restored(migrations),
+    ):
         yield
-    finally:
-        for name, original in originals.items():
-            setattr(logging.config, name, original)
 
 
 @contextmanager
@@ -39,7 +40,46 @@ def alembic_quiet() -> Iterator[None]:
 
 
 @contextmanager
-def shared_arguments_restored(migrations: Migrations) -> Iterator[None]:
+def _logging_left_alone() -> Iterator[None]:
+    """Let nobody configure logging inside the block."""
+    # env.py calls fileConfig(), which disables every logger that the app has made.
+    originals = {name: getattr(logging.config, name) for name in ("fileConfig", "dictConfig")}
+    for name in originals:
+        setattr(logging.config, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(logging.config, name, original)
+
+
+@contextmanager
+def _stock_environment_excused() -> Iterator[None]:
+    """Let Flask-Migrate's own ``env.py`` ask for an engine as it does, where warnings are errors."""
+    with warnings.catch_warnings():
+        # It asks in the old way first. Alembic names the file's module so.
+        warnings.filterwarnings("ignore", "'get_engine' is deprecated", DeprecationWarning, "env_py")
+        yield
+
+
+@contextmanager
+def _default_bind_unnamed(app: Flask) -> Iterator[None]:
+    """Leave the default database out of ``SQLALCHEMY_BINDS``, in which its key may be None.
+
+    The stock ``env.py`` for several databases makes a section of each key, and knows the default one anyway.
+    """
+    binds = app.config.get("SQLALCHEMY_BINDS")
+    if binds and None in binds:
+        app.config["SQLALCHEMY_BINDS"] = {key: bind for key, bind in binds.items() if key is not None}
+    try:
+        yield
+    finally:
+        if binds:
+            app.config["SQLALCHEMY_BINDS"] = binds
+
+
+@contextmanager
+def _shared_arguments_restored(migrations: Migrations) -> Iterator[None]:
     """Give Flask-Migrate its shared arguments back as they were."""
     # The stock env.py stores a closure over its own config there, which a second run would meet.
     arguments = migrations.app.extensions["migrate"].configure_args

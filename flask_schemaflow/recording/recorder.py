@@ -10,7 +10,7 @@ import inspect
 import io
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -22,6 +22,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import load_python_file
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import BaseDDLElement
 from sqlalchemy.sql.expression import TextClause
 
 from ..interrupts import is_made_up
@@ -31,7 +32,7 @@ from .connection import CannotSee, RecordingConnection
 from .operations import Rebuild, RecordedOperation, RecordedRevision, Sent, Unseen, label_of
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import FrameType, ModuleType
 
     from alembic.operations.base import AbstractOperations
     from alembic.operations.ops import MigrateOperation
@@ -61,11 +62,22 @@ def record_revisions(
         warnings.catch_warnings(),
         redirect_stdout(io.StringIO()),
         redirect_stderr(io.StringIO()),
+        _nobody_answers(),
         sealed(),
         environment,
     ):
         warnings.simplefilter("ignore")
         return tuple(_recorded(each, keys, dialect, metadata, environment) for each in revisions)
+
+
+@contextmanager
+def _nobody_answers() -> Iterator[None]:
+    """Let ``input()`` end at once: its prompt would not be seen."""
+    real, sys.stdin = sys.stdin, io.StringIO()
+    try:
+        yield
+    finally:
+        sys.stdin = real
 
 
 def paper_dialect(family: str) -> Dialect:
@@ -94,7 +106,7 @@ def _recorded(
     with recorder.installed():
         try:
             module = load_python_file(str(revision.file.parent), revision.file.name)
-            _upgrade(module.upgrade, keys)
+            _upgrade(module, keys)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and not is_made_up():
                 raise
@@ -108,13 +120,22 @@ def _recorded(
     )
 
 
-def _upgrade(function: Callable[..., None], keys: Iterable[str | None]) -> None:
+def _upgrade(module: ModuleType, keys: Iterable[str | None]) -> None:
     """Call it as an ``env.py`` for several databases does, where it takes the name of one."""
-    if not inspect.signature(function).parameters:
-        function()
+    if not _takes_a_name(module):
+        module.upgrade()
         return
     for key in keys:
-        function(key or "")
+        module.upgrade(key or "")
+
+
+def _takes_a_name(module: ModuleType) -> bool:
+    """Say whether it has to be told a bind; what a decorator passes on is seen by the functions for binds."""
+    parameters = tuple(inspect.signature(module.upgrade).parameters.values())
+    named = [each for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    if named or not parameters:
+        return any(each.default is each.empty or each.name == "engine_name" for each in named)
+    return any(name.startswith("upgrade_") for name in vars(module))
 
 
 class _Recorder:
@@ -271,8 +292,10 @@ class _Recorder:
             return element.strip()
         if isinstance(element, TextClause) and any(each.required for each in element._bindparams.values()):
             return element.text.strip()
+        # As Alembic does: DDL has no places for values; DROP CONSTRAINT of MariaDB takes no options.
+        options = {} if isinstance(element, BaseDDLElement) else {"compile_kwargs": {"literal_binds": True}}
         try:
-            text = str(element.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True}))
+            text = str(element.compile(dialect=self.dialect, **options))
         except (SQLAlchemyError, NotImplementedError, TypeError):
             # A value of a type that has no literal: the statement is shown with its place instead.
             text = str(element.compile(dialect=self.dialect))

@@ -15,7 +15,7 @@ from .connecting import (
 from .explaining import code_of, explained
 from .holding import HeldTransaction, held_transaction, migrating_transaction
 from .identity import databases_in_order, identity_of, identity_on, in_order, name_of
-from .locking import nobody_else
+from .locking import AT_WORK, nobody_else
 from .patience import Patience
 from .pooling import check_no_pooler
 from .reading import reading_connection
@@ -24,6 +24,7 @@ from .targets import database_exists, family_of, is_same_database, sqlite_path, 
 from .trying import Tries
 
 __all__ = [
+    "AT_WORK",
     "CONNECT_TIMEOUT",
     "KEEPS_TRANSACTION",
     "AppSessionUsed",

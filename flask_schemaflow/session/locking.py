@@ -49,6 +49,8 @@ _POSTGRESQL = _Lock(
 )
 # It is the whole server's, so the database's name is in it; of 192 characters at most, hence the hash.
 _NAME = "CONCAT('schemaflow ', MD5(DATABASE()))"
+AT_WORK = f"IS_USED_LOCK({_NAME}) IS NOT NULL"
+"""What says in MariaDB's SQL that one of us has the lock."""
 _MYSQL = _Lock(
     take=f"SELECT GET_LOCK({_NAME}, 0)",
     holder=f"SELECT IS_USED_LOCK({_NAME})",

@@ -43,7 +43,7 @@ def _differences(app: Flask) -> list[str]:
     from ..discovery import Bind, registered_db
     from ..drift import find_drift
     from ..foreign import foreign_names
-    from ..migrations import open_migrations
+    from ..migrations import open_migrations_of_tests
     from ..proof import replay
     from ..revisions import concerns, heads_of
     from ..version_tables import find_version_tables
@@ -55,7 +55,7 @@ def _differences(app: Flask) -> list[str]:
         Bind(key=key, engine=engine, metadata=metadatas.get(key, MetaData()))
         for key, engine in db.engines.items()
     ]
-    migrations = open_migrations(app, db)
+    migrations = open_migrations_of_tests(app, db)
     revisions = migrations.read_revisions()
     tables = find_version_tables(migrations, binds)
     counting = [

@@ -20,7 +20,7 @@ from .._version import __version__
 from ..discovery import registered_db
 from ..errors import ConfigurationError, Refused
 from ..loading import command_running, guarded_loading
-from ..migrations import RevisionFailed, open_migrations, run_environment
+from ..migrations import RevisionFailed, open_migrations_of_tests, run_environment
 from ..revisions import concerns
 from .mysql import mysql_place
 from .postgresql import postgresql_place
@@ -88,14 +88,14 @@ def open_templates(app: Flask, root: Path, kept: Path, copies: Path) -> Iterator
 
     Drops what earlier sessions left, as far as it is marked as ours and nobody uses it.
 
-    :param root: the folder in which the migrations folder is looked for.
+    :param root: the folder in which the migrations folder is looked for first.
     :param kept: the folder in which templates are kept from one session to the next.
     :param copies: the folder for copies that are files.
     :raises SchemaFlowError: the app has no such databases, or no revisions.
     """
     with _inside(root), app.app_context():
         db = registered_db(app)
-        migrations = open_migrations(app, db)
+        migrations = open_migrations_of_tests(app, db)
         revisions = migrations.read_revisions()
         engines: dict[BindKey, Engine] = dict(db.engines)
     if not revisions:
