@@ -162,12 +162,11 @@ def _run(command: str, info: ScriptInfo | None, work: Work, options: dict[str, A
     verbose = options.pop("verbose")
     threads = set(threading.enumerate())
     with _stdout_kept() as stdout, command_running(), _Stop() as stop:
-        at_once = partial(_leave_at_once, talk=stop.talk, stdout=stdout, form=form, verbose=verbose)
-        with leaving_by(at_once):
+        with leaving_by(partial(_leave_at_once, talk=stop.talk, stdout=stdout, form=form, verbose=verbose)):
             result = _result(command, info, work, stop)
         note_goal_reached()  # or failed: either way only the telling is left
-        _show(result, stop.talk, stdout, form=form, verbose=verbose)
-    _leave(result.exit_code, threads)
+        code = _show(result, stop.talk, stdout, form=form, verbose=verbose)
+    _leave(code, threads)
 
 
 def _result(command: str, info: ScriptInfo | None, work: Work, stop: _Stop) -> Result:
@@ -301,20 +300,23 @@ def _stdout_kept() -> Iterator[IO[str] | None]:
             os.close(kept)
 
 
-def _show(result: Result, talk: Talk, stdout: IO[str] | None, *, form: str, verbose: bool) -> None:
-    """Write a result to stdout; where that is for a script, what else there is to say to stderr."""
+def _show(result: Result, talk: Talk, stdout: IO[str] | None, *, form: str, verbose: bool) -> ExitCode:
+    """Write a result to stdout, beside a script the rest to stderr, and give the code to end with."""
     talk.end_copy()
+    code = result.exit_code
     if stdout is not None:
         text = _text(result, talk, stdout, form=form, verbose=verbose)
         try:
             stdout.write(text)
             stdout.flush()
         except (OSError, ValueError) as error:
+            # What was done is done, and the exit code says it, whether or not somebody reads.
             if getattr(error, "errno", errno.EPIPE) != errno.EPIPE:
-                raise
-            # Nobody reads any more; what was done is done, and the exit code says it.
+                talk.say(f"Warning     the result cannot be written to stdout: {error}")
+                code = (code or ExitCode.USAGE) if result.document else code  # half a script is none
             _point_at_nothing(stdout)
     talk.say(verdict(result))
+    return code
 
 
 def _text(result: Result, talk: Talk, stdout: IO[str], *, form: str, verbose: bool) -> str:

@@ -34,7 +34,7 @@ from .hazards import (
 from .migrations import environment_in, revisions_in
 from .recording import RecordedRevision, paper_dialect, record_revisions
 from .results import Progress, Result
-from .revisions import Revision, heads_of, lineage, parents_first
+from .revisions import Revision, heads_of, lineage, parents_first, source_of
 from .snapshot import FOLDER, Snapshot
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def _binds(revisions: Iterable[Revision]) -> tuple[str | None, ...]:
     """Give the bind keys for which revisions have functions of their own; the default one first."""
     found: dict[str | None, None] = {None: None}
     for revision in revisions:
-        source = revision.file.read_text(encoding="utf-8")
+        source = source_of(revision.file)
         if "def upgrade_" in source:
             for node in ast.parse(source).body:
                 if isinstance(node, ast.FunctionDef) and node.name.startswith("upgrade_"):

@@ -119,6 +119,29 @@ def test_a_closed_stdout_changes_nothing(filled: Project) -> None:
     assert filled.adopt().document["outcome"] == "already-adopted"
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["db-adopt", "--json"], 0), (["db-diff", "--from", "base", "--to", "models", "--format", "sql"], 2)],
+)
+def test_a_full_disk_behind_stdout_changes_nothing(filled: Project, command: list[str], code: int) -> None:
+    """The verdict is told, and the code says what the database is; 2 where a script was all that was wanted."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "shop", *command],
+            cwd=filled.path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+    warning, verdict = ended.stderr.splitlines()[-2:]
+    assert warning.startswith("Warning     the result cannot be written to stdout: ")
+    assert verdict.startswith("Adopted at " if code == 0 else "Base and the models differ")
+
+
 @pytest.mark.parametrize("command", [["db-adopt"], ["db-adopt", "--json"]])
 def test_a_reader_that_goes_away_changes_nothing(filled: Project, command: list[str]) -> None:
     """A pipe that nobody reads does not end in a traceback or another exit code."""

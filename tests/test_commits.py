@@ -96,3 +96,41 @@ def test_a_failure_that_a_revision_catches_is_its_own(shop: Project) -> None:
     assert "env.py" not in ended.verdict
     assert "a statement of it failed, and the revision went on" in ended.verdict
     assert versions(shop) == ["second"]
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        "op.execute(\"SELECT pg_catalog.set_config('search_path', '', false)\")",
+        "op.execute('SET ROLE pg_read_all_data')",
+        "op.execute(\"UPDATE alembic_version SET version_num = 'gone' WHERE 1 = 1\")",
+    ],
+    ids=["search path", "role", "version"],
+)
+def test_a_revision_after_which_its_row_cannot_be_written_is_named(shop: Project, leaves: str) -> None:
+    """As SQL that pg_dump wrote does; neither ``env.py`` nor the empty scratch database is to blame."""
+    shop.environment["FLASK_SCHEMAFLOW_FAIL_ON"] = "failing"
+    add(shop, "second", "first", ADD_AGE, leaves)
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (5, "undone"), ended.stderr
+    assert "second.py: revision second failed: VersionNotWritten: its version row cannot" in ended.verdict
+    assert "env.py" not in ended.verdict
+    assert versions(shop) == ["first"]
+
+
+@pytest.mark.parametrize("after", [(), ("op.execute('SELECT 1')",)], ids=["at its end", "in the middle"])
+def test_a_connection_that_a_revision_closes_is_not_lost(
+    project: Project, any_database: str, after: tuple[str, ...]
+) -> None:
+    """Trying again would not help: it is to be mended."""
+    shop = adopted_shop(project, any_database)
+    body = ("with op.get_bind() as connection:", "    connection.execute(sa.text('SELECT 1'))", *after)
+    shop.add("second", "first", *body)
+
+    ended = shop.upgrade()
+
+    assert ended.code == (3 if shop.family == "mariadb" else 5), ended.stderr
+    assert "ConnectionClosed: it closes the connection of op.get_bind()" in ended.verdict
+    assert shop.versions() == ["first"]

@@ -144,6 +144,31 @@ def test_a_locked_file_is_waited_for(project: Project) -> None:
     assert f"Waiting     for {file}, which is locked (SQLite cannot say by whom)" in ended.stderr
 
 
+def test_what_another_release_did_meanwhile_is_told(project: Project) -> None:
+    """The database is not where it was when it was read, and the last line says where it is."""
+    file = project.path / "shop.db"
+    shop = shop_at(project, f"sqlite:///{file}")
+    add(shop, "second", "first", ADD_AGE)
+    add(shop, "third", "second")
+    with sqlite3.connect(file, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        shop.start("db-safe-upgrade", "--json", "--lock-wait", "60")
+        deadline = time.monotonic() + 60
+        while "Waiting " not in (shop.zygote.folder / "stderr").read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        other.execute("ALTER TABLE user ADD COLUMN age INTEGER")
+        other.execute("UPDATE alembic_version SET version_num = 'second'")
+        other.execute("COMMIT")
+        ended = shop.zygote.wait()
+    other.close()
+
+    assert ended.code == 4, ended.stderr
+    assert ended.verdict.endswith("(it is at second now). Nothing was written; run this again.")
+    (database,) = ended.document["databases"]
+    assert (database["revision_before"], database["revision_after"]) == ("first", "second")
+    assert shop.safe_upgrade().code == 0
+
+
 PROCESSES, ROUNDS = 32, 20
 
 

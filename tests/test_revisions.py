@@ -185,3 +185,20 @@ def test_the_hash_is_that_of_the_meaning() -> None:
 
     assert source_hash(first) == source_hash(same)
     assert source_hash(first) != source_hash(other)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "coding"), [("\ufeff", "utf-8"), ("# coding: latin-1\n", "latin-1")], ids=["mark", "coding"]
+)
+def test_a_file_is_read_as_python_reads_it(tmp_path: Path, beginning: str, coding: str) -> None:
+    """An editor on Windows writes a byte order mark, and an old file names its coding."""
+    file = tmp_path / "a_caf.py"
+    text = (
+        '"""Le café"""\nrevision = "a"\ndown_revision = None\n\n\ndef upgrade():\n    op.create_table("b")\n'
+    )
+    file.write_bytes((beginning + text).encode(coding))
+
+    (revision,) = read_revisions([tmp_path])
+
+    assert (revision.id, revision.parents) == ("a", ())
+    assert tables_in([revision]) == {TableName(None, "b")}

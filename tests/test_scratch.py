@@ -390,6 +390,17 @@ def test_a_table_of_another_database_is_found_beside_one_of_its_name(statement: 
     assert named_database(statement.format(d="`shop`"), {"shop"}) == "`shop`."
 
 
+def test_tables_that_stay_locked_do_not_keep_scratch_there(mariadb: str) -> None:
+    """Whoever drops the database would wait a day for that."""
+    engine = sa.create_engine(mariadb)
+    with scratch_database(Source(engine=engine)) as connection:
+        name = connection.exec_driver_sql("SELECT DATABASE()").scalar_one()
+        connection.exec_driver_sql("CREATE TABLE t (a INT)")
+        connection.exec_driver_sql("LOCK TABLES t WRITE")
+    assert name not in sa.inspect(engine).get_schema_names()
+    engine.dispose()
+
+
 def test_texts_and_comments_are_no_statements(server: sa.Engine) -> None:
     """A row may speak of roles, databases and users."""
     with scratch_database(Source(engine=server)) as connection:

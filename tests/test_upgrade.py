@@ -786,3 +786,30 @@ def test_branches_before_a_merge_are_upgraded(shop: Project) -> None:
 
     assert ended.code == 0, ended.stderr
     assert versions_of(database(shop)) == ["merged"]
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "says"),
+    [
+        ("os.replace(f'{file}.new', file)", 4, "was replaced by another process meanwhile; try again."),
+        ("os.remove(file)", 6, "is not there any more. Restore it from a backup, and run this again."),
+    ],
+    ids=["replaced", "removed"],
+)
+def test_a_file_that_is_replaced_meanwhile_is_not_said_to_be_upgraded(
+    shop: Project, how: str, code: int, says: str
+) -> None:
+    """What is committed to a file that has no name any more is gone with the command."""
+    file = database(shop)
+    only_real = "if op.get_bind().scalar(sa.text('SELECT count(*) FROM user')):"
+    body = ("import os, shutil", f"file = {str(file)!r}", only_real, "    shutil.copy(file, f'{file}.new')")
+    add(shop, "second", "first", ADD_AGE, *body, f"    {how}")
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == code, ended.stderr
+    assert says in ended.verdict
+    if code == 4:
+        assert versions_of(file) == ["first"]
+        add(shop, "second", "first", ADD_AGE)
+        assert shop.safe_upgrade().code == 0

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..findings import Finding, Severity
+from ..revisions import source_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ class Acceptances:
     """What the comments of one revision accept. Read-only."""
 
     def __init__(self, file: Path) -> None:
-        source = file.read_text(encoding="utf-8")
+        source = source_of(file)
         self.file = file
         self._notes = tuple(_notes(source)) if "schemaflow" in source else ()
         self._spans = tuple(_spans(ast.parse(source))) if self._notes else ()

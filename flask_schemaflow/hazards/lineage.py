@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ..revisions import Revision, heads_of, source_hash
+from ..revisions import Revision, heads_of, source_hash, source_of
 from .hazard import Hazard, Kind
 
 _EDITED = Kind(
@@ -33,7 +33,7 @@ def edited_applied_revision(revisions: Iterable[Revision], before: Mapping[Path,
         now = by_id.get(id_ or "")
         if id_ is not None and now is None:
             yield _told(_EDITED, id_, file, f"Revision {id_} is gone: a database that has run it is lost.")
-        elif now is not None and _hash(now.file.read_text(encoding="utf-8")) != _hash(text):
+        elif now is not None and _hash(source_of(now.file)) != _hash(text):
             message = f"Revision {id_} was there already and is another now: who has run it never runs this."
             yield _told(_EDITED, now.id, now.file, message)
 
@@ -72,7 +72,7 @@ def _id_in(text: str) -> str | None:
 
 def _hash(source: str) -> str:
     try:
-        return source_hash(source)
+        return source_hash(source.removeprefix("\ufeff"))
     except SyntaxError:
         return source
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..revisions import source_of
 from .hazard import Hazard, Kind
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def app_model_import_in_migration(pending: Pending) -> Iterator[Hazard]:
 
 
 def _tree(pending: Pending) -> ast.Module:
-    return ast.parse(pending.recorded.file.read_text(encoding="utf-8"))
+    return ast.parse(source_of(pending.recorded.file))
 
 
 def _files(name: str, revision: Path) -> Iterator[Path]:

@@ -2,11 +2,10 @@
 
 from .environment import (
     Configured,
-    EnvironmentFailed,
-    RevisionFailed,
     ask_environment,
     run_environment,
 )
+from .failures import EnvironmentFailed, RevisionFailed
 from .folder import (
     Folder,
     Migrations,

@@ -24,13 +24,13 @@ from sqlalchemy import StaticPool, String, create_engine
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import ConfigurationError, SchemaFlowError
-from ..findings import without_passwords
+from ..errors import SchemaFlowError
 from ..interrupts import is_made_up
 from ..loading import app_origin, came_through, origin_of_error
 from ..revisions import Revision, concerns
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
+from .failures import EnvironmentFailed, RevisionFailed, describe_error, left_open, not_noted
 from .given_up import not_given_up
 from .lent import LentConnection
 from .surroundings import around_environment
@@ -44,27 +44,6 @@ BindKey = str | None
 StepsFor = Callable[[BindKey, tuple[str, ...], "MigrationContext"], Iterable["RevisionStep"]]
 OnApply = Callable[[BindKey, str, Connection], None]
 OnStart = Callable[[BindKey, str], None]
-
-
-class EnvironmentFailed(ConfigurationError):
-    """``env.py`` failed, or did something that cannot be allowed, before a revision ran."""
-
-
-class RevisionFailed(Exception):
-    """A revision raised; ``error`` is what it raised, ``place`` the line of the revision."""
-
-    def __init__(self, bind: BindKey, revision: str, error: BaseException) -> None:
-        origin = origin_of_error(error)
-        self.bind, self.revision, self.error = bind, revision, error
-        self.file = origin.file if origin else None
-        self.line = origin.line if origin else None
-        super().__init__(f"revision {revision} failed: {describe_error(error)}")
-
-
-def describe_error(error: BaseException) -> str:
-    """Put an exception into one line without a full stop, a database's own message without the statement."""
-    text = str(getattr(error, "orig", None) or error).strip().rstrip(".") or "no message"
-    return f"{type(error).__name__}: {' '.join(without_passwords(text).split())}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +62,8 @@ class _Run:
     """One run of ``env.py``: what it may use and what it has done.
 
     ``calls`` are, by bind key, the arguments with which ``env.py`` runs the migrations of each, where several
-    binds share a database; ``called`` are those that this run saw.
+    binds share a database; ``called`` are those that this run saw. ``unnoted`` is the revision that has just
+    run, until its version row is written.
     """
 
     migrations: Migrations
@@ -96,6 +76,7 @@ class _Run:
     configured: dict[BindKey, Configured] = field(default_factory=dict)
     current: BindKey = None
     running: str | None = None
+    unnoted: tuple[BindKey, RevisionStep] | None = None
     failure: BaseException | None = None
     ended: set[BindKey] = field(default_factory=set)
     called: dict[BindKey, Mapping[str, Any]] = field(default_factory=dict)
@@ -175,7 +156,8 @@ class _Run:
         connection = self.connection(key)
         if connection.in_transaction() and not connection.info.get(KEEPS_TRANSACTION):
             connection.commit()  # of what was read; on SQLite ours stays open below it
-        options["on_version_apply"] = (*_tuple(options.get("on_version_apply")), self.applied)
+        callbacks = _tuple(options.get("on_version_apply"))
+        options["on_version_apply"] = (self.version_noted, *callbacks, self.applied)
         options["transaction_per_migration"] = True
         original(context, connection=connection, **options)
         if self.on_scratch:
@@ -221,18 +203,22 @@ class _Run:
                 if self.on_start is not None:
                     with self.noted():
                         self.on_start(key, revision)
-                with not_given_up(self.prepared[key]):
+                with not_given_up(self.prepared[key]), left_open(self.prepared[key]):
                     for arguments in (kwargs, *self.further_calls(step, kwargs)):
                         function(**arguments)
+                self.unnoted = key, step
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt) and not is_made_up():
                     raise
-                self.failure = self.failure or RevisionFailed(key, revision, error)
+                self.failure = self.failure or RevisionFailed(key, step, error)
                 raise
             finally:
                 self.running = None
 
         return run
+
+    def version_noted(self, **_: Any) -> None:
+        self.unnoted = None
 
     def applied(self, *, ctx: MigrationContext, step: Any, **_: Any) -> None:
         if self.on_apply is not None and ctx.connection is not None:
@@ -364,6 +350,9 @@ def _run_env(run: _Run, run_env: Callable[[], None]) -> None:
             raise
         if run.failure is not None and run.failure is not error:
             raise run.failure from error
+        if run.unnoted is not None and not isinstance(error, SystemExit):
+            key, step = run.unnoted
+            raise RevisionFailed(key, step, not_noted(error)) from error
         if isinstance(error, CommandError):
             raise EnvironmentFailed(f"Alembic stopped: {error}") from error
         origin = origin_of_error(error)

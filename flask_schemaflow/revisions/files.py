@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,10 +75,16 @@ def read_revision(file: Path) -> Revision:
     :raises ConfigurationError: it cannot be read as Python, or has no revision id.
     """
     try:
-        source = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        source = source_of(file)
+    except (OSError, UnicodeDecodeError, SyntaxError) as error:
         raise ConfigurationError(f"The revision file {file} cannot be read: {error}.") from None
     return _read_by_expression(file, source) or _read_by_syntax(file, source)
+
+
+def source_of(file: Path) -> str:
+    """Read Python source as Python does: a byte order mark and the coding that it names count. Read-only."""
+    with tokenize.open(file) as opened:
+        return opened.read()
 
 
 def _read_by_expression(file: Path, source: str) -> Revision | None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .files import Revision, parse_source
+from .files import Revision, parse_source, source_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def tables_in(revisions: Iterable[Revision], bind_key: str | None = None) -> fro
     """
     names: set[TableName] = set()
     for revision in revisions:
-        source = revision.file.read_text(encoding="utf-8")
+        source = source_of(revision.file)
         for root in _parts_for(parse_source(revision.file, source), bind_key):
             for node in ast.walk(root):
                 names.update(_tables_in_node(node))
@@ -39,14 +39,14 @@ def tables_in(revisions: Iterable[Revision], bind_key: str | None = None) -> fro
 
 def concerns(revision: Revision, bind_key: str | None) -> bool:
     """Say whether a revision has something to run for a database; on doubt it has. Read-only."""
-    tree = parse_source(revision.file, revision.file.read_text(encoding="utf-8"))
+    tree = parse_source(revision.file, source_of(revision.file))
     parts = _parts_for(tree, bind_key)
     return any(not (isinstance(each, ast.FunctionDef) and _is_empty(each)) for each in parts)
 
 
 def mentions_app_session(revision: Revision) -> bool:
     """Say whether a revision speaks of the ``session`` or ``engine`` of something like ``db``. Read-only."""
-    tree = parse_source(revision.file, revision.file.read_text(encoding="utf-8"))
+    tree = parse_source(revision.file, source_of(revision.file))
     return any(
         isinstance(node, ast.Attribute)
         and node.attr in ("session", "engine", "engines", "get_engine")
@@ -61,7 +61,7 @@ def does_nothing(revision: Revision, bind_keys: Iterable[str | None] | None = No
     :param bind_keys: on which databases, None for any. It matters only where a revision has a function for
         each of them, as Flask-Migrate's multi-database template writes.
     """
-    tree = parse_source(revision.file, revision.file.read_text(encoding="utf-8"))
+    tree = parse_source(revision.file, source_of(revision.file))
     functions = [
         node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("upgrade")
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import StaticPool, create_engine
 
 from ..errors import Busy
-from ..session import target_of
+from ..session import ConnectionClosed, target_of
 from .given import first_content, given_database
 from .mysql import DROPS_MEANWHILE, mysql_database
 from .mysql import create_statement as create_mysql_statement
@@ -89,12 +89,18 @@ def _lost_or_not(source: Source, connection: Connection) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if connection.closed or connection.invalidated:
+        if (connection.closed or connection.invalidated) and not _was_closed(error):
             raise Busy(
                 f"The connection to the scratch database beside {target_of(source.engine)} was lost. "
                 "Nothing was changed; try again."
             ) from error
         raise
+
+
+def _was_closed(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ConnectionClosed):
+        error = error.__cause__
+    return error is not None
 
 
 @contextmanager

@@ -50,6 +50,7 @@ def mysql_database(source: Source) -> Iterator[Connection]:
             with fenced(connection, other_databases(connection, name)):
                 yield connection
         finally:
+            _unlock_tables(connection)
             if not _drops_meanwhile(engine, connection, name):
                 _drop(engine, connection, name)
 
@@ -102,6 +103,13 @@ def _dropped_meanwhile(engine: Engine, name: str) -> Iterator[None]:
         finally:
             thread.join()
             _drop(engine, other, name)
+
+
+def _unlock_tables(connection: Connection) -> None:
+    """Let go what a revision locked: whoever drops the database would wait for that for a day."""
+    with suppress(Exception):
+        connection.rollback()
+        connection.exec_driver_sql("UNLOCK TABLES")
 
 
 def _drop(engine: Engine, connection: Connection, name: str) -> None:

@@ -19,7 +19,7 @@ from .locking import AT_WORK, nobody_else
 from .patience import Patience
 from .pooling import check_no_pooler
 from .reading import reading_connection
-from .replacing import AppSessionUsed, engines_replaced, sealed
+from .replacing import AppSessionUsed, ConnectionClosed, engines_replaced, sealed
 from .targets import database_exists, family_of, is_same_database, sqlite_path, target_of
 from .trying import Tries
 
@@ -28,6 +28,7 @@ __all__ = [
     "CONNECT_TIMEOUT",
     "KEEPS_TRANSACTION",
     "AppSessionUsed",
+    "ConnectionClosed",
     "HeldTransaction",
     "Patience",
     "Tries",

@@ -208,7 +208,13 @@ def _hold_sqlite(
     connection = connect_with(engine, create, app_listeners=app_listeners)
     raw: Any = connection.connection.dbapi_connection
 
+    def check_there() -> None:
+        if _identity(file) != before:
+            # Whoever took the file away, or put another in its place, did so past every lock.
+            raise Busy(f"{target_of(engine)} was replaced by another process meanwhile; try again.")
+
     def commit() -> None:
+        check_there()  # what is committed to a file without a name is gone
         with explained(engine):
             _end(raw, raw.commit)
 
@@ -225,9 +231,7 @@ def _hold_sqlite(
     )
     try:
         _begin(raw, file, patience)
-        if _identity(file) != before:
-            # Whoever had the lock before us took the file away, or put another in its place.
-            raise Busy(f"{target_of(engine)} was replaced by another process meanwhile; try again.")
+        check_there()
         raw.held = True
         yield held
     finally:

@@ -23,6 +23,10 @@ class AppSessionUsed(Exception):
     """Something opened its own way to a database while it had to use the connection it was given."""
 
 
+class ConnectionClosed(Exception):
+    """A revision closed the connection that it was given."""
+
+
 @contextmanager
 def engines_replaced(
     connect: Callable[[Engine], Any],

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..revisions import Revision, below, parents_first, source_hash
+from ..revisions import Revision, below, parents_first, source_hash, source_of
 from .structure import SURROUNDINGS, Object, Part, Snapshot
 
 FORMAT = 1
@@ -43,7 +43,7 @@ def chain_hashes(revisions: Iterable[Revision]) -> dict[str, str]:
     by_id = {revision.id: revision for revision in revisions}
     hashes: dict[str, str] = {}
     for revision in parents_first(by_id, by_id):
-        source = source_hash(revision.file.read_text(encoding="utf-8"))
+        source = source_hash(source_of(revision.file))
         under = [hashes[each] for each in sorted(below(revision, by_id))]
         hashes[revision.id] = hashlib.sha256("\n".join([source, *under]).encode()).hexdigest()
     return hashes

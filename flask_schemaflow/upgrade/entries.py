@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import SchemaFlowError
 from ..history import Entry, Event, create_history_table, record
-from ..revisions import source_hash
+from ..revisions import source_hash, source_of
 from ..snapshot import structure_hash
 from ..survey import only_ours
 
@@ -38,7 +38,7 @@ def identify(plans: Mapping[BindKey, Plan], revisions: Iterable[Revision]) -> st
 
 
 def _source_hash(revision: Revision) -> str:
-    return source_hash(revision.file.read_text(encoding="utf-8"))
+    return source_hash(source_of(revision.file))
 
 
 class HistoryWriter:

@@ -16,7 +16,7 @@ from ..findings import Finding, Severity
 from ..journal import CannotResume
 from ..migrations import RevisionFailed
 from ..revisions import TableName
-from ..session import nobody_else
+from ..session import database_exists, nobody_else
 from ..state import State
 from ..survey import look_at, tell_nobody
 from .meaning import meant
@@ -211,6 +211,9 @@ def _ending(run: Run, bind: Bind, facts: Facts, taken_over: frozenset[BindKey]) 
             "perhaps. Look at what is in, and restore it from a backup or mend it by hand."
         )
         return _Ending(bind=bind, versions=versions, is_moved=is_moved, problem=problem)
+    if not database_exists(bind.engine):
+        gone = f"{bind.target} is not there any more. Restore it from a backup, and run this again."
+        return _Ending(bind=bind, versions=versions, is_moved=is_moved, problem=gone)
     problem = (
         f"{bind.target} says {', '.join(versions) or 'no revision'}, and its structure is not what it was "
         f"there: parts of {_next(run, bind.key, versions)} are in{_which(before)}. Restore it from a backup, "

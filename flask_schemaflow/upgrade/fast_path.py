@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ..history import OPEN_OUTCOMES
-from ..revisions import heads_of
+from ..revisions import heads_of, source_of
 from ..session import database_exists, reading_connection
 from ..version_tables import version_table_of_migrate
 from ..versions import glance_at
@@ -58,5 +58,5 @@ def _has_function(project: Project, head: str, key: BindKey) -> bool:
     if key is None:
         return True
     file = next(revision.file for revision in project.revisions if revision.id == head)
-    source = file.read_text(encoding="utf-8")
+    source = source_of(file)
     return re.search(rf"^def upgrade_{re.escape(key)}\b", source, re.MULTILINE) is not None

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..findings import Finding, Severity
+from ..revisions import source_of
 from ..session import explained, server_connection
 from ..snapshot import take_snapshot
 
@@ -52,7 +53,7 @@ def drop_leftovers(run: Run, held: Mapping[str | None, HeldTransaction], points:
 
 def _ours(run: Run, bind: Bind, connection: Connection) -> Iterator[str]:
     pending = {step.revision for step in run.plans[bind.key].steps}
-    sources = [each.file.read_text(encoding="utf-8") for each in run.survey.revisions if each.id in pending]
+    sources = [source_of(each.file) for each in run.survey.revisions if each.id in pending]
     for name, full in connection.exec_driver_sql(_INVALID):
         if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", source) for source in sources):
             yield full

@@ -14,7 +14,7 @@ from ..findings import Finding, Severity
 from ..history import JOURNAL_TABLE
 from ..journal import Entry, EntryState, Journal, Kind, Recorder, drop_journal, read_journal
 from ..proof import structure_at
-from ..revisions import TableName, lineage, source_hash
+from ..revisions import TableName, lineage, source_hash, source_of
 from ..session import nobody_else, server_connection
 from ..survey import only_ours
 from .rehearsal import Rehearsal, rehearse
@@ -311,9 +311,7 @@ def journal_kept(run: Run, key: BindKey, connection: Connection) -> Iterator[Rec
     opened = run.opened.get(key)
     pending = {step.revision for step in run.plans[key].steps}
     sources = {
-        each.id: source_hash(each.file.read_text(encoding="utf-8"))
-        for each in run.survey.revisions
-        if each.id in pending
+        each.id: source_hash(source_of(each.file)) for each in run.survey.revisions if each.id in pending
     }
     journal = Journal(
         run=uuid.uuid4().hex,

@@ -224,11 +224,13 @@ def _is_done_already(run: Run, held: Held) -> bool:
         for key in now:
             note_revision(run, key, run.plans[key].target, ())
         return True
+    for key in changed:
+        run.progress.update(key, revision_after=", ".join(now[key].versions or ()) or None)
     key = changed[0]
     raise Busy(
         f"{run.progress.databases[key].target} was changed by somebody else meanwhile "
-        f"(it is at {', '.join(now[key].versions or ()) or 'no revision'} now). Nothing was written; run "
-        "this again."
+        f"(it is at {run.progress.databases[key].revision_after or 'no revision'} now). Nothing was written; "
+        "run this again."
     )
 
 
