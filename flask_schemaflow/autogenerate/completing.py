@@ -21,6 +21,7 @@ from ..snapshot import Snapshot, take_snapshot
 from .boolean_defaults import spell_boolean_defaults
 from .casts import with_cast
 from .enums import Values, widen_enums
+from .false_alarms import leave_out_false_alarms
 from .leading_indexes import keep_indexes_of_keys
 from .names import drop_leftover_indexes, name_what_is_added, split_unnamed_drops
 from .operations import Written
@@ -118,11 +119,16 @@ class _Completing:
                 self.upgrade.ops[:] = self.operations(before, None)
             self._not_tried(error.message)
             return
-        drift = find_drift(self._compared(after), self._compared(before), MODELS)
+        compared, there = self._compared(after), self._compared(before)
+        if not callable(self.context.migration_context.opts.get("compare_type")):
+            differences = find_differences(compared, there, MODELS)
+            leave_out_false_alarms(self.upgrade, self.models, differences)
+        drift = find_drift(compared, there, MODELS)
         differing = [each for each in drift if each.structural]
         if self.around.is_check:
             self._check(differing)
             return
+        self._tell_computed(drift)
         operations = self.operations(before, after)
         if operations or differing:
             operations = self._tried(operations, before, after)
@@ -133,6 +139,11 @@ class _Completing:
             self.around.tell(f"{each.message} [{each.key}]")
         if differing and not self.upgrade.ops:
             self.upgrade.ops[:] = [Written(each.key) for each in differing]
+
+    def _tell_computed(self, drift: Sequence[Drift]) -> None:
+        for each in drift:
+            if each.code == "changed-column-generated" and each.actual is None:
+                self._tell(f"{each.subject} is to be computed, so the revision loses the values it has now.")
 
     @property
     def _dialect(self) -> Dialect:

@@ -87,7 +87,7 @@ class Trial:
         self, trying: Trying, operations: list[MigrateOperation], code: str
     ) -> list[MigrateOperation]:
         """Add to operations that run, there and back, what they leave."""
-        back = trying.mended(self.before, is_back=True)[1]
+        back = self._way_back(trying)
         head = [Written("", self._only_here(back))] if back else []
         return [*head, *operations, *([Written(self._only_here(code))] if code else [])]
 
@@ -97,7 +97,7 @@ class Trial:
         """Write statements for the way back, where that of the operations does not run."""
         trying.run(operations)
         trying.mended(self.wanted, before=self.before)
-        back = trying.mended(self.before, is_back=True)[1]
+        back = self._way_back(trying)
         self.tell(
             f"Alembic's operations cannot be taken back on {self._family} ({problem}), so the downgrade has "
             f"statements for it.{self._untried}"
@@ -125,11 +125,18 @@ class Trial:
             f"Alembic's operations do not do on {self._family} what they should ({problem}), so the revision "
             f"has statements for it.{self._untried}"
         )
-        back = trying.mended(self.before, is_back=True)[1] or "pass"
+        back = self._way_back(trying) or "pass"
         there, undone = (trying.code(each) for each in (operations, reversed_of(operations)))
         # Alembic forgets what it wanted to import before it writes the revision.
         imports = self.context.imports
         return [Written(self._only_here(code, there), self._only_here(back, undone), imports)]
+
+    def _way_back(self, trying: Trying) -> str:
+        """Write and run what is left to be taken back, and tell what cannot be."""
+        script, code = trying.mended(self.before, is_back=True)
+        for each in staying(script):
+            self.tell(f"The downgrade does not take back {each.key}. {each.hint}")
+        return code
 
     @property
     def _untried(self) -> str:

@@ -16,7 +16,7 @@ from ..baseline import namespace
 from ..drift import Drift, find_drift
 from ..mending import Script, mend
 from ..proof import made_on
-from ..scripts import all_drops, as_python
+from ..scripts import all_drops, as_python, made_anew
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -81,7 +81,7 @@ class Trying:
         there = self.structure()
         accepted = all_drops(wanted, there) if is_back or before is not None else frozenset()
         if before is not None:
-            accepted -= all_drops(wanted, before)
+            accepted -= all_drops(wanted, before) - made_anew(wanted, before)
         script = mend(there, wanted, accepted=accepted)
         for statement in script.statements:
             self._execute(statement)

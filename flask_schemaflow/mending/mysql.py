@@ -6,9 +6,10 @@ No statement is undone when a later one fails, so that each leaves the tables wh
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from ..snapshot import read_key
 from .changes import Action, Change, Outcome, Phase, Task, left
 from .likely import likely_tables
 from .mysql_keys import ForeignKeys, mend_foreign_key
@@ -90,16 +91,27 @@ def _missing_table(change: Change, table: Object, task: Task) -> Iterator[Outcom
 
 
 def _without_foreign_keys(table: Object) -> str:
-    """Write the table; its foreign keys are added when all tables are there."""
+    """Write the table; its foreign keys are added when all tables are there, and make their indexes.
+
+    An index that is written stays when its key goes, one that the server has made does not.
+    """
     gone = {part.definition for part in table.parts if part.kind == "foreign-key"}
+    listed = {part.name for part in table.parts if part.kind in ("index", "unique")}
     kept: list[str] = []
     for line in table.definition.split("\n"):
-        if line.strip().removesuffix(",") in gone:
+        item = line.strip().removesuffix(",")
+        if item in gone or (gone and _is_unlisted(item, listed)):
             continue
         if line.startswith(")") and kept:
             kept[-1] = kept[-1].removesuffix(",")
         kept.append(line)
     return "\n".join(kept)
+
+
+def _is_unlisted(item: str, listed: Collection[str | None]) -> bool:
+    """Say whether a line of a table makes an index that only a foreign key asked for."""
+    index = read_key(item)
+    return index is not None and index.kind == "index" and index.name not in listed
 
 
 # -- what is no table ------------------------------------------------------------------------------

@@ -233,7 +233,8 @@ def _converted(work: _Work) -> tuple[list[str], tuple[str, ...]] | None:
     """Write the change of type, with the default that the old type had out of the way."""
     old, new = work.there, work.wanted
     name = quoted(new.name)
-    own = frozenset(each.label for each in work.task.before.objects if each.kind in ("enum", "domain"))
+    types = (*work.task.before.objects, *work.task.after.objects)  # new ones are made before this
+    own = frozenset(each.label for each in types if each.kind in ("enum", "domain"))
     value = using(name, old.facts["type"], new.facts["type"], own)
     if value is None:
         return None

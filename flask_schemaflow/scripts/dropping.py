@@ -24,8 +24,15 @@ def all_drops(wanted: Snapshot, there: Snapshot) -> frozenset[str]:
     """
     found = find_drift(wanted, there, "what was before")
     keys = {drop_key(each.key) for each in found if each.code.startswith("extra-")}
-    computed = {f"drop-column:{each.subject}" for each in found if each.code == "changed-column-generated"}
-    return frozenset(keys | computed)
+    return made_anew(wanted, there) | keys
+
+
+def made_anew(wanted: Snapshot, there: Snapshot) -> frozenset[str]:
+    """Accept to drop the columns that are made anew, since they are computed in another way."""
+    found = find_drift(wanted, there, "what was before")
+    return frozenset(
+        f"drop-column:{each.subject}" for each in found if each.code == "changed-column-generated"
+    )
 
 
 def telling_what_was_accepted(script: Script, accepted: frozenset[str]) -> Script:

@@ -1,0 +1,84 @@
+"""Changes of models that are written, run, taken back and run again, each on every engine."""
+
+from __future__ import annotations
+
+from anyshop import Shop
+from projects import Project
+from test_comparison import adopted_with, migrate, say
+
+PLAIN = """
+class Item(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+    name = db.Column(db.String(50), server_default="old")
+    price = db.Column(db.Integer, index=True)
+    other_id = db.Column(db.ForeignKey("item.id", name="leads"))
+"""
+
+
+def changed_there_and_back(shop: Shop, models: str) -> str:
+    """Write the revision of other models, and run it, back and again; give what was said."""
+    flask = shop.project.flask
+    say(shop, models)
+    ended, text = migrate(shop)
+    assert (ended.code, bool(text)) == (0, True), ended.stderr
+    for arguments in (
+        ("db", "upgrade"),
+        ("db", "check"),
+        ("db", "downgrade"),
+        ("db-diff", "--check", "--to", "first"),
+        ("db", "upgrade"),
+        ("db-diff", "--check", "--from", "database", "--to", "models"),
+    ):
+        done = flask(*arguments)
+        assert done.code == 0, f"{arguments} {done.stdout}{done.stderr}\n{text}"
+    again, text = migrate(shop)
+    assert (again.code, text) == (0, ""), again.stderr
+    return ended.stderr
+
+
+def test_a_foreign_key_with_another_name(project: Project, any_database: str) -> None:
+    """The index that MariaDB has made for the old one is no longer there to be dropped."""
+    shop = adopted_with(project, any_database, PLAIN)
+    shop.execute("INSERT INTO item (id, other_id) VALUES (1, 1)")
+
+    said = changed_there_and_back(shop, PLAIN.replace('"leads"', '"led_by", ondelete="CASCADE"'))
+
+    assert "was not stored" not in said
+    assert shop.execute("SELECT id, other_id FROM item") == [(1, 1)]
+
+
+def test_text_that_becomes_an_enum(project: Project, any_database: str) -> None:
+    """Its type is new on PostgreSQL, and text is read as it all the same, the default too."""
+    shop = adopted_with(project, any_database, PLAIN)
+    shop.execute("INSERT INTO item (id, name) VALUES (1, 'new')")
+
+    said = changed_there_and_back(shop, PLAIN.replace("db.String(50)", 'db.Enum("old", "new", name="age")'))
+
+    assert "No conversion" not in said
+    assert shop.execute("SELECT id, name FROM item") == [(1, "new")]
+
+
+def test_a_column_that_becomes_computed(project: Project, any_database: str) -> None:
+    """Its values are lost, which is said; it is done all the same, with its index."""
+    shop = adopted_with(project, any_database, PLAIN)
+    shop.execute("INSERT INTO item (id, other_id, price) VALUES (1, 1, 7)")
+
+    said = changed_there_and_back(
+        shop,
+        PLAIN.replace("db.Integer, index", 'db.Integer, db.Computed("other_id + 1", persisted=True), index'),
+    )
+
+    assert "item.price is to be computed, so the revision loses the values it has now." in said
+    assert shop.execute("SELECT price FROM item") == [(2,)]
+
+
+def test_an_index_that_alembic_takes_for_another(project: Project, any_database: str) -> None:
+    """Where the catalogs say that it is the models', no revision is written for it, again and again."""
+    order = '    __table_args__ = (db.Index("newest", db.text("name DESC")),)\n'
+    shop = adopted_with(project, any_database, PLAIN + order)
+
+    for arguments in (("migrate",), ("check",), ("revision", "--autogenerate")):
+        ended, text = migrate(shop, *arguments)
+        assert (ended.code, text) == (0, ""), ended.stderr
+
+    changed_there_and_back(shop, PLAIN + order.replace(" DESC", ""))
