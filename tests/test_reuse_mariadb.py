@@ -191,6 +191,20 @@ def test_the_sessions_of_a_test_are_ended(mariadb: str, reusable: Reusable) -> N
     assert seen(mariadb) == before
 
 
+def test_an_open_transaction_from_elsewhere_is_seen(
+    mariadb: str, keeper: sa.Connection, reusable: Reusable
+) -> None:
+    """Its session has another database, and may commit later."""
+    keeper.exec_driver_sql("SET SESSION lock_wait_timeout = 1")
+    engine = sa.create_engine(sa.make_url(mariadb).set(database=""))
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"INSERT INTO {sa.make_url(mariadb).database}.pairs VALUES (3, 3)")
+        assert not reusable.put_back()
+        connection.rollback()
+        assert reusable.put_back()
+    engine.dispose()
+
+
 def test_a_prepared_transaction_is_seen(mariadb: str, keeper: sa.Connection, reusable: Reusable) -> None:
     """Its session is gone, and it may be committed later."""
     name = f"'{uuid4().hex}'"
