@@ -173,6 +173,7 @@ def test_numbers_begin_anew(mariadb: str, reusable: Reusable) -> None:
             assert connection.exec_driver_sql("INSERT INTO late VALUES ()").lastrowid == 50
             assert connection.exec_driver_sql("SELECT NEXTVAL(numbers)").scalar() == 1
             assert connection.exec_driver_sql("SELECT NEXTVAL(numbers)").scalar() == 2
+            assert connection.exec_driver_sql("SELECT NEXTVAL(further)").scalar() == 2007
         assert reusable.put_back()
 
 

@@ -117,12 +117,12 @@ class Reusable:
             return None
         queries = {"BASE TABLE": _ANY, "SEQUENCE": _SEQUENCE, "VIEW": _NONE}
         self._contents = {name: queries[kind] for name, (kind, _) in kinds.items()}
-        filled = [
-            name for name, each in self._tables(kinds).items() if kinds[name][0] != "VIEW" and each.rows
-        ]
         columns = self._ask(_COLUMNS)
-        for name in filled:
-            if self._contents[name] == _ANY:
+        for name, found in self._tables(kinds).items():
+            if self._contents[name] == _SEQUENCE:
+                # Which values the server keeps in memory for it is not shown: none from now on.
+                self._run(self._restarted(name, found))
+            elif found.rows:
                 types = {column: kind for table, column, kind in columns if table == name}
                 if not _EXACTLY.keys() >= set(types.values()):
                     return None
@@ -159,10 +159,13 @@ class Reusable:
         if was.definition != now.definition:
             return []
         if self._contents[name] == _SEQUENCE:
-            return [f"ALTER SEQUENCE {table} RESTART WITH {was.rows}"]
+            return [self._restarted(name, was)]
         if self._contents[name] == _ANY:
             return [f"TRUNCATE TABLE {table}", *([at_id] if was.next_id > 1 else [])]
         return [at_id] if same_rows else []
+
+    def _restarted(self, name: str, was: _Table) -> str:
+        return f"ALTER SEQUENCE {self._quoted(name)} RESTART WITH {was.rows}"
 
     def _tables(self, names: Iterable[str]) -> dict[str, _Table]:
         """Give how each table is: its definition in as many statements, and its rows in one."""
