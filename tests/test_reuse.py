@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from flask_schemaflow.testing.reuse import Reusable
+from flask_schemaflow.testing.reuse.postgresql import Reusable
 
 TEMPLATE = """
 CREATE TABLE kinds (id serial PRIMARY KEY, name text);

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -17,6 +17,8 @@ from ..errors import Refused
 from ..scratch import Source, create_mysql_statement, scratch_database
 from ..session import family_of, server_connection, target_of
 from .marks import COPY_PREFIX, Session, lock_of, new_name, session_of
+from .reuse import Copies, Copy
+from .reuse.mysql import Reusable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -34,7 +36,11 @@ def mysql_place(engine: Engine, kept: Path, _copies: Path) -> Iterator[MysqlPlac
         keeper.exec_driver_sql(f"SET SESSION lock_wait_timeout = {_LOCK_WAIT}")
         if family_of(keeper.dialect) == "mariadb":  # MySQL keeps no comment of a database
             _drop_left(keeper)
-        yield MysqlPlace(engine=engine, keeper=keeper, session=session, kept=kept)
+        place = MysqlPlace(engine=engine, keeper=keeper, session=session, kept=kept)
+        try:
+            yield place
+        finally:
+            place.copies.close()
 
 
 _LOCK_WAIT = 20  # seconds for a database that somebody uses when it is to be dropped
@@ -62,6 +68,7 @@ class MysqlPlace:
     keeper: Connection
     session: Session
     kept: Path
+    copies: Copies = field(default_factory=Copies)
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -91,10 +98,14 @@ class MysqlPlace:
 
     @contextmanager
     def copied(self, template: str) -> Iterator[str]:
-        """Fill a new database from the dump."""
+        """Fill a new database from the dump, or give a copy whose last test changed rows only."""
+        with self.copies.lent(template, self._copy) as copy:
+            yield self.engine.url.set(database=copy.name).render_as_string(hide_password=False)
+
+    def _copy(self, template: str) -> Copy:
         name = new_name()
-        is_marked = family_of(self.keeper.dialect) == "mariadb"
-        comment = f" COMMENT '{self.session.mark}'" if is_marked else ""
+        family = family_of(self.keeper.dialect)
+        comment = f" COMMENT '{self.session.mark}'" if family == "mariadb" else ""
         try:
             self.keeper.exec_driver_sql(f"{create_mysql_statement(self.keeper, name)}{comment}")
         except DBAPIError as error:
@@ -102,11 +113,11 @@ class MysqlPlace:
                 f"No test database can be made beside {target_of(self.engine)} "
                 f"({' '.join(str(error.orig).split())}). Grant the user ALL on `{COPY_PREFIX}%`.*"
             ) from error
-        try:
-            fill_mysql(self.engine, family_of(self.keeper.dialect), name, self._file(template))
-            yield self.engine.url.set(database=name).render_as_string(hide_password=False)
-        finally:
-            self._drop(name)
+        with ExitStack() as stack:
+            stack.callback(self._drop, name)
+            fill_mysql(self.engine, family, name, self._file(template))
+            reusable = Reusable(self.keeper, name)
+            return Copy(name=name, reusable=reusable, until_dropped=stack.pop_all())
 
     def _drop(self, name: str) -> None:
         """End what is still connected, which may hold a table, and drop; or leave it to the next session."""

@@ -26,7 +26,8 @@ from .marks import (
     template_lock,
     template_mark,
 )
-from .reuse import Reusable
+from .reuse import Copies, Copy
+from .reuse.postgresql import Reusable
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -47,7 +48,7 @@ def postgresql_place(engine: Engine, kept: Path, _copies: Path) -> Iterator[Post
         try:
             yield place
         finally:
-            place.close()
+            place.copies.close()
 
 
 _FOUND = text(
@@ -82,15 +83,6 @@ def _drop(keeper: Connection, name: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Copy:
-    """A copy; leaving ``until_dropped`` drops it."""
-
-    name: str
-    reusable: Reusable
-    until_dropped: ExitStack
-
-
-@dataclass(frozen=True, kw_only=True)
 class PostgresqlPlace:
     """The server."""
 
@@ -98,7 +90,7 @@ class PostgresqlPlace:
     keeper: Connection
     session: Session
     project: str
-    _used: dict[str, list[_Copy]] = field(default_factory=dict)
+    copies: Copies = field(default_factory=Copies)
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -136,33 +128,11 @@ class PostgresqlPlace:
 
     @contextmanager
     def copied(self, template: str) -> Iterator[str]:
-        """Let the server copy the template, or give a copy whose last test changed rows only.
-
-        What a test leaves behind is removed when the next one begins, or at the session's end: then the
-        test's own sessions, which it has just closed, are gone.
-        """
-        copy = self._reused(template) or self._copy(template)
-        try:
+        """Let the server copy the template, or give a copy whose last test changed rows only."""
+        with self.copies.lent(template, self._copy) as copy:
             yield self.engine.url.set(database=copy.name).render_as_string(hide_password=False)
-        finally:
-            self._used.setdefault(template, []).append(copy)
 
-    def _reused(self, template: str) -> _Copy | None:
-        used = self._used.get(template, [])
-        while used:
-            copy = used.pop(0)
-            if copy.reusable.put_back():
-                return copy
-            copy.until_dropped.close()
-        return None
-
-    def close(self) -> None:
-        """Drop what is left."""
-        for used in self._used.values():
-            while used:
-                used.pop().until_dropped.close()
-
-    def _copy(self, template: str) -> _Copy:
+    def _copy(self, template: str) -> Copy:
         name = new_name()
         self._create(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE_PREFIX}{template}", name)
         with ExitStack() as stack:
@@ -172,7 +142,7 @@ class PostgresqlPlace:
             connection = stack.enter_context(
                 server_connection(self.engine, database=name, isolation_level="AUTOCOMMIT", once=True)
             )
-            return _Copy(name=name, reusable=Reusable(connection), until_dropped=stack.pop_all())
+            return Copy(name=name, reusable=Reusable(connection), until_dropped=stack.pop_all())
 
     def _create(self, statement: str, name: str) -> None:
         try:

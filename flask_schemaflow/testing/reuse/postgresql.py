@@ -1,6 +1,6 @@
-"""Use a copy on PostgreSQL again, where the test before changed rows only: much faster than a new one.
+"""Find out exactly what a test changed in a copy on PostgreSQL, and put rows back.
 
-What a test changed is found out exactly. Every version of a row has the number of the transaction that wrote
+Every version of a row has the number of the transaction that wrote
 it (``xmin``), and numbers only rise. So rows, those of the system catalogs too, are the same as before if and
 only if there are as many, and none has the number of a later transaction
 (https://www.postgresql.org/docs/current/ddl-system-columns.html; freezing does not change what is shown).
