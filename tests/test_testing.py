@@ -183,6 +183,33 @@ def test_databases_out_of_the_revisions(shop: Shop) -> None:
     assert (shop.execute("SELECT * FROM item"), shop.tables(), shop.versions()) == before
 
 
+AGAIN = """
+    import pytest
+    import sqlalchemy as sa
+
+    uris = []
+
+
+    @pytest.mark.parametrize("number", range(3))
+    def test_it(schemaflow_database, number):
+        uris.append(schemaflow_database.uri)
+        engine = sa.create_engine(uris[-1])
+        with engine.begin() as connection:
+            connection.execute(sa.text("INSERT INTO part (id, item_id) VALUES (7, 1)"))
+        engine.dispose()
+        assert len(set(uris)) == 1
+        with open("copy.txt", "w") as file:
+            file.write(engine.url.database)
+"""
+
+
+def test_a_copy_is_used_again(shop_on_server: Shop) -> None:
+    """Where tests change rows only there is one copy, and none after the session."""
+    ended = run_suite(shop_on_server, AGAIN)
+    assert "3 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert (shop_on_server.project.path / "copy.txt").read_text() not in databases(shop_on_server)
+
+
 BINDS = """
     from app import app
     from flask import Flask
