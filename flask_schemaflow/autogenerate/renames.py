@@ -50,19 +50,25 @@ def likely_columns(
             )
             yield _comment(
                 f"If {table.table_name}.{new} is another name for {old}, write this instead of adding the "
-                f"one and dropping the other{_WITH_IT if _is_unique(table, new) else ''}:",
+                f"one and dropping the other{_WITH_IT if _keeps_unique(table, old, new) else ''}:",
                 there,
                 back,
             )
 
 
-_WITH_IT = "; a unique constraint on it follows by itself, so leave its drop and create out too"
+_WITH_IT = "; the unique constraint on it follows by itself, so leave its create out too"
 
 
-def _is_unique(table: ops.ModifyTableOps, column: str) -> bool:
-    return any(
-        isinstance(each, ops.CreateUniqueConstraintOp) and column in each.columns for each in table.ops
-    )
+def _keeps_unique(table: ops.ModifyTableOps, old: str, new: str) -> bool:
+    """Say whether a unique constraint would be there twice: SQLite's without a name nobody drops."""
+    dropped: set[str] = set()
+    for each in table.ops:
+        if isinstance(each, ops.DropConstraintOp) and each.constraint_type == "unique" and each._reverse:
+            dropped.update(each.to_constraint().columns.keys())  # type: ignore[attr-defined]
+        elif isinstance(each, ops.DropIndexOp):
+            dropped.update(each.to_index().columns.keys())
+    made = (each for each in table.ops if isinstance(each, ops.CreateUniqueConstraintOp))
+    return old not in dropped and any(new in each.columns for each in made)
 
 
 def _renamed(
