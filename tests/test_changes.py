@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from anyshop import Shop
 from projects import Project
 from test_comparison import adopted_with, migrate, say
@@ -82,3 +84,71 @@ def test_an_index_that_alembic_takes_for_another(project: Project, any_database:
         assert (ended.code, text) == (0, ""), ended.stderr
 
     changed_there_and_back(shop, PLAIN + order.replace(" DESC", ""))
+
+
+OTHER_NAME = PLAIN.replace(
+    "name = db.Column(db.String(50),", "title = db.Column(db.String(50), nullable=False,"
+)
+NAMED = OTHER_NAME.replace("title", "name")
+
+
+def as_the_comments_say(text: str, old: str, new: str) -> str:
+    """Write what the comments say, and nothing where a column is added or dropped."""
+    if "the unique constraint on it follows by itself" in text:
+        text = re.sub(rf"\w+\.(create_unique|drop)_constraint\(.*{new}_key'.*", "pass", text)
+    written = re.sub(r"^( +)# (?=with op\.batch|    batch_op)", r"\1", text, flags=re.MULTILINE)
+    return re.sub(rf"\w+\.(add|drop)_column\(.*'({old}|{new})'.*", "pass", written)
+
+
+def test_a_column_with_another_name(project: Project, any_database: str) -> None:
+    """As the comments say, on both ways: it keeps its values, its default, and that it has to have one."""
+    shop = adopted_with(project, any_database, NAMED)
+    shop.execute("INSERT INTO item (id, name) VALUES (1, 'lamp')")
+    say(shop, OTHER_NAME)
+    ended, _ = migrate(shop)
+    assert "item.name is dropped, and item.title of the same type added." in ended.stderr
+    (file,) = (
+        each for each in (project.path / "migrations/versions").glob("*.py") if "first" not in each.name
+    )
+    file.write_text(as_the_comments_say(file.read_text(), "name", "title"))
+
+    for arguments in (
+        ("db", "upgrade"),
+        ("db", "check"),
+        ("db", "downgrade"),
+        ("db-diff", "--check", "--to", "first"),
+        ("db", "upgrade"),
+        ("db-diff", "--check", "--from", "database", "--to", "models"),
+    ):
+        done = project.flask(*arguments)
+        assert done.code == 0, f"{arguments} {done.stdout}{done.stderr}\n{file.read_text()}"
+    assert shop.execute("SELECT id, title FROM item") == [(1, "lamp")]
+
+
+def test_a_table_with_another_name(project: Project, any_database: str) -> None:
+    """The comments rename its indexes too, so that nothing is left to be done."""
+    shop = adopted_with(project, any_database, PLAIN)
+    shop.execute("INSERT INTO item (id, other_id) VALUES (1, 1)")
+    say(shop, PLAIN.replace("class Item", "class Thing").replace('"item.id"', '"thing.id"'))
+    ended, _ = migrate(shop)
+    assert ended.code == 0, ended.stderr
+    (file,) = (
+        each for each in (project.path / "migrations/versions").glob("*.py") if "first" not in each.name
+    )
+    head, *bodies = re.split(r"(?=^def )", file.read_text(), flags=re.MULTILINE)
+    wanted = (re.findall(r"^    # (op\..*)$", body, re.MULTILINE) for body in bodies)
+    functions = (
+        f"{body.splitlines()[0]}\n    " + "\n    ".join(lines)
+        for body, lines in zip(bodies, wanted, strict=True)
+    )
+    file.write_text(head + "\n\n\n".join(functions) + "\n")
+
+    for arguments in (
+        ("db", "upgrade"),
+        ("db", "check"),
+        ("db", "downgrade"),
+        ("db-diff", "--check", "--to", "first"),
+    ):
+        done = project.flask(*arguments)
+        assert done.code == 0, f"{arguments} {done.stdout}{done.stderr}\n{file.read_text()}"
+    assert shop.execute("SELECT id, other_id FROM item") == [(1, 1)]

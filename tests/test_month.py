@@ -88,8 +88,8 @@ class Life:
 
 def as_its_comment_says(text: str, added: str, dropped: str) -> str:
     """Take a rename out of the comment, in the place of the two operations that it stands for."""
-    (wanted,) = re.findall(r"^ *# +(batch_op\.alter_column\(.*\))$", text, re.MULTILINE)
     upgrade, rest = text.split("def downgrade")
+    (wanted,) = re.findall(r"^ *# +(batch_op\.alter_column\(.*\))$", upgrade, re.MULTILINE)
     lines = upgrade.splitlines(keepends=True)
     (place,) = (number for number, line in enumerate(lines) if line.strip().startswith(added))
     indent = lines[place][: -len(lines[place].lstrip())]

@@ -24,7 +24,7 @@ from .enums import Values, widen_enums
 from .false_alarms import leave_out_false_alarms
 from .leading_indexes import keep_indexes_of_keys
 from .names import drop_leftover_indexes, name_what_is_added, split_unnamed_drops
-from .operations import Written
+from .operations import Comment, Written
 from .renames import likely_columns, likely_tables
 from .requiring import Fill, with_values
 from .tables import (
@@ -229,8 +229,9 @@ class _Completing:
         targets = targets_in(self._dialect, on_paper)
         there = {key: each for key, each in self.models.items() if key not in made}
         widened = list(widen_enums(self.context, targets, there, known, self._enums(before)))
+        renames = list(likely_tables(self.new, self.removed, writer, tell))
         return [
-            *likely_tables(self.new, self.removed, tell),
+            *(Comment(each.code) for each in renames),
             *self._types(known, made, before),
             *write_new_tables(self.context, self.new, on_paper),
             *others,
@@ -241,6 +242,7 @@ class _Completing:
             *(write_removed_types(before, after, gone) if after is not None else ()),
             *write_removed_tables(self.context, self.removed, list(self.models.values()), on_paper),
             *self._types_gone(before),
+            *(Comment("", each.undo) for each in renames),
         ]
 
     def _enums(self, before: Snapshot) -> Values:
@@ -286,7 +288,7 @@ class _Completing:
     def _modified(self, table: ops.ModifyTableOps, before: Snapshot) -> Iterator[MigrateOperation]:
         writer = writer_in(self.context, self.around.on_paper)
         targets = targets_in(self._dialect, self.around.on_paper)
-        yield from likely_columns(self.context, table, writer, self._tell)
+        renames = list(likely_columns(self.context, table, writer, self._tell))
         for each in table.ops:
             name_what_is_added(each)
             spell_boolean_defaults(each)
@@ -297,12 +299,15 @@ class _Completing:
         yield from first
         for each in split_unnamed_drops(self.context, in_order(table), before, targets):
             if isinstance(each, ops.ModifyTableOps):
+                # Keys are looked up by the old names; on the way back the order is turned round.
+                yield from (Comment(rename.code) for rename in renames)
                 yield from with_values(each, writer, self._tell)
             else:
                 yield each
         yield from last
         if model is not None:
             yield from drop_leftover_indexes(table, model, self.context.dialect, targets)
+        yield from (Comment("", rename.undo) for rename in renames)
 
     # -- trying ------------------------------------------------------------------------------------
 

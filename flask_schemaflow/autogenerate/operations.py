@@ -25,14 +25,19 @@ class Written(MigrateOperation):
 
     def reverse(self) -> Written:
         """Give the same for ``downgrade``."""
-        return Written(self.undo, self.code, self.imports)
+        return type(self)(self.undo, self.code, self.imports)
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """Say what differs, for ``flask db check``."""
         return ("written", self.code)
 
 
+class Comment(Written):
+    """Lines that a person may write in the place of others; they run nothing."""
+
+
 @renderers.dispatch_for(Written)
+@renderers.dispatch_for(Comment)
 def _render(context: AutogenContext, written: Written) -> list[str]:
     context.imports.update(line for line in written.imports if f"{line.rpartition(' ')[2]}." in written.code)
     # As one line: Alembic's printer would take the indentation of several for its own.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
 from alembic.operations import ops
 
 from ..baseline import CannotWrite
-from .operations import Written, on_table
+from .operations import Comment, on_table
+from .tables import reflected_table
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
     from alembic.autogenerate.api import AutogenContext
 
     from ..baseline import Writer
@@ -21,7 +22,7 @@ Tell = Callable[[str], None]
 
 def likely_columns(
     context: AutogenContext, table: ops.ModifyTableOps, writer: Writer, tell: Tell
-) -> Iterator[Written]:
+) -> Iterator[Comment]:
     """Say of each column that is added which dropped one of its type it may be, and how that is written."""
     dropped = [each for each in table.ops if isinstance(each, ops.DropColumnOp) and each._reverse]
     for each in table.ops:
@@ -37,24 +38,49 @@ def likely_columns(
                 "If that is another name for the column, its values would be lost: the revision says in a "
                 "comment what to write instead."
             )
-            instead = on_table(
-                context,
-                (table.schema, table.table_name),
-                "alter_column",
-                repr(old),
-                f"new_column_name={new!r}",
-                *_existing_type(each.column, writer),
-            ).replace(f"({old!r}, {table.table_name!r}", f"({table.table_name!r}, {old!r}")
+            old_column = gone._reverse.column
+            there, back = (
+                _renamed(
+                    context,
+                    (table.schema, table.table_name),
+                    *names,
+                    _existing(each.column, old_column, writer),
+                )
+                for names in ((old, new), (new, old))
+            )
             yield _comment(
                 f"If {table.table_name}.{new} is another name for {old}, write this instead of adding the "
-                "one and dropping the other:",
-                instead,
+                f"one and dropping the other{_WITH_IT if _keeps_unique(table, old, new) else ''}:",
+                there,
+                back,
             )
 
 
+_WITH_IT = "; the unique constraint on it follows by itself, so leave its create out too"
+
+
+def _keeps_unique(table: ops.ModifyTableOps, old: str, new: str) -> bool:
+    """Say whether a unique constraint would be there twice: SQLite's without a name nobody drops."""
+    dropped: set[str] = set()
+    for each in table.ops:
+        if isinstance(each, ops.DropConstraintOp) and each.constraint_type == "unique" and each._reverse:
+            dropped.update(each.to_constraint().columns.keys())  # type: ignore[attr-defined]
+        elif isinstance(each, ops.DropIndexOp):
+            dropped.update(each.to_index().columns.keys())
+    made = (each for each in table.ops if isinstance(each, ops.CreateUniqueConstraintOp))
+    return old not in dropped and any(new in each.columns for each in made)
+
+
+def _renamed(
+    context: AutogenContext, key: tuple[str | None, str], old: str, new: str, existing: list[str]
+) -> str:
+    code = on_table(context, key, "alter_column", repr(old), f"new_column_name={new!r}", *existing)
+    return code.replace(f"({old!r}, {key[1]!r}", f"({key[1]!r}, {old!r}")
+
+
 def likely_tables(
-    new: Sequence[sa.Table], removed: Sequence[ops.DropTableOp], tell: Tell
-) -> Iterator[Written]:
+    new: Sequence[sa.Table], removed: Sequence[ops.DropTableOp], writer: Writer, tell: Tell
+) -> Iterator[Comment]:
     """Say of each new table which removed one with the same columns it may be."""
     for gone in removed:
         columns = {each.name for each in gone.to_table().columns}
@@ -65,13 +91,34 @@ def likely_tables(
                     "another name for the table, its rows would be lost: the revision says in a comment what "
                     "to write instead."
                 )
-                schema = f", schema={gone.schema!r}" if gone.schema else ""
                 yield _comment(
                     f"If {table.name} is another name for {gone.table_name}, write this instead of creating "
                     "the one and dropping the other; foreign keys to it follow by themselves, so leave their "
                     "drop and create out too:",
-                    f"op.rename_table({gone.table_name!r}, {table.name!r}{schema})",
+                    *_renamed_table(table, gone, writer),
                 )
+
+
+def _renamed_table(table: sa.Table, gone: ops.DropTableOp, writer: Writer) -> tuple[str, str]:
+    """Write another name for a table, with the names that its indexes get from it, and the way back."""
+    schema = f", schema={gone.schema!r}" if gone.schema else ""
+    there, back = [], []
+    reflected = reflected_table(gone)
+    indexes = {} if reflected is None else {tuple(each.columns.keys()): each for each in reflected.indexes}
+    for index in sorted(table.indexes, key=lambda each: str(each.name)):
+        old = indexes.get(tuple(index.columns.keys()))
+        if old is None or old.name == index.name or old.unique != index.unique:
+            continue
+        # MariaDB drops no index that a foreign key needs, before there is another.
+        there.append(writer.create_index(index, grouped=True))
+        there.append(f"op.drop_index(op.f({old.name!r}), table_name={table.name!r}{schema})")
+        unique = ", unique=True" * index.unique
+        columns = [column.name for column in old.columns]
+        back.append(f"op.create_index(op.f({old.name!r}), {gone.table_name!r}, {columns!r}{unique}{schema})")
+        back.append(f"op.drop_index({writer.final_name(index)}, table_name={gone.table_name!r}{schema})")
+    names = (gone.table_name, str(table.name))
+    first, last = (f"op.rename_table({old!r}, {new!r}{schema})" for old, new in (names, names[::-1]))
+    return "\n".join([first, *there]), "\n".join([last, *back])
 
 
 def _same_type(context: AutogenContext, left: sa.Column[Any], right: sa.Column[Any]) -> bool:
@@ -80,12 +127,25 @@ def _same_type(context: AutogenContext, left: sa.Column[Any], right: sa.Column[A
     return not impl.compare_type(right, left)
 
 
-def _existing_type(column: sa.Column[Any], writer: Writer) -> list[str]:
+def _existing(column: sa.Column[Any], gone: sa.Column[Any], writer: Writer) -> list[str]:
+    """Write what a column keeps under its new name: MariaDB forgets all that is not said again."""
     try:
-        return [f"existing_type={writer.type(column.type)}"]
+        parts = [f"existing_type={writer.type(column.type)}", f"existing_nullable={gone.nullable!r}"]
+        default = gone.server_default
+        if default is not None and not isinstance(default, sa.Computed | sa.Identity):
+            default = column.server_default if column.server_default is not None else default
+            parts.append(f"existing_server_default={writer.server_default(default)}")
     except CannotWrite:
         return []
+    if gone.comment is not None:
+        parts.append(f"existing_comment={gone.comment!r}")
+    return parts
 
 
-def _comment(text: str, code: str) -> Written:
-    return Written("\n".join(f"# {line}" for line in (text, *code.splitlines())))
+def _comment(text: str, code: str, back: str) -> Comment:
+    undo = "And here, if it was another name, write this instead:"
+    written, undone = (
+        "\n".join(f"# {line}" for line in (said, *lines.splitlines()))
+        for said, lines in ((text, code), (undo, back))
+    )
+    return Comment(written, undone)

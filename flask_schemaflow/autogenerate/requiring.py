@@ -30,6 +30,10 @@ class Fill(Written):
         self.key = key
         self.columns = columns
 
+    def reverse(self) -> Written:
+        """Give nothing: the columns go."""
+        return Written("")
+
 
 def with_values(table: ops.ModifyTableOps, writer: Writer, tell: Tell) -> Iterator[MigrateOperation]:
     """Have new columns that must have a value get that of the model's ``default`` in the rows that are there.

@@ -121,7 +121,7 @@ def write_removed_tables(
     :param kept: the models' tables, which may have the same types.
     """
     assert context.dialect is not None
-    reflected = [each for each in map(_reflected, removed) if each is not None]
+    reflected = [each for each in map(reflected_table, removed) if each is not None]
     if len(reflected) < len(removed) or not reflected:
         return list(removed)
     targets = targets_in(context.dialect, on_paper)
@@ -139,7 +139,7 @@ def write_removed_tables(
     return list(removed)
 
 
-def _reflected(drop: ops.DropTableOp) -> sa.Table | None:
+def reflected_table(drop: ops.DropTableOp) -> sa.Table | None:
     """Give the table as Alembic has read it; one that a key led to it has read twice, with its indexes."""
     columns = drop._reverse.columns if drop._reverse is not None else ()
     table = next((each.table for each in columns if isinstance(each, sa.Column)), None)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from ..scratch import scratch_database
 from ..scripts import only_on, staying
 from ..session import family_of, sealed
-from .operations import Written
+from .operations import Comment, Written
 from .requiring import Fill
-from .trying import Keep, Trying, reversed_of
+from .trying import CannotTry, Keep, Trying, reversed_of
 
 if TYPE_CHECKING:
     from alembic.autogenerate.api import AutogenContext
@@ -49,7 +49,7 @@ class Trial:
     def complete(self, operations: list[MigrateOperation]) -> list[MigrateOperation]:
         """Run the operations, and add what they leave; where they fail, write statements instead.
 
-        :raises CannotTry: the scratch database cannot be given the structure of the real one.
+        :raises CannotTry: the scratch database cannot be given the structure of the real one, or no way back.
         :raises NoScratch: there is none.
         """
         with self._trying() as trying:
@@ -65,8 +65,15 @@ class Trial:
                         return self._completed(trying, operations, code)
         with self._trying() as trying:
             if code is None:
-                return self._instead(trying, operations, problem)
+                try:
+                    return self._instead(trying, operations, problem)
+                except CannotTry:
+                    self._tell_failing(problem)
+                    return operations
             return self._taken_back(trying, operations, code, problem)
+
+    def _tell_failing(self, problem: str) -> None:
+        self.tell(f"On a scratch database the revision fails, mend it before you run it: {problem}")
 
     @contextmanager
     def _trying(self) -> Iterator[Trying]:
@@ -105,7 +112,8 @@ class Trial:
         there, undone = (trying.code(each) for each in (operations, reversed_of(operations)))
         done = [there, self._only_here(code) if code else ""]
         body = "\n".join(each for each in done if each)
-        return [Written(body, self._only_here(back, undone), self.context.imports)]
+        written = Written(body, self._only_here(back, undone), self.context.imports)
+        return [written, *(each for each in operations if isinstance(each, Comment) and not each.code)]
 
     def _instead(
         self, trying: Trying, operations: list[MigrateOperation], problem: str
@@ -118,7 +126,7 @@ class Trial:
         script, code = trying.mended(self.wanted, is_back=True)
         code = "\n".join(each for each in (*codes, code) if each)
         if not code:
-            self.tell(f"On a scratch database the revision fails, mend it before you run it: {problem}")
+            self._tell_failing(problem)
             return operations
         self._tell_staying(script)
         self.tell(
@@ -129,7 +137,13 @@ class Trial:
         there, undone = (trying.code(each) for each in (operations, reversed_of(operations)))
         # Alembic forgets what it wanted to import before it writes the revision.
         imports = self.context.imports
-        return [Written(self._only_here(code, there), self._only_here(back, undone), imports)]
+        written = Written(self._only_here(code, there), self._only_here(back, undone), imports)
+        comments = [each for each in operations if isinstance(each, Comment)]
+        return [
+            *(each for each in comments if each.code),
+            written,
+            *(each for each in comments if not each.code),
+        ]
 
     def _way_back(self, trying: Trying) -> str:
         """Write and run what is left to be taken back, and tell what cannot be."""

@@ -11,6 +11,7 @@ from alembic.autogenerate import render
 from alembic.operations import Operations
 from alembic.operations.ops import DowngradeOps, UpgradeOps
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import DBAPIError
 
 from ..baseline import namespace
 from ..drift import Drift, find_drift
@@ -29,7 +30,7 @@ Keep = Callable[["Snapshot"], "Snapshot"]
 
 
 class CannotTry(Exception):
-    """The scratch database cannot be given the structure of the real one."""
+    """The scratch database cannot be given a structure."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Trying:
 
         :param is_back: what is not wanted may be dropped.
         :param before: what was there at the beginning; what has come since may be dropped.
+        :raises CannotTry: a statement of it fails.
         """
         there = self.structure()
         accepted = all_drops(wanted, there) if is_back or before is not None else frozenset()
@@ -101,7 +103,10 @@ class Trying:
         exec(code, names)
 
     def _execute(self, statement: str) -> None:
-        self.scratch.execute(sa.DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]
+        try:
+            self.scratch.execute(sa.DDL(statement.replace("%", "%%")))  # type: ignore[no-untyped-call]
+        except DBAPIError as error:
+            raise CannotTry(" ".join(str(error.orig).split())) from error
 
 
 def reversed_of(operations: Iterable[MigrateOperation]) -> list[MigrateOperation]:
