@@ -34,7 +34,7 @@ class Comparison:
     ``tables`` is how many the models have; ``revisions`` are the files that are there; ``findings`` are what
     to tell; ``on_paper`` are the dialects on which a revision will run besides that of the database;
     ``scratch_uris`` are the given scratch databases, by bind key; ``enums`` are the values that
-    revisions name.
+    revisions name; ``default_metadata`` is that of the default database's models.
     """
 
     ours: Mapping[str | None, frozenset[str]]
@@ -44,6 +44,7 @@ class Comparison:
     on_paper: tuple[Dialect, ...]
     scratch_uris: Mapping[str | None, str]
     enums: Mapping[str, Sequence[str]]
+    default_metadata: sa.MetaData | None
 
 
 def prepare_comparison(app: Flask, directory: Path) -> Comparison:
@@ -78,6 +79,7 @@ def prepare_comparison(app: Flask, directory: Path) -> Comparison:
         on_paper=tuple(paper_dialect(family) for family in settings.engines),
         scratch_uris=settings.scratch_uri or {},
         enums=enums_written(each.file for each in _in_order(revisions)),
+        default_metadata=next((bind.metadata for bind in binds if bind.key is None), None),
     )
 
 

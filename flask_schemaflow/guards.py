@@ -15,7 +15,7 @@ from flask import appcontext_pushed, current_app
 from flask.cli import FlaskGroup
 
 from .config import read_settings
-from .errors import SchemaFlowError
+from .errors import Refused, SchemaFlowError
 from .foreign import foreign_names
 from .history import OWN_TABLES
 from .loading import is_command_running
@@ -157,6 +157,7 @@ def _complete(
     from .autogenerate import Around, complete
     from .migrations import alembic_quiet
 
+    _check_target(found)
     arguments = current_app.extensions["migrate"].configure_args
     keys = _keys_compared()
     around = Around(
@@ -308,13 +309,42 @@ def _keys_compared() -> frozenset[BindKey]:
 
     Several binds may lead to one database, where the tables of the others are there as well.
     """
-    from alembic import context
-
-    target = context.get_context().opts.get("target_metadata")
-    compared = target if isinstance(target, list | tuple) else [target]
+    compared = _metadata_compared()
     known = dict(current_app.extensions["migrate"].db.metadatas)
     beside = getattr(current_app.extensions.get("schemaflow"), "metadata", None)
     keys = {key for key, metadata in known.items() if any(metadata is each for each in compared)}
     if beside is not None and any(beside is each for each in compared):
         keys.add(None)
     return frozenset(keys or known)
+
+
+def _metadata_compared() -> list[Any]:
+    from alembic import context
+
+    target = context.get_context().opts.get("target_metadata")
+    return [*target] if isinstance(target, list | tuple) else [target]
+
+
+def _check_target(found: Comparison) -> None:
+    """Check that ``env.py`` compares the metadata on which the models are.
+
+    :raises _Stopped: it compares that of the ``db`` object in its place, and would drop every table.
+    """
+    from alembic import context
+
+    compared, ours = _metadata_compared(), found.default_metadata
+    theirs = dict(current_app.extensions["migrate"].db.metadatas).get(None)
+    if (
+        ours is theirs
+        or not any(theirs is each for each in compared)
+        or any(ours is each for each in compared)
+    ):
+        return
+    environment = Path(context.config.get_main_option("script_location") or "", "env.py").absolute()
+    raise _Stopped(
+        Refused(
+            f"{environment} compares the database with db.metadata, and the models are on another one "
+            "(SCHEMAFLOW_METADATA, or SchemaFlow(metadata=…)): all their tables would be dropped. Have "
+            "get_metadata() in it return that one. Nothing was written."
+        )
+    )

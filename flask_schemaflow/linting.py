@@ -132,6 +132,9 @@ def _folder(options: LintOptions) -> Path:
 
 def _families(options: LintOptions, settings: Settings, folder: Path) -> tuple[str, ...]:
     stored = {each.name.split(".")[-2] for each in (folder / FOLDER).glob("*.*.json")}
+    unknown = [each for each in options.engines if each not in ENGINE_FAMILIES]
+    if unknown:
+        raise ConfigurationError(f"--engine {unknown[0]}: say one of {', '.join(ENGINE_FAMILIES)}.")
     families = options.engines or settings.engines or tuple(sorted(stored & {*ENGINE_FAMILIES}))
     if not families:
         raise ConfigurationError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -207,12 +208,14 @@ class Progress:
 
     @contextmanager
     def told_on_failure(self) -> Iterator[None]:
-        """Give every error that leaves the block the result so far.
+        """Give every error that leaves the block the result so far. One thread at a time is inside.
 
         :raises Interrupted: in the place of a KeyboardInterrupt, unless the goal was reached before.
+        :raises Busy: another thread is inside for longer.
         """
         try:
-            yield
+            with _alone():
+                yield
         except KeyboardInterrupt:
             if self.ending is not None:
                 return
@@ -225,3 +228,25 @@ class Progress:
             self.findings.extend(error.findings)
             error.result = self.result(error.outcome, error.message, error.exit_code)
             raise
+
+
+_TURN = threading.RLock()
+_WAIT_FOR_TURN = 300.0  # seconds
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one thread of this process work at a time, on whatever databases.
+
+    What revisions call (``alembic.op``, ``alembic.context``) is one object of the process, and so are stdout,
+    logging and warnings, which are others while ``env.py`` runs.
+    """
+    if not _TURN.acquire(timeout=_WAIT_FOR_TURN):
+        raise Busy(
+            f"Another thread of this process is at work on databases, for more than {_WAIT_FOR_TURN:g} "
+            "seconds. Nothing was changed; try again."
+        )
+    try:
+        yield
+    finally:
+        _TURN.release()

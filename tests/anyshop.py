@@ -41,6 +41,35 @@ with app.app_context():
     db.session.commit()
 """
 
+BESIDE = """
+    import os
+
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+    from sqlalchemy import Column, Integer
+    from sqlalchemy.orm import DeclarativeBase
+
+    from flask_schemaflow import SchemaFlow
+
+
+    class Base(DeclarativeBase):
+        pass
+
+
+    class Item(Base):
+        __tablename__ = "item"
+        id = Column(Integer, primary_key=True)
+
+
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = os.environ["DATABASE"]
+    app.config["SCHEMAFLOW_METADATA"] = "app:Base.metadata"
+    app.config["SCHEMAFLOW_ACCEPT"] = ["extra-column:item.old"]
+    db = SQLAlchemy(app)
+    SchemaFlow(app, db)
+"""
+"""Models that are on another metadata than the registered one."""
+
 
 @dataclass
 class Shop:

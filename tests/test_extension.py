@@ -6,8 +6,10 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from anyshop import BESIDE
 from flask import Flask
 from flask_migrate.cli import db as migrate_group
 from flask_sqlalchemy import SQLAlchemy
@@ -264,3 +266,29 @@ def test_what_is_public_is_there() -> None:
 def test_no_error_of_ours_is_a_runtime_error() -> None:
     """Flask-Migrate's wrapper swallows every RuntimeError, so ours is none."""
     assert not issubclass(flask_schemaflow.SchemaFlowError, RuntimeError)
+
+
+def test_migrate_is_refused_where_the_stock_environment_compares_another_metadata(
+    project: Project, tmp_path: Path
+) -> None:
+    """It would write that every table is dropped; nothing is written, and the line to change is said."""
+    project.write("app.py", BESIDE)
+    project.environment["DATABASE"] = f"sqlite:///{tmp_path}/shop.db"
+    project.python("from app import *\nwith app.app_context():\n    Base.metadata.create_all(db.engine)\n")
+    assert project.adopt("--rev-id", "first").code == 0
+    before = project.files()
+    for command in ("migrate", "check"):
+        ended = project.flask("db", command)
+        assert ended.code == 3, ended.stderr
+        assert (
+            "env.py compares the database with db.metadata, and the models are on another one"
+            in ended.verdict
+        )
+    assert project.files() == before
+
+    environment = project.path / "migrations" / "env.py"
+    text = environment.read_text().replace(
+        "return target_db.metadatas[None]", "from app import Base\n        return Base.metadata"
+    )
+    environment.write_text(text)
+    assert project.flask("db", "check").code == 0

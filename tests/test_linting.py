@@ -437,6 +437,7 @@ def test_an_upgrade_is_called_as_env_py_calls_it(
     [
         (LintOptions(directory="nowhere", engines=("sqlite",)), "is not a migrations folder"),
         (LintOptions(revisions=("x9",), engines=("sqlite",)), "There is no revision 'x9'"),
+        (LintOptions(engines=("oracle",)), "--engine oracle: say one of sqlite, postgresql, mariadb, mysql."),
     ],
 )
 def test_what_is_not_there_is_a_usage_error(

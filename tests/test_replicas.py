@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from anyshop import Shop, adopted_shop
-from projects import Project
+from projects import Project, reading
 
 IS_SOAK = bool(os.environ.get("SCHEMAFLOW_SOAK"))
 NUMBER, ROUNDS = (32, 20) if IS_SOAK else (6, 1)
@@ -79,3 +79,49 @@ def test_replicas_fail_together(shop: Shop, tmp_path: Path) -> None:
         assert [each for each, _ in ended] == [code] * NUMBER, ended
         assert tries.read_text() == "x"
         assert shop.versions() == ["first"]
+
+
+IN_THREADS = """
+import logging.config
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import flask_schemaflow
+from app import SQLAlchemy, SchemaFlow
+from flask import Flask
+
+
+def tenant(uri):
+    app = Flask("app")
+    app.config["SQLALCHEMY_DATABASE_URI"] = uri
+    db = SQLAlchemy(app)
+    type("Item", (db.Model,), {"id": db.Column(db.Integer, primary_key=True), "__tablename__": "item"})
+    SchemaFlow(app, db)
+    return app
+
+
+before = sys.stdout, sys.stderr, logging.config.fileConfig
+apps = [tenant(uri) for uri in sys.argv[1].split()]
+with ThreadPoolExecutor(len(apps)) as pool:
+    outcomes = [each.outcome for each in pool.map(flask_schemaflow.safe_upgrade, apps)]
+assert (sys.stdout, sys.stderr, logging.config.fileConfig) == before
+print(*outcomes)
+"""
+
+
+def test_threads_take_turns(project: Project, tmp_path: Path) -> None:
+    """Databases that are upgraded by threads of one process end well, and so does the process."""
+    shop = adopted_shop(project, f"sqlite:///{tmp_path}/shop.db")
+    add = "op.add_column('item', sa.Column('size{0}', sa.Integer()))"
+    shop.add("second", "first", *(add.format(number) for number in range(20)))
+    files = [tmp_path / f"tenant{number}.db" for number in range(3)]
+    for file in files:
+        file.write_bytes((tmp_path / "shop.db").read_bytes())
+
+    argument = " ".join(f"sqlite:///{file}" for file in files)
+    ended = project.python(f"import sys\nsys.argv.append({argument!r})\n{IN_THREADS}")
+
+    assert ended.stdout.split() == ["upgraded"] * 3
+    for file in files:
+        with reading(file) as connection:
+            assert len(connection.execute("PRAGMA table_info(item)").fetchall()) == 22

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from anyshop import Shop, adopted_shop
 from disks import mounted
+from flask import Flask
 from projects import Project
+
+from flask_schemaflow import ConfigurationError, UpgradeOptions, safe_upgrade
 
 ADD_SIZE = "op.add_column('item', sa.Column('size', sa.Integer()))"
 DROP_NAME = "op.execute('ALTER TABLE item DROP COLUMN name')"
@@ -169,3 +172,17 @@ def test_only_a_sqlite_file_can_be_rehearsed(project: Project, postgresql: str) 
 
     assert ended.code == 2, ended.stderr
     assert "--rehearse runs on a copy of a SQLite file's backup" in ended.verdict
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (UpgradeOptions(backup="Always"), "backup='Always': say one of auto, always, never."),
+        (UpgradeOptions(if_ahead="yes"), "if_ahead='yes': say one of fail, ok."),
+    ],
+)
+def test_a_mistyped_word_of_python_is_an_error(options: UpgradeOptions, said: str) -> None:
+    """And no other word in its place: a backup that was asked for would not be taken."""
+    with pytest.raises(ConfigurationError) as raised:
+        safe_upgrade(Flask("shop"), options)
+    assert str(raised.value) == said

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from anyshop import Shop, adopted_shop
+from anyshop import BESIDE, Shop, adopted_shop
 from projects import Ended, Project
 from test_health import MULTIDB
 
@@ -339,3 +339,31 @@ def test_the_folder_is_found_beside_the_app(project: Project, tmp_path: Path) ->
         assert (
             f"ConfigurationError: {project.path}/migrations does not exist, nor is it beside the app" in said
         )
+
+
+SAME = """
+    from app import app
+    from flask_schemaflow.testing import assert_models_match_revisions
+
+
+    def test_same():
+        assert_models_match_revisions(app)
+"""
+
+
+def test_models_on_another_metadata(project: Project, tmp_path: Path) -> None:
+    """They are those that count; the difference that a setting accepts does not; others are sentences."""
+    project.write("app.py", BESIDE)
+    project.environment["DATABASE"] = f"sqlite:///{tmp_path}/shop.db"
+    project.python("from app import *\nwith app.app_context():\n    Base.metadata.create_all(db.engine)\n")
+    shop = Shop(project, project.environment["DATABASE"])
+    assert shop.adopt().code == 0
+    shop.add("second", "first", "op.add_column('item', sa.Column('old', sa.Integer()))")
+    assert "1 passed" in run_suite(shop, SAME).stdout
+
+    shop.add("third", "second", "op.add_column('item', sa.Column('older', sa.Integer()))")
+    said = run_suite(shop, SAME).stdout
+    assert (
+        "  extra-column:item.older: What the revisions make has the column item.older; the models do not."
+        in said
+    )

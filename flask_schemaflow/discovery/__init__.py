@@ -1,6 +1,14 @@
 """Find and import every model module; pair each bind's engine and metadata."""
 
-from .binds import Bind, find_binds, refuse_in_memory, registered_db, share_databases, with_scratch_uris
+from .binds import (
+    Bind,
+    find_binds,
+    import_metadata,
+    refuse_in_memory,
+    registered_db,
+    share_databases,
+    with_scratch_uris,
+)
 from .direct import check_direct, with_direct_engines
 from .discover import DiscoveredModule, Discovery, discover
 from .loaded import holder_of
@@ -15,6 +23,7 @@ __all__ = [
     "discover",
     "find_binds",
     "holder_of",
+    "import_metadata",
     "refuse_in_memory",
     "registered_db",
     "share_databases",

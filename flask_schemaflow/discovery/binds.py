@@ -158,7 +158,7 @@ def find_binds(
     """
     db = registered_db(app)
     if import_string is not None:
-        metadata = _import_metadata(import_string)
+        metadata = import_metadata(import_string)
     metadatas = dict(db.metadatas)
     if metadata is not None:
         metadatas[None] = metadata
@@ -229,7 +229,11 @@ def refuse_in_memory(binds: Iterable[Bind]) -> None:
             )
 
 
-def _import_metadata(import_string: str) -> MetaData:
+def import_metadata(import_string: str) -> MetaData:
+    """Give what ``SCHEMAFLOW_METADATA`` names, imported as in :mod:`..loading`.
+
+    :raises ConfigurationError: it leads nowhere.
+    """
     module, _, path = import_string.partition(":")
     try:
         with guarded_loading(every_thread=is_command_running(), servers_too=True):

@@ -67,7 +67,7 @@ def _lines(result: Result, *, verbose: bool) -> Iterator[str]:
     if verbose and result.discovery is not None:
         for module in result.discovery.modules:
             yield line("module", f"{module.module}: {', '.join(module.tables)} ({module.why})")
-    if is_plan_told(result):
+    if is_plan_told(result) and not result.standings:
         yield from _plan(result.plan, verbose=verbose)
     yield from on_paper(result)
     yield from backups_taken(result.backups)

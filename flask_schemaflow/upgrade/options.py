@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import ConfigurationError
+
 
 @dataclass(frozen=True, kw_only=True)
 class UpgradeOptions:
@@ -40,3 +42,18 @@ class UpgradeOptions:
         """The options that win over settings of the same name."""
         names = ("wait", "lock_wait", "lock_timeout", "statement_timeout", "retries")
         return {name: getattr(self, name) for name in names}
+
+
+_WORDS = {"backup": (None, "auto", "always", "never"), "if_ahead": ("fail", "ok")}
+
+
+def check_words(options: UpgradeOptions) -> None:
+    """Check the options that are one of a few words; a mistyped backup would be none. Read-only.
+
+    :raises ConfigurationError: one is something else.
+    """
+    for name, words in _WORDS.items():
+        said = getattr(options, name)
+        if said not in words:
+            known = ", ".join(word for word in words if word)
+            raise ConfigurationError(f"{name}={said!r}: say one of {known}.")

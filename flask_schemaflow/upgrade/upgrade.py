@@ -11,7 +11,7 @@ from ..results import Progress, Result
 from ..state import State
 from ..survey import Notify, Where, open_project, tell_nobody
 from .fast_path import is_at_head
-from .options import UpgradeOptions
+from .options import UpgradeOptions, check_words
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -42,6 +42,7 @@ def safe_upgrade(
     :param notify: gets a line for each step.
     :raises SchemaFlowError: it was refused, or failed; ``exit_code`` says what the database is now.
     """
+    check_words(options)
     _check_accepted(options.accept)
     progress = Progress("db-safe-upgrade")
     with progress.told_on_failure(), app.app_context():
