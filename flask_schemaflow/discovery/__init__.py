@@ -3,7 +3,7 @@
 from .binds import Bind, find_binds, refuse_in_memory, registered_db, share_databases, with_scratch_uris
 from .direct import check_direct, with_direct_engines
 from .discover import DiscoveredModule, Discovery, discover
-from .loaded import holder_of
+from .loaded import holder_of, nearness
 from .sources import SourceCall
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "discover",
     "find_binds",
     "holder_of",
+    "nearness",
     "refuse_in_memory",
     "registered_db",
     "share_databases",
