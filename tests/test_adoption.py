@@ -140,6 +140,13 @@ def test_an_app_without_one_changed_line(shop: Project) -> None:
     assert "shop/__init__.py:9" in ended.stdout
 
 
+def test_the_lines_to_add_belong_to_the_app_that_runs(shop: Project) -> None:
+    """Another app in the same folder, which is not loaded, is not the place."""
+    (shop.path / "shop" / "Another.py").write_text("def create_other(app, db):\n    db.init_app(app)\n")
+
+    assert "shop/__init__.py:9" in shop.flask("db-adopt").stdout
+
+
 def test_without_a_database_the_baseline_is_written_and_nothing_stamped(project: Project) -> None:
     """An app that never ran gets its baseline, and safe-upgrade makes the database from it."""
     project.copy(SHOP)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..discovery import SourceCall, holder_of, registered_db
+from ..discovery import SourceCall, holder_of, nearness, registered_db
 from ..errors import Busy, DriftFound, ProofFailed, UnadoptableState
 from ..findings import Finding, Severity
 from ..preflight import check_reachable, check_servers
@@ -240,7 +240,8 @@ def _lines_to_add(survey: Survey) -> Iterator[str]:
     name = holder[1] if holder else "db"
     wanted = (f"{name}.init_app", "SQLAlchemy")
     calls = [call for call in survey.discovery.calls if call.called.endswith(wanted)]
-    where = f"after {calls[0].file}:{calls[0].line}" if calls else "where the app is made"
+    call = min(calls, key=lambda each: nearness(each.file, survey.app), default=None)
+    where = f"after {call.file}:{call.line}" if call else "where the app is made"
     yield f"The app has no `flask db` yet. Add {where}:"
     yield ""
     yield "    from flask_schemaflow import SchemaFlow"

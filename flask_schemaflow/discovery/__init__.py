@@ -11,7 +11,7 @@ from .binds import (
 )
 from .direct import check_direct, with_direct_engines
 from .discover import DiscoveredModule, Discovery, discover
-from .loaded import holder_of
+from .loaded import holder_of, nearness
 from .sources import SourceCall
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "find_binds",
     "holder_of",
     "import_metadata",
+    "nearness",
     "refuse_in_memory",
     "registered_db",
     "share_databases",

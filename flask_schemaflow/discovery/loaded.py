@@ -137,3 +137,9 @@ def holders_of(values: Iterable[Any]) -> dict[int, tuple[str, str]]:
                 if metadata in wanted:
                     found.setdefault(metadata, (name, f"{attribute}.metadata"))
     return found
+
+
+def nearness(file: Path, app: Flask) -> int:
+    """Say how near a file (its real path) is to the app: 0 makes it, 1 is loaded too, 2 is not."""
+    module = LoadedCode().files.get(file)
+    return 2 if module is None else int(module.__name__ != app.import_name)
