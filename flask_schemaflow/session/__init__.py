@@ -7,6 +7,7 @@ connect listeners where revisions need them.
 from .connecting import (
     CONNECT_TIMEOUT,
     KEEPS_TRANSACTION,
+    SEARCH_PATH,
     connect_with,
     note_default_schema,
     schemas_searched,
@@ -26,6 +27,7 @@ from .trying import Tries
 __all__ = [
     "CONNECT_TIMEOUT",
     "KEEPS_TRANSACTION",
+    "SEARCH_PATH",
     "AppSessionUsed",
     "ConnectionClosed",
     "HeldTransaction",
