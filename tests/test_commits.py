@@ -134,3 +134,21 @@ def test_a_connection_that_a_revision_closes_is_not_lost(
     assert ended.code == (3 if shop.family == "mariadb" else 5), ended.stderr
     assert "ConnectionClosed: it closes the connection of op.get_bind()" in ended.verdict
     assert shop.versions() == ["first"]
+
+
+@pytest.mark.parametrize("how", ["SET", "SET LOCAL"])
+def test_a_revision_that_makes_its_tables_in_another_schema_goes_through(shop: Project, how: str) -> None:
+    """What it sets for itself changes neither where ours are looked for, nor where it makes its own."""
+    path = (
+        "op.execute('CREATE SCHEMA IF NOT EXISTS stock')",
+        f"op.execute('{how} search_path = stock, public')",
+    )
+    add(shop, "second", "first", *path, "op.create_table('shelf', sa.Column('id', sa.Integer))", ADD_AGE)
+    add(shop, "third", "second", "op.add_column('shelf', sa.Column('place', sa.Integer), schema='stock')")
+
+    ended = shop.safe_upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (0, "upgraded"), ended.stderr
+    found = "SELECT schemaname FROM pg_tables WHERE tablename IN ('shelf', 'user') ORDER BY 1"
+    assert execute(shop, found) == [("public",), ("stock",)]
+    assert versions(shop) == ["third"]

@@ -123,6 +123,22 @@ def test_a_rebuilt_table_needs_room_on_the_disk(project: Project, tmp_path: Path
     assert ended.code == 0, ended.stderr
 
 
+def test_a_disk_that_is_full_when_everything_is_committed(project: Project, tmp_path: Path) -> None:
+    """Nothing of it is in; it is the disk that is to be mended, and not the revision."""
+    fills = "INSERT INTO item (id, name) VALUES (:id, :name)"
+    with mounted(tmp_path / "disk", "size=400k") as disk:
+        shop = adopted_shop(project, f"sqlite:///{disk / 'shop.db'}")
+        rows = "[{'id': n, 'name': 'x' * 1000} for n in range(10, 1000)]"
+        fill = f"    op.get_bind().execute(sa.text({fills!r}), {rows})"
+        shop.add("second", "first", ADD_SIZE, f"if {HAS_ROWS}:", fill)
+        ended = shop.upgrade("--backup", "never")
+        assert (shop.versions(), [each.name for each in disk.iterdir()]) == (["first"], ["shop.db"])
+
+    assert (ended.code, ended.document["outcome"]) == (4, "busy"), ended.stderr
+    assert "cannot be written: database or disk is full. Nothing was changed; make room" in ended.verdict
+    assert ended.verdict.endswith("When it was read, the database was at first.")
+
+
 def test_a_dry_run_takes_no_backup(file_shop: Shop, tmp_path: Path) -> None:
     """Nothing is written beside the file."""
     file_shop.add("second", "first", ADD_SIZE)

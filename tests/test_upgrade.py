@@ -813,3 +813,18 @@ def test_a_file_that_is_replaced_meanwhile_is_not_said_to_be_upgraded(
         assert versions_of(file) == ["first"]
         add(shop, "second", "first", ADD_AGE)
         assert shop.safe_upgrade().code == 0
+
+
+@pytest.mark.parametrize("how", ["async def upgrade", "yield"])
+def test_a_revision_that_runs_nothing_when_it_is_called_is_not_applied(shop: Project, how: str) -> None:
+    """A coroutine that nobody awaits, or a generator, would be said to be applied."""
+    add(shop, "second", "first", ADD_AGE, *(["yield"] if how == "yield" else []))
+    file = shop.path / "migrations" / "versions" / "second.py"
+    if how != "yield":
+        file.write_text(file.read_text().replace("def upgrade", how))
+
+    ended = shop.safe_upgrade()
+
+    assert ended.code == 5, ended.stderr
+    assert "NothingRan: upgrade() is async or has a yield" in ended.verdict
+    assert versions_of(database(shop)) == ["first"]

@@ -30,7 +30,7 @@ from ..loading import app_origin, came_through, origin_of_error
 from ..revisions import Revision, concerns
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
-from .failures import EnvironmentFailed, RevisionFailed, describe_error, left_open, not_noted
+from .failures import EnvironmentFailed, RevisionFailed, check_ran, describe_error, left_open, not_noted
 from .given_up import not_given_up
 from .lent import LentConnection
 from .surroundings import around_environment
@@ -205,7 +205,7 @@ class _Run:
                         self.on_start(key, revision)
                 with not_given_up(self.prepared[key]), left_open(self.prepared[key]):
                     for arguments in (kwargs, *self.further_calls(step, kwargs)):
-                        function(**arguments)
+                        check_ran(function(**arguments))
                 self.unnoted = key, step
             except BaseException as error:
                 if isinstance(error, KeyboardInterrupt) and not is_made_up():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Coroutine, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,20 @@ class RevisionFailed(Exception):
 
 class VersionNotWritten(Exception):
     """What a revision left makes it impossible to note that it ran."""
+
+
+class NothingRan(Exception):
+    """A revision's function was called, and none of it ran."""
+
+
+def check_ran(returned: object) -> None:
+    """Check that a revision's function did what is in it, by what it returned.
+
+    :raises NothingRan: it is a coroutine or a generator, which only begins when somebody goes on with it.
+    """
+    if isinstance(returned, Coroutine | Generator):
+        returned.close()
+        raise NothingRan("upgrade() is async or has a yield, so that calling it runs nothing; take that out")
 
 
 def describe_error(error: BaseException) -> str:

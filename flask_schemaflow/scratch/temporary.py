@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
 from ..findings import Finding, Severity
-from ..session import KEEPS_TRANSACTION, server_connection
+from ..session import KEEPS_TRANSACTION, SEARCH_PATH, server_connection
 from .fence import CODE, LeavesScratch, fenced
 from .source import NoScratch
 
@@ -87,6 +87,7 @@ def temporary_schema(source: Source) -> Iterator[Connection]:
             "SELECT current_schema()"
         ).scalar()
         connection.info[KEEPS_TRANSACTION] = True
+        del connection.info[SEARCH_PATH]  # what is made here is not looked for there
         connection.info[CHECKED] = lambda: _checked(connection, wide)
         with fenced(connection), _extensions_found(connection, wide):
             yield connection

@@ -7,6 +7,7 @@ connect listeners where revisions need them.
 from .connecting import (
     CONNECT_TIMEOUT,
     KEEPS_TRANSACTION,
+    SEARCH_PATH,
     connect_with,
     note_default_schema,
     schemas_searched,
@@ -27,6 +28,7 @@ __all__ = [
     "AT_WORK",
     "CONNECT_TIMEOUT",
     "KEEPS_TRANSACTION",
+    "SEARCH_PATH",
     "AppSessionUsed",
     "ConnectionClosed",
     "HeldTransaction",

@@ -67,6 +67,10 @@ KEEPS_TRANSACTION = "schemaflow_keeps_transaction"
 """What a connection's ``info`` says where its transaction is never to be committed."""
 
 
+SEARCH_PATH = "schemaflow_search_path"
+"""Where a connection's ``info`` says in which schemas PostgreSQL looked for names when it was made."""
+
+
 CONNECT_TIMEOUT = 10.0  # seconds
 
 
@@ -114,10 +118,13 @@ def server_connection(
 
 
 def note_default_schema(connection: Connection) -> None:
-    """Tell the dialect, which asked before any listener ran, what the default schema of this session is."""
+    """Tell the dialect, which asked before any listener ran, what the default schema of this session is.
+
+    Where it searches for names is noted for snapshots too: a revision may change that for itself.
+    """
     if connection.dialect.name == "postgresql":
-        found = connection.exec_driver_sql("SELECT current_schema()").scalar()
-        connection.dialect.default_schema_name = found
+        asked = connection.exec_driver_sql("SELECT current_schema(), current_setting('search_path')")
+        connection.dialect.default_schema_name, connection.info[SEARCH_PATH] = asked.one()
         connection.rollback()
 
 

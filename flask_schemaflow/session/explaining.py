@@ -56,6 +56,8 @@ def _explain_sqlite(target: str, text: str, _code: str) -> SchemaFlowError:
             f"{target} is locked by another process (SQLite cannot say which). Nothing was changed; try "
             "again."
         )
+    if "disk is full" in text:
+        return Busy(f"{target} cannot be written: {text}. Nothing was changed; make room, and try again.")
     if "not a database" in text:
         return ConfigurationError(
             f"{target} is not a SQLite database. Check SQLALCHEMY_DATABASE_URI, or restore the file from a "
