@@ -95,10 +95,10 @@ def run_snapshot(info: ScriptInfo, **options: Any) -> None:
 def run_status(info: ScriptInfo, **options: Any) -> None:
     """Run ``db-status``."""
 
-    def work(app: Flask, _record: LoadingRecord | None, notify: Notify) -> Result:
+    def work(app: Flask, record: LoadingRecord | None, notify: Notify) -> Result:
         from .overview import StatusOptions, status
 
-        return status(app, StatusOptions(**options), notify=notify)
+        return status(app, StatusOptions(**options), loading=record, notify=notify)
 
     _run("db-status", info, work, options)
 

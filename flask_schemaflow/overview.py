@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .discovery import Bind
     from .drift import Drift
     from .history import Entry
+    from .loading import LoadingRecord
     from .snapshot import Snapshot
 
 BindKey = str | None
@@ -56,11 +57,18 @@ class StatusResult(Result):
 DEFAULTS = StatusOptions()
 
 
-def status(app: Flask, options: StatusOptions = DEFAULTS, *, notify: Notify = tell_nobody) -> StatusResult:
+def status(
+    app: Flask,
+    options: StatusOptions = DEFAULTS,
+    *,
+    loading: LoadingRecord | None = None,
+    notify: Notify = tell_nobody,
+) -> StatusResult:
     """Say of each database: state, revision, what is pending, drift since the last upgrade, last runs.
 
-    Read-only. Runs no revision, not even on scratch.
+    Read-only. Runs no revision, not even on scratch. Where there is none, models say which tables are ours.
 
+    :param loading: what was seen while the app loaded, where a command loaded it.
     :param notify: gets a line for each step.
     :raises Refused: with ``check``, and a database is not current.
     :raises Busy: a database cannot be reached.
@@ -70,7 +78,7 @@ def status(app: Flask, options: StatusOptions = DEFAULTS, *, notify: Notify = te
     with progress.told_on_failure(), app.app_context():
         project = open_project(app, Where(directory=options.directory, x_args=options.x_args), notify)
         progress.note_targets(project.binds)
-        survey = survey_project(project, with_discovery=False)
+        survey = survey_project(project, with_discovery=not project.revisions, loading=loading)
         progress.note_targets(survey.binds)
         progress.note_states(survey.states)
         plans = {bind.key: _plan_of(survey, bind.key) for bind in survey.relevant}

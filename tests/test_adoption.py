@@ -147,6 +147,22 @@ def test_the_lines_to_add_belong_to_the_app_that_runs(shop: Project) -> None:
     assert "shop/__init__.py:9" in shop.flask("db-adopt").stdout
 
 
+def test_calls_in_an_installed_package_are_no_matter_of_the_app(shop: Project) -> None:
+    """Who has models of a package cannot remove its create_all()."""
+    shop.write("site-packages/plugin/__init__.py", "def make(db):\n    db.create_all()\n")
+    shop.write(
+        "site-packages/plugin/models.py",
+        "from shop.database import db\n\n\nclass Plugin(db.Model):\n    id = db.Column(db.Integer, primary_key=True)\n",
+    )
+    shop.write("shop/work.py", "from plugin import make\n\n\ndef work(db):\n    db.create_all()\n")
+    file = shop.path / "shop" / "__init__.py"
+    text = file.read_text().replace("    return app", "    import plugin.models\n    return app")
+    file.write_text("import sys\nsys.path.append('site-packages')\n" + text)
+
+    calls = [each["file"] for each in shop.adopt("--dry-run").findings("calls-create-all")]
+    assert [Path(each).name for each in calls] == ["work.py"]
+
+
 def test_without_a_database_the_baseline_is_written_and_nothing_stamped(project: Project) -> None:
     """An app that never ran gets its baseline, and safe-upgrade makes the database from it."""
     project.copy(SHOP)

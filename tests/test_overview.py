@@ -122,6 +122,33 @@ def test_what_is_not_current_says_what_to_do(project: Project, tmp_path: Path) -
     assert told[2].startswith("the version table says nowhere, which no file in migrations has: ")
 
 
+def test_tables_of_models_that_nothing_imports_are_not_current(project: Project) -> None:
+    """Before the first revision only the models say which tables are ours, and the app loads none of them."""
+    project.copy("discovery/models_package_that_imports_nothing")
+    project.app = "shop"
+    project.create_all("shop.models.user", "shop.models.order")
+
+    ended = project.flask("db-status", "--check")
+
+    assert (ended.code, ended.verdict) == (3, "Refused: Not current: default is unmanaged."), ended.stderr
+    assert "`flask db-adopt` puts it under migrations" in ended.stdout
+
+
+def test_without_any_model_there_is_nothing_to_be_current(project: Project) -> None:
+    """An app whose tables nobody finds is told so, and not that all is well."""
+    project.write(
+        "bare.py",
+        "from flask import Flask\nfrom flask_sqlalchemy import SQLAlchemy\n\napp = Flask(__name__)\n"
+        "app.config['SQLALCHEMY_DATABASE_URI'] = 'sqlite:///bare.db'\ndb = SQLAlchemy(app)\n",
+    )
+    project.app = "bare"
+
+    ended = project.flask("db-status", "--check")
+
+    assert ended.code == 3, ended.stderr
+    assert ended.verdict.startswith("Refused: The app has no tables: ")
+
+
 def to_do(shop: Shop) -> str:
     (line,) = [x for x in shop.project.flask("db-status").stdout.splitlines() if x.startswith("to do")]
     return line.removeprefix("to do").strip()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..discovery import SourceCall, holder_of, nearness, registered_db
 from ..errors import Busy, DriftFound, ProofFailed, UnadoptableState
 from ..findings import Finding, Severity
+from ..loading import is_library
 from ..preflight import check_reachable, check_servers
 from ..refusals import REASONS, check_covered, check_keys, check_search_path
 from ..results import Progress, Result
@@ -218,7 +219,7 @@ def _create_all_calls(calls: tuple[SourceCall, ...]) -> list[Finding]:
     found = []
     for call in calls:
         name = call.called.rpartition(".")[2]
-        if name in ("create_all", "drop_all"):
+        if name in ("create_all", "drop_all") and not is_library(str(call.file)):
             found.append(
                 Finding(
                     code=f"calls-{name.replace('_', '-')}",
