@@ -152,3 +152,13 @@ def test_a_table_with_another_name(project: Project, any_database: str) -> None:
         done = project.flask(*arguments)
         assert done.code == 0, f"{arguments} {done.stdout}{done.stderr}\n{file.read_text()}"
     assert shop.execute("SELECT id, other_id FROM item") == [(1, 1)]
+
+
+def test_a_key_that_counts_with_another_name(project: Project, mariadb: str) -> None:
+    """The comments let it go on counting, which MariaDB forgets where it is not said again."""
+    shop = adopted_with(project, mariadb, PLAIN.split("    other_id")[0])
+    say(shop, PLAIN.split("    other_id")[0].replace("    id =", "    number ="))
+
+    _, text = migrate(shop)
+
+    assert text.count("existing_autoincrement=True)") == 2

@@ -137,6 +137,8 @@ def _existing(column: sa.Column[Any], gone: sa.Column[Any], writer: Writer) -> l
             parts.append(f"existing_server_default={writer.server_default(default)}")
     except CannotWrite:
         return []
+    if gone.autoincrement is True and {each.name for each in writer.targets} & {"mariadb", "mysql"}:
+        parts.append("existing_autoincrement=True")
     if gone.comment is not None:
         parts.append(f"existing_comment={gone.comment!r}")
     return parts
