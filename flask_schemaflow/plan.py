@@ -96,9 +96,8 @@ def _walk(
                 f"there are several ways ({', '.join(following)})" if following else "there is no revision"
             )
             where = f"{'after' if forward else 'before'} {', '.join(at) or 'the beginning'}"
-            raise ConfigurationError(
-                f"{target}: {problem} {where}, which is {walked} of {number} steps. Name the revision."
-            )
+            steps = f", {walked} step{'s' * (walked != 1)} {'on' if forward else 'back'}" if walked else ""
+            raise ConfigurationError(f"{target}: {problem} {where}{steps}. Name the revision.")
         at = following
     return at[0]
 

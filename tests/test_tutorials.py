@@ -113,7 +113,7 @@ def line_of(*ids: str) -> tuple[Revision, ...]:
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ("+3", "+3: there is no revision after c, which is 2 of 3 steps. Name the revision."),
+        ("+3", "+3: there is no revision after c, 2 steps on. Name the revision."),
         ("a-1", "a-1: there is no revision before a"),
         ("head+1", "head+1: there is no revision after c"),
         ("-1", "-1 goes back, which only `flask db downgrade` does"),
