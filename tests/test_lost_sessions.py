@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anyshop import adopted_shop
 from projects import Project
 from test_journal import ADD_AGE, ADD_SIZE, add, columns, shop, version
 
@@ -38,3 +39,15 @@ def test_a_connection_that_breaks_leaves_the_revision_half_done(shop: Project) -
 
     assert (ended.code, ended.document["outcome"]) == (6, "broken"), ended.stderr
     assert "statement 1 (ALTER TABLE user ADD COLUMN age INTEGER) is in" in ended.verdict
+
+
+def test_a_revision_that_goes_to_another_database_is_named(project: Project, mariadb: str) -> None:
+    """Its version row is not there; nobody else has the lock for that."""
+    shop = adopted_shop(project, mariadb)
+    shop.add("second", "first", "op.execute('USE mysql')")
+
+    ended = shop.upgrade()
+
+    assert (ended.code, ended.document["outcome"]) == (5, "undone"), ended.stderr
+    assert "second.py: revision second failed: VersionNotWritten: its version row cannot" in ended.verdict
+    assert ended.verdict.endswith("Everything was undone; the database is at first.")

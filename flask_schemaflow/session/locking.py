@@ -47,14 +47,15 @@ _POSTGRESQL = _Lock(
     holder=f"SELECT pid {_HELD}",
     is_ours=f"SELECT EXISTS (SELECT 1 {_HELD} AND pid = pg_backend_pid())",
 )
-# It is the whole server's, so the database's name is in it; of 192 characters at most, hence the hash.
+# It is the whole server's, so the database's name is in it; of 192 characters at most, hence the hash. The
+# session keeps it, since a revision may USE another database.
 _NAME = "CONCAT('schemaflow ', MD5(DATABASE()))"
 AT_WORK = f"IS_USED_LOCK({_NAME}) IS NOT NULL"
 """What says in MariaDB's SQL that one of us has the lock."""
 _MYSQL = _Lock(
-    take=f"SELECT GET_LOCK({_NAME}, 0)",
+    take=f"SELECT GET_LOCK(@schemaflow_lock := {_NAME}, 0)",
     holder=f"SELECT IS_USED_LOCK({_NAME})",
-    is_ours=f"SELECT IS_USED_LOCK({_NAME}) = CONNECTION_ID()",
+    is_ours="SELECT IS_USED_LOCK(@schemaflow_lock) = CONNECTION_ID()",
 )
 _LOCKS = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "mariadb": _MYSQL}
 
