@@ -13,15 +13,15 @@ class Category(db.Model):
 
 
 class Product(Timestamped, db.Model):
-    __table_args__ = (
-        CheckConstraint("price >= 0", name="price_not_negative"),
-        Index("ix_product_lower_name", func.lower("name")),
-    )
-
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
     price: Mapped[Decimal] = mapped_column(Numeric(10, 2), server_default="0")
     category_id: Mapped[int] = mapped_column(ForeignKey("category.id"), index=True)
+
+    __table_args__ = (
+        CheckConstraint("price >= 0", name="price_not_negative"),
+        Index("ix_product_lower_name", func.lower(name)),
+    )
 
 
 product_tag = db.Table(
