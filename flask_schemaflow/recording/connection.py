@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.inspection import _inspects
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 class CannotSee(Exception):
     """A revision needs an answer that only a database has."""
+
+
+class _NoRow(CannotSee, NoResultFound):
+    """A revision needs a row; the ORM itself can do without."""
 
 
 Take = Callable[[Any], None]
@@ -29,6 +34,8 @@ ASKS = "asks the database; what depends on the answer was not seen"
 
 class RecordingConnection(MockConnection):
     """Takes whatever is sent; every question is noted, and its answer is empty."""
+
+    is_active = True
 
     def __init__(self, dialect: Dialect, take: Take, note: Note) -> None:
         super().__init__(dialect, lambda *_: None)
@@ -57,6 +64,14 @@ class RecordingConnection(MockConnection):
     def in_transaction(self) -> bool:
         """Say yes, as on the connection of a real run."""
         return True
+
+    def in_nested_transaction(self) -> bool:
+        """Say no."""
+        return False
+
+    def get_transaction(self) -> RecordingConnection:
+        """Give what ends nothing."""
+        return self
 
     @contextmanager
     def begin(self) -> Iterator[None]:
@@ -96,6 +111,7 @@ class NoAnswer:
 
     def __init__(self, note: Note) -> None:
         self._note = note
+        self._attributes: dict[str, Any] = {}  # for the ORM
 
     def __iter__(self) -> Iterator[Any]:
         self._note(ASKS)
@@ -111,6 +127,15 @@ class NoAnswer:
         """Give no row."""
         self._note(ASKS)
 
+    def one(self) -> None:
+        """Find no row.
+
+        :raises NoResultFound: always.
+        """
+        self._note(ASKS)
+        raise _NoRow("uses .one of an answer")
+
+    scalar_one = one
     scalar = fetchone = one_or_none = scalar_one_or_none = first
 
     def scalars(self, *_: Any) -> NoAnswer:

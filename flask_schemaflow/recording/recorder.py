@@ -30,6 +30,7 @@ from ..revisions import TableName
 from ..session import sealed
 from .connection import CannotSee, RecordingConnection
 from .operations import Rebuild, RecordedOperation, RecordedRevision, Sent, Unseen, label_of
+from .sessions import sessions_recorded
 
 if TYPE_CHECKING:
     from types import FrameType, ModuleType
@@ -106,7 +107,8 @@ def _recorded(
     with recorder.installed():
         try:
             module = load_python_file(str(revision.file.parent), revision.file.name)
-            _upgrade(module, keys)
+            with sessions_recorded():
+                _upgrade(module, keys)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and not is_made_up():
                 raise
