@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+from alembic.operations import ops
 from anyshop import Shop
 from projects import Project
 from test_comparison import adopted_with, migrate, say
+
+from flask_schemaflow.autogenerate.false_alarms import leave_out_false_alarms
 
 PLAIN = """
 class Item(db.Model):
@@ -162,3 +165,17 @@ def test_a_key_that_counts_with_another_name(project: Project, mariadb: str) -> 
     _, text = migrate(shop)
 
     assert text.count("existing_autoincrement=True)") == 2
+
+
+class Remark(ops.MigrateOperation):
+    """An operation of somebody's addition to Alembic."""
+
+
+def test_what_additions_to_alembic_see_stays() -> None:
+    """Of Alembic's own operations those on a table are left out that is as the models make it."""
+    index = ops.CreateIndexOp("ix_item", "item", ["price"])
+    upgrade = ops.UpgradeOps([ops.ModifyTableOps("item", [remark := Remark(), index])])
+
+    leave_out_false_alarms(upgrade, [(None, "item")], [])
+
+    assert [each.ops for each in upgrade.ops] == [[remark]]

@@ -34,9 +34,14 @@ def leave_out_false_alarms(
         if key not in compared:
             continue
         names = differing.get(key)
-        table.ops[:] = _true(table.ops, names) if names is not None else []
+        table.ops[:] = _true(table.ops, names) if names is not None else _of_others(table.ops)
         if not table.ops:
             upgrade.ops.remove(table)
+
+
+def _of_others(operations: Iterable[MigrateOperation]) -> list[MigrateOperation]:
+    """Keep what an addition to Alembic made, which may see what nobody else does."""
+    return [each for each in operations if type(each).__module__ != ops.__name__]
 
 
 def _names_by_table(differences: Iterable[Difference]) -> dict[Key, Names]:
