@@ -73,6 +73,8 @@ class RecordingConnection(MockConnection):
         """Give what ends nothing."""
         return self
 
+    _get_required_transaction = get_transaction  # what sessions of SQLAlchemy 2.0 call
+
     @contextmanager
     def begin(self) -> Iterator[None]:
         """Begin nothing."""
