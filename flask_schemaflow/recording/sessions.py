@@ -37,7 +37,12 @@ def sessions_recorded() -> Iterator[None]:
 def _executed(state: ORMExecuteState) -> Any:
     """Take a statement; what is returned is its result."""
     connection: Any = state.session.bind
-    return connection.execute(state.statement) if isinstance(connection, RecordingConnection) else None
+    if not isinstance(connection, RecordingConnection):
+        return None
+    mapper: Any = state.bind_mapper
+    # Rows that are given beside the statement are written by the ORM alone.
+    are_rows_beside = state.is_insert and mapper is not None and state.parameters
+    return connection.execute(sa.insert(mapper.local_table) if are_rows_beside else state.statement)
 
 
 def _flushed(session: Session, _context: Any, _instances: Any) -> None:
