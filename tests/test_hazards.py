@@ -68,6 +68,14 @@ def test_a_dropped_constraint_of_mariadb_is_written(recorder: Recorder, kind: st
     assert [len(each.statements) for each in recorded.operations] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("asked", ["str(url).startswith('sqlite')", "url.get_backend_name() == 'sqlite'"])
+def test_the_url_tells_the_engine(recorder: Recorder, asked: str) -> None:
+    body = ("url = op.get_bind().engine.url", f"op.drop_table('orders' if {asked} else 'users')")
+
+    assert recorder.keys(*body)[0] == "drop-table:orders"
+    assert recorder.record(*body).unseen == ()
+
+
 def test_nobody_is_asked(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A revision that waits for an answer from a person would wait for ever: its prompt is not seen."""
     monkeypatch.setattr("sys.stdin", StringIO("yes\n"))
@@ -108,6 +116,7 @@ def test_what_is_sent_past_op_is_recorded_too(recorder: Recorder) -> None:
         ("sa.inspect(op.get_bind()).has_table('users')", "asks what is in the database (sa.inspect)", False),
         ("op.get_bind().execute(sa.text('SELECT 1')).one()", "uses .one of an answer", False),
         ("op.get_bind().connection.cursor()", "uses .connection of its connection", False),
+        ("op.get_bind().engine.url.database", "uses .database of its database's URL", False),
         ("raise SystemExit('no')", "stops without one (SystemExit: no)", False),
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.engine import URL
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.inspection import _inspects
@@ -61,6 +62,11 @@ class RecordingConnection(MockConnection):
         """Take a statement that has answers, of which there is none."""
         return self.execute(statement)
 
+    @property
+    def url(self) -> EngineOnly:
+        """Say which engine and driver it is."""
+        return EngineOnly(URL.create(f"{self.dialect.name}+{self.dialect.driver}"))
+
     def in_transaction(self) -> bool:
         """Say yes, as on the connection of a real run."""
         return True
@@ -104,6 +110,22 @@ def _reads(element: Any) -> bool:
         return True
     text = getattr(element, "text", element)
     return isinstance(text, str) and _READS.match(text) is not None
+
+
+class EngineOnly:
+    """The URL of a database that is nowhere."""
+
+    def __init__(self, url: URL) -> None:
+        self.drivername, self._url = url.drivername, url
+        self.get_backend_name, self.get_driver_name = url.get_backend_name, url.get_driver_name
+
+    def __str__(self) -> str:
+        return str(self._url)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise CannotSee(f"uses .{name} of its database's URL")
 
 
 class NoAnswer:
