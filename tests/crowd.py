@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,7 +22,12 @@ import flask_schemaflow.upgrade  # noqa: F401
 
 
 def main(number: int, arguments: list[str]) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="crowd"))
+    with tempfile.TemporaryDirectory(prefix="crowd") as name:
+        for code, last in ended(number, arguments, Path(name)):
+            sys.stdout.write(json.dumps([code, last]) + "\n")
+
+
+def ended(number: int, arguments: list[str], folder: Path) -> Iterator[tuple[int, str]]:
     gate, opener = os.pipe()
     children = []
     for index in range(number):
@@ -35,7 +41,7 @@ def main(number: int, arguments: list[str]) -> None:
     for index, child in enumerate(children):
         _, status = os.waitpid(child, 0)
         talk = (folder / str(index)).read_text(encoding="utf-8").rstrip("\n")
-        sys.stdout.write(json.dumps([os.waitstatus_to_exitcode(status), talk.rpartition("\n")[2]]) + "\n")
+        yield os.waitstatus_to_exitcode(status), talk.rpartition("\n")[2]
 
 
 def run(arguments: list[str], talk: Path) -> NoReturn:
