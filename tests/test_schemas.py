@@ -110,6 +110,23 @@ def test_a_schema_that_was_made_by_hand(app: Project) -> None:
     assert dump(app.environment["DATABASE"], rows=False) == before
 
 
+@pytest.mark.parametrize("command", [("db-adopt",), ("db-diff", "--from", "database", "--to", "models")])
+def test_a_schema_that_nobody_made(app: Project, command: tuple[str, ...]) -> None:
+    """create_all() makes none: the message says which statement does, or how the app would."""
+    app.python(MAKE)
+    change(app, *IN_SHOP)
+
+    ended = app.flask(*command)
+
+    assert ended.code == 3, ended.stderr
+    assert (
+        "no schema, and the app's database has no shop: `CREATE SCHEMA shop` there, or have" in ended.stderr
+    )
+    file = app.path / "app.py"
+    file.write_text(file.read_text() + MAKES_SHOP.replace("SCHEMA", "SCHEMA IF NOT EXISTS"))
+    assert "create_all() fails" not in app.flask(*command).stderr
+
+
 def test_a_schema_that_the_models_make(app: Project) -> None:
     """The baseline makes it, as an event of the models does; where it is missing, that is a difference."""
     change(app, *IN_SHOP)
