@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from sqlalchemy import Table
 
+    from .autogenerate import Moves
     from .comparison import Comparison
 
 BindKey = str | None
@@ -142,13 +143,14 @@ def _complete_with(found: Comparison | None, *, is_check: bool) -> None:
     """Have Alembic's comparison completed, where one is about to be made."""
     if found is None and f"{__package__}.autogenerate" not in sys.modules:
         return  # it is much to load, and nothing of an earlier command is left to be taken back
-    from .autogenerate import completing
+    from .autogenerate import Moves, completing
 
-    completing.set(partial(_complete, found, is_check) if found is not None else None)
+    completing.set(partial(_complete, found, Moves(), is_check) if found is not None else None)
 
 
 def _complete(
     found: Comparison,
+    moves: Moves,
     is_check: bool,  # noqa: FBT001 -- bound once, above
     context: AutogenContext,
     upgrade: UpgradeOps,
@@ -169,6 +171,8 @@ def _complete(
         enums=found.enums,
         tell=partial(click.echo, err=True),
     )
+    if not is_check:
+        moves.note(", ".join(sorted(key or "default" for key in keys)), upgrade, around.tell)
     try:
         with alembic_quiet():
             complete(context, upgrade, around)

@@ -301,6 +301,21 @@ def test_what_alembic_loses_on_sqlite(project: Project, tmp_path: Path) -> None:
     assert project.flask("db-diff", "--check", "--to", "first").code == 0
 
 
+def test_what_is_tried_on_scratch_warns_of_nothing_again(project: Project, tmp_path: Path) -> None:
+    """SQLAlchemy has warned where Alembic compared; who reads it once need not read it of a scratch database."""
+    shop = open_shop(project, f"sqlite:///{tmp_path / 'shop.db'}")
+    file = project.path / "app.py"
+    file.write_text(file.read_text() + '    __table_args__ = (db.Index("ix_lower", db.func.lower(name)),)\n')
+    shop.execute("CREATE INDEX ix_lower ON item (lower(name))")
+    assert shop.adopt().code == 0
+    file.write_text(file.read_text() + "    size = db.Column(db.Integer)\n")
+
+    ended, text = migrate(shop)
+
+    assert (ended.code, "'size'" in text) == (0, True), ended.stderr
+    assert ended.stderr.count("Skipped unsupported reflection of expression-based index ix_lower") == 1
+
+
 def test_a_column_beside_a_computed_one(project: Project, tmp_path: Path) -> None:
     """Alembic's batch adds it on SQLite and cannot take it back: statements do."""
     shop = adopted_with(project, f"sqlite:///{tmp_path}/shop.db", ODD)

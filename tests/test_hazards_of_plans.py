@@ -461,6 +461,24 @@ def test_what_a_revision_hides_is_seen_in_the_structure(shop: Project) -> None:
     assert "nickname" in columns(shop)
 
 
+def test_a_rename_that_a_revision_hides_is_not_called_a_drop(shop: Project) -> None:
+    """Nobody saw what it does: it may be a rename, and is told so, and stops all the same."""
+    add(
+        shop,
+        "if sa.inspect(op.get_bind()).has_table('users'):",
+        "    with op.batch_alter_table('users') as batch:",
+        "        batch.alter_column('nickname', new_column_name='alias', existing_type=sa.String(50))",
+    )
+
+    ended = shop.safe_upgrade()
+
+    assert list(errors(ended)) == ["drop-column:users.nickname"], ended.stderr
+    assert "gone afterwards, and alias is new: renamed or dropped, that was not seen" in ended.verdict
+    assert "Accept it if it is renamed" in errors(ended)["drop-column:users.nickname"]
+    assert shop.safe_upgrade("--accept", "drop-column:users.nickname").code == 0
+    assert "alias" in columns(shop)
+
+
 def test_classes_that_stop_are_a_setting(shop: Project) -> None:
     """SCHEMAFLOW_FAIL_ON takes classes away and adds others."""
     add(shop, *DROPS)

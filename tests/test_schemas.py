@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 from dumps import dump
 from projects import Project
+from test_difference import client
 from test_scratch import Limited, limited_postgresql
 from test_servers import ADD_AGE, APP, MAKE, TENANT, add, execute
 
@@ -108,6 +110,23 @@ def test_a_schema_that_was_made_by_hand(app: Project) -> None:
     assert dump(app.environment["DATABASE"], rows=False) == before
 
 
+@pytest.mark.parametrize("command", [("db-adopt",), ("db-diff", "--from", "database", "--to", "models")])
+def test_a_schema_that_nobody_made(app: Project, command: tuple[str, ...]) -> None:
+    """create_all() makes none: the message says which statement does, or how the app would."""
+    app.python(MAKE)
+    change(app, *IN_SHOP)
+
+    ended = app.flask(*command)
+
+    assert ended.code == 3, ended.stderr
+    assert (
+        "no schema, and the app's database has no shop: `CREATE SCHEMA shop` there, or have" in ended.stderr
+    )
+    file = app.path / "app.py"
+    file.write_text(file.read_text() + MAKES_SHOP.replace("SCHEMA", "SCHEMA IF NOT EXISTS"))
+    assert "create_all() fails" not in app.flask(*command).stderr
+
+
 def test_a_schema_that_the_models_make(app: Project) -> None:
     """The baseline makes it, as an event of the models does; where it is missing, that is a difference."""
     change(app, *IN_SHOP)
@@ -124,6 +143,25 @@ def test_a_schema_that_the_models_make(app: Project) -> None:
     stored = (app.path / "migrations/snapshots/first.postgresql.json").read_text()
     assert '"shop"' in stored
     assert "others" not in stored
+
+
+@pytest.mark.parametrize("to", ["models", "head", "database"])
+def test_a_script_from_nothing_makes_the_schemas_that_it_needs(app: Project, to: str) -> None:
+    """The real database has them already, and so has scratch; an empty one has not."""
+    change(app, *IN_SHOP)
+    execute(app, "CREATE SCHEMA shop", "CREATE SCHEMA others")
+    app.python(MAKE)
+    assert app.adopt("--rev-id", "first").code == 0
+
+    ended = app.flask("db-diff", "--from", "base", "--to", to, "--format", "sql")
+
+    assert (ended.code, "-- Proved" in ended.stdout) == (0, True), ended.stderr
+    assert ("CREATE SCHEMA others" in ended.stdout) == (to == "database")
+    execute(
+        app, 'DROP TABLE shop.orders, alembic_version, "user"', "DROP TYPE color", "DROP SCHEMA shop, others"
+    )
+    client(sa.make_url(app.environment["DATABASE"]), ended.stdout)
+    assert execute(app, "SELECT count(*) FROM shop.orders") == [(0,)]
 
 
 @pytest.mark.parametrize("making", ["CREATE SCHEMA audit", 'create  schema if not exists "audit"'])

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from flask_schemaflow.cli import _Stop
 from flask_schemaflow.errors import Busy
 from flask_schemaflow.interrupts import note_goal_reached
-from flask_schemaflow.session import AppSessionUsed, held_transaction, sealed
+from flask_schemaflow.session import AppSessionUsed, Patience, held_transaction, sealed
+from flask_schemaflow.session.preparing import prepare
 
 
 @pytest.fixture
@@ -120,3 +121,19 @@ def test_nothing_stops_a_command_that_has_reached_its_goal() -> None:
         stop("done")
     with _Stop(), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 0.0004])
+def test_the_shortest_time_is_not_as_long_as_it_takes(server_database: str, seconds: float) -> None:
+    """Servers round to what they count in, and 0 is no limit there."""
+    engine = sa.create_engine(server_database)
+    asking = {
+        "postgresql": "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')",
+        "mysql": "SELECT @@lock_wait_timeout, @@innodb_lock_wait_timeout, @@max_statement_time",
+    }[engine.dialect.name]
+    with engine.connect() as connection:
+        prepare(connection, Patience(lock_timeout=seconds, statement_timeout=seconds))
+        set_to = tuple(connection.exec_driver_sql(asking).one())
+    engine.dispose()
+
+    assert set_to == (("1ms", "1ms") if engine.dialect.name == "postgresql" else (1, 1, 0.001))

@@ -24,6 +24,11 @@ RUNNING = {
     "AND db = DATABASE()",
 }
 
+MAKES_INDEX = (
+    "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'CREATE INDEX CONC%' "
+    "AND datname = current_database()"
+)
+
 
 def kind(shop: Project) -> str:
     return "postgresql" if is_postgresql(shop) else "mysql"
@@ -49,9 +54,9 @@ def add_long_statement(shop: Project, name: str, parent: str) -> None:
     )
 
 
-def wait_until_running(shop: Project) -> None:
+def wait_until_running(shop: Project, running: str = "") -> None:
     for _ in range(600):
-        if execute(shop, RUNNING[kind(shop)]) != [(0,)]:
+        if execute(shop, running or RUNNING[kind(shop)]) != [(0,)]:
             return
         time.sleep(0.05)
     raise AssertionError("the revision does not come to its long statement")
@@ -84,6 +89,38 @@ def test_a_signal_stops_a_long_statement(shop: Project, number: int) -> None:
     assert execute(shop, RUNNING[kind(shop)]) == [(0,)]
     assert execute(shop, "SELECT note FROM orders") == before
     assert versions(shop) == ["second"]
+
+
+@pytest.mark.parametrize("name", ["'ix_note'", "'ix_' + 'note'"])
+def test_an_index_that_was_being_made_is_all_that_is_left(
+    project: Project, postgresql: str, name: str
+) -> None:
+    """PostgreSQL leaves it as an invalid one; no backup has to be restored for it."""
+    shop = shop_at(project, postgresql)
+    making = f"    op.create_index({name}, 'orders', ['note'], postgresql_concurrently=True)"
+    add(shop, "second", "first", "with op.get_context().autocommit_block():", making)
+    other = sa.create_engine(postgresql)
+    with other.connect() as connection:
+        connection.exec_driver_sql("UPDATE orders SET note = note")
+        process = shop.start("db-safe-upgrade", "--json")
+        wait_until_running(shop, MAKES_INDEX)
+        os.kill(process, signal.SIGINT)
+        ended = shop.zygote.wait()
+    other.dispose()
+
+    assert ended.code == 6, ended.stderr
+    assert "of revision second the invalid index ix_note is left, besides rows" in ended.verdict
+    assert "backup" not in ended.verdict
+    if "+" in name:
+        assert "DROP INDEX CONCURRENTLY ix_note, and run this again." in ended.verdict
+        execute(shop, "DROP INDEX ix_note")
+    else:
+        assert "Run this again, which drops it first." in ended.verdict
+    again = shop.safe_upgrade()
+    assert again.code == 0, again.stderr
+    assert execute(shop, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_note'::regclass") == [
+        (True,)
+    ]
 
 
 def test_a_second_signal_leaves_at_once(shop: Project) -> None:

@@ -117,17 +117,17 @@ def shop_with_suite(project: Project, url: str) -> Iterator[Shop]:
     made = adopted_shop(project, url)
     with (project.path / "app.py").open("a") as file:
         file.write(FACTORY)
-    row = "op.execute(\"INSERT INTO item (name, size) VALUES ('a', 3)\")"
-    made.add("second", "first", ADD_SIZE, row, ADD_PART, BUILT)
+    made.add("second", "first", ADD_SIZE, ROW, ADD_PART, BUILT)
     project.write("pytest.ini", "[pytest]\nschemaflow_app = app:app\nfilterwarnings = error\n")
     yield made
     if made.family == "postgresql":
-        mine = project_of(project.path / ".pytest_cache" / "d" / "schemaflow")
+        mine = project_of(project.path)
         for name, comment in made.execute(COMMENTS):
             if f" of {mine}, " in (comment or ""):
                 drop(made, name)
 
 
+ROW = "op.execute(\"INSERT INTO item (name, size) VALUES ('a', 3)\")"
 COMMENTS = (
     "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname LIKE 'schemaflow%'"
 )
@@ -319,6 +319,18 @@ def test_what_a_killed_session_left_is_dropped(shop_on_server: Shop) -> None:
         engine.dispose()
         for name in kept:
             drop(shop, name)
+
+
+def test_the_newest_templates_of_a_project_are_kept(project: Project, postgresql: str) -> None:
+    """Every edit of a revision makes one more; whether pytest has a cache makes no difference."""
+    for shop in shop_with_suite(project, postgresql):
+        arguments = ("-p", "no:cacheprovider", "-k", "a and table")
+        for number in range(7):
+            shop.add("second", "first", ADD_SIZE, ROW, ADD_PART, BUILT, f"note = {number}")
+            ended = run_suite(shop, SUITE, *arguments)
+            assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
+        mine = f" of {project_of(project.path)}, "
+        assert len([comment for _, comment in shop.execute(COMMENTS) if mine in (comment or "")]) == 6
 
 
 def test_the_folder_is_found_beside_the_app(project: Project, tmp_path: Path) -> None:

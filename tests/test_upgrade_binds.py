@@ -160,3 +160,20 @@ def test_a_second_bind_without_tables_may_lead_to_the_same_file(project: Project
 
     assert ended.code == 0, ended.stderr
     assert project.safe_upgrade().code == 0
+
+
+@pytest.mark.parametrize(("old", "new"), [("default", "logs"), ("logs", "default")])
+def test_of_a_table_that_goes_over_the_rows_stay_behind(shop: Project, old: str, new: str) -> None:
+    """A revision drops it here and makes it there; whoever writes the revision is told."""
+    text, key = (shop.path / "app.py").read_text(), '    __bind_key__ = "logs"\n'
+    if old == "logs":
+        shop.write("app.py", text.replace(key, ""))
+    else:
+        shop.write("app.py", text.replace("class User(db.Model):\n", f"class User(db.Model):\n{key}"))
+    table = {"default": "user", "logs": "entry"}[old]
+
+    ended = shop.flask("db", "migrate", "--rev-id", "second")
+
+    assert ended.code == 0, ended.stderr
+    said = f"The table {table} goes over from the database {old} to {new}, and its rows stay behind"
+    assert ended.stderr.count(said) == 1, ended.stderr

@@ -3,5 +3,6 @@
 from .completing import Around, complete
 from .enums import enums_written
 from .hook import completing
+from .moves import Moves
 
-__all__ = ["Around", "complete", "completing", "enums_written"]
+__all__ = ["Around", "Moves", "complete", "completing", "enums_written"]

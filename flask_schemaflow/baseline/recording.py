@@ -15,7 +15,7 @@ from sqlalchemy import ForeignKeyConstraint, MetaData, Table, event
 from sqlalchemy import Sequence as DatabaseSequence
 from sqlalchemy.dialects.postgresql import CreateDomainType, CreateEnumType
 from sqlalchemy.engine.mock import MockConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import (
     AddConstraint,
     CreateIndex,
@@ -29,6 +29,7 @@ from sqlalchemy.sql.expression import UpdateBase as Dml
 
 from ..errors import Refused, SchemaFlowError
 from ..loading import origin_of_error
+from ..session import code_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Dialect
@@ -109,11 +110,12 @@ def create_all_on(metadata: MetaData, scratch: Connection, tables: Tables = None
 
     :raises CannotRecord: it fails, by itself or in an event of the app.
     """
-    at = ""
+    at, schema = "", None
 
     def before(_conn: Any, element: Any, *_: Any) -> None:
-        nonlocal at
-        name = getattr(getattr(element, "element", None), "name", None)
+        nonlocal at, schema
+        made = getattr(element, "element", None)
+        name, schema = getattr(made, "name", None), getattr(made, "schema", None)
         at = f", at {name}" if name else ""
 
     event.listen(scratch, "before_execute", before)
@@ -126,10 +128,21 @@ def create_all_on(metadata: MetaData, scratch: Connection, tables: Tables = None
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
         raise CannotRecord(
             f"{origin or 'The models'}: create_all() fails on an empty database{at}: "
-            f"{type(error).__name__}: {reason}"
+            f"{type(error).__name__}: {reason}{_without_schema(error, schema)}"
         ) from error
     finally:
         event.remove(scratch, "before_execute", before)
+
+
+def _without_schema(error: Exception, schema: str | None) -> str:
+    """Say what to do where PostgreSQL has no such schema (invalid_schema_name)."""
+    if schema is None or not isinstance(error, DBAPIError) or code_of(error.orig or error) != "3F000":
+        return ""
+    return (
+        f". create_all() makes no schema, and the app's database has no {schema}: `CREATE SCHEMA {schema}` "
+        'there, or have the models make it: sa.event.listen(db.metadata, "before_create", '
+        f'sa.DDL("CREATE SCHEMA IF NOT EXISTS {schema}")).'
+    )
 
 
 def _only_reads(element: Any) -> bool:

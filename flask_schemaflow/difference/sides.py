@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..drift import DATABASE, MODELS, Drift, find_drift
@@ -13,7 +13,7 @@ from ..plan import resolve
 from ..proof import made_on, structure_at
 from ..revisions import heads_of
 from ..scratch import scratch_database
-from ..snapshot import Snapshot
+from ..snapshot import Object, Snapshot
 from ..survey import only_ours
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ class Side:
     def is_models(self) -> bool:
         """Say whether it is what the models make."""
         return self.name == MODELS
+
+    @property
+    def is_nothing(self) -> bool:
+        """Say whether it is what a new database has, before the first revision."""
+        return not (self.is_database or self.is_models or self.versions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +106,7 @@ def _made(survey: Survey, side: Side, *, whole: bool) -> dict[BindKey, Snapshot]
     """Give what models or revisions make."""
     if side.is_models:
         return {bind.key: structure_of_models(bind, survey) for bind in survey.relevant}
-    if not side.versions:
+    if side.is_nothing:
         return {bind.key: _nothing(bind) for bind in survey.relevant}
     keys = [bind.key for bind in survey.relevant]
     return structure_at(survey, keys, side.versions, use_stored=not whole)
@@ -125,5 +130,17 @@ def _difference(
         return only_ours(made[side][bind.key], ours)
 
     left, right = structure(before), structure(after)
+    if before.is_nothing:
+        right = _with_its_schemas(right)
     drift = find_drift(right, left, after.name, of=before.name)
     return DatabaseDiff(bind=bind.key, before=left, after=right, drift=drift)
+
+
+def _with_its_schemas(structure: Snapshot) -> Snapshot:
+    """Add the schemas that its objects are in: scratch has those of the real database, a new one has not."""
+    if structure.family != "postgresql":
+        return structure
+    there = {each.name for each in structure.objects if each.kind == "schema"}
+    needed = {each.schema for each in structure.objects if each.schema is not None} - {"public", *there}
+    schemas = (Object(kind="schema", name=name) for name in sorted(needed))
+    return replace(structure, objects=(*structure.objects, *schemas))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..probes import Question, named
 from ..revisions import TableName
@@ -46,9 +47,10 @@ def drop_column(pending: Pending) -> Iterator[Hazard]:
         if met.table is not None and met.column is not None and not _is_computed(pending, met):
             seen.add((effect.table.name, effect.column))
             yield _column_goes(pending, effect.table, effect.column, met.table, met.column, met.line)
-    for table, column in _columns_gone(pending):
+    for table, column, new in _columns_gone(pending):
         if (table.name, column) not in seen:
-            yield _column_goes(pending, table, column, table, column, None)
+            goes = _column_goes(pending, table, column, table, column, None)
+            yield _perhaps_renamed(goes, new) if new and pending.recorded.unseen else goes
 
 
 def _table_goes(pending: Pending, name: TableName, real: TableName, line: int | None) -> Hazard:
@@ -81,6 +83,16 @@ def _column_goes(
     )
 
 
+def _perhaps_renamed(goes: Hazard, new: list[str]) -> Hazard:
+    """Say of a column that is gone, and of others that are new, that nobody saw how."""
+    return replace(
+        goes,
+        message=f"The column {goes.subject}, which has a value in {ROWS}, is gone afterwards, and "
+        f"{', '.join(new)} {'are' if len(new) > 1 else 'is'} new: renamed or dropped, that was not seen.",
+        hint="Accept it if it is renamed. A revision that does not ask what is in the database is seen.",
+    )
+
+
 def _is_computed(pending: Pending, met: object) -> bool:
     part = pending.real_column(met)  # type: ignore[arg-type]
     return part is not None and part.facts.get("generated", "").endswith("VIRTUAL")
@@ -101,8 +113,8 @@ def _tables_gone(pending: Pending) -> Iterator[TableName]:
             yield name
 
 
-def _columns_gone(pending: Pending) -> Iterator[tuple[TableName, str]]:
-    """Give the columns that a revision takes away by operations that cannot be read."""
+def _columns_gone(pending: Pending) -> Iterator[tuple[TableName, str, list[str]]]:
+    """Give the columns that a revision takes away by operations that cannot be read, and those it adds."""
     if pending.before is None or pending.after is None:
         return
     renamed = {(effect.table.name, effect.column) for effect, _ in pending.of(RenamesColumn)}
@@ -114,12 +126,14 @@ def _columns_gone(pending: Pending) -> Iterator[tuple[TableName, str]]:
         real = pending.table(pending.structures.real, name)
         if after is None or real is None or (each.name in dropped and each.name not in rebuilt):
             continue
-        left = {part.name for part in after.parts if part.kind == "column"}
+        left = [part.name for part in after.parts if part.kind == "column"]
+        had = {part.name for part in each.parts if part.kind == "column"}
+        new = [added for added in left if added is not None and added not in had]
         there = {part.name for part in real.parts if part.kind == "column"}
         for part in each.parts:
             gone = part.kind == "column" and part.name not in left and part.name in there
             if gone and part.name is not None and (each.name, part.name) not in renamed:
-                yield name, part.name
+                yield name, part.name, new
 
 
 RULES = (drop_table, drop_column)

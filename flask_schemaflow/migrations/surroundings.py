@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SAWarning
+
 if TYPE_CHECKING:
     from flask import Flask
 
@@ -29,12 +31,17 @@ def around_environment(migrations: Migrations) -> Iterator[None]:
 
 @contextmanager
 def alembic_quiet() -> Iterator[None]:
-    """Let Alembic log nothing of what we try on scratch databases inside the block, unless it is wrong."""
+    """Let Alembic log nothing of what we try on scratch databases inside the block, unless it is wrong.
+
+    Of what SQLAlchemy warns of there, it has warned before, when Alembic compared, or will in a real run.
+    """
     logger = logging.getLogger("alembic.runtime.migration")
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)
+            yield
     finally:
         logger.setLevel(level)
 

@@ -104,7 +104,8 @@ def _prepare_mysql(connection: Connection, patience: Patience) -> None:
         "'STRICT_TRANS_TABLES', 'NO_ZERO_DATE', 'NO_ZERO_IN_DATE', 'ERROR_FOR_DIVISION_BY_ZERO')",
     ]
     if patience.statement_timeout and getattr(connection.dialect, "is_mariadb", False):
-        statements.append(f"SET SESSION max_statement_time = {patience.statement_timeout}")
+        longest = math.ceil(patience.statement_timeout * 1000) / 1000  # 0 would be as long as it takes
+        statements.append(f"SET SESSION max_statement_time = {longest}")
     for statement in statements:
         connection.exec_driver_sql(statement)
     connection.commit()

@@ -47,9 +47,9 @@ def new_name() -> str:
     return f"{COPY_PREFIX}{uuid4().hex[:16]}"
 
 
-def project_of(kept: Path) -> str:
-    """Name a project on this machine, by the folder in which it keeps templates."""
-    return sha256(f"{socket.gethostname()}:{kept}".encode()).hexdigest()[:16]
+def project_of(root: Path) -> str:
+    """Name a project on this machine, by its folder."""
+    return sha256(f"{socket.gethostname()}:{root}".encode()).hexdigest()[:16]
 
 
 def template_mark(project: str) -> str:

@@ -23,9 +23,11 @@ from .reuse.mysql import Reusable
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
+    from .place import Folders
+
 
 @contextmanager
-def mysql_place(engine: Engine, kept: Path, _copies: Path) -> Iterator[MysqlPlace]:
+def mysql_place(engine: Engine, folders: Folders) -> Iterator[MysqlPlace]:
     """Keep a connection through which databases are made, beside the app's own.
 
     Its session holds a lock as long as it lives; by that others know whose databases are in use.
@@ -36,7 +38,7 @@ def mysql_place(engine: Engine, kept: Path, _copies: Path) -> Iterator[MysqlPlac
         keeper.exec_driver_sql(f"SET SESSION lock_wait_timeout = {_LOCK_WAIT}")
         if family_of(keeper.dialect) == "mariadb":  # MySQL keeps no comment of a database
             _drop_left(keeper)
-        place = MysqlPlace(engine=engine, keeper=keeper, session=session, kept=kept)
+        place = MysqlPlace(engine=engine, keeper=keeper, session=session, kept=folders.kept)
         try:
             yield place
         finally:

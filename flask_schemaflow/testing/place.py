@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folders:
+    """A project's own, the one for templates that are files, kept for the next session, and for copies."""
+
+    root: Path
+    kept: Path
+    copies: Path
 
 
 class Place(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -32,9 +31,11 @@ from .reuse.postgresql import Reusable
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
+    from .place import Folders
+
 
 @contextmanager
-def postgresql_place(engine: Engine, kept: Path, _copies: Path) -> Iterator[PostgresqlPlace]:
+def postgresql_place(engine: Engine, folders: Folders) -> Iterator[PostgresqlPlace]:
     """Keep a connection through which databases are made, beside the app's own.
 
     Its session holds a lock as long as it lives; by that others know whose databases are in use.
@@ -42,7 +43,7 @@ def postgresql_place(engine: Engine, kept: Path, _copies: Path) -> Iterator[Post
     session = Session()
     with server_connection(engine, isolation_level="AUTOCOMMIT", once=True) as keeper:
         keeper.execute(text("SELECT pg_advisory_lock(:number)"), {"number": session.number})
-        project = project_of(kept)
+        project = project_of(folders.root)
         _drop_left(keeper, project)
         place = PostgresqlPlace(engine=engine, keeper=keeper, session=session, project=project)
         try:

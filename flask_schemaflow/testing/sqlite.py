@@ -20,11 +20,13 @@ from ..sqlite_file import driver_connect
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
+    from .place import Folders
+
 
 @contextmanager
-def sqlite_place(engine: Engine, kept: Path, copies: Path) -> Iterator[SqlitePlace]:
+def sqlite_place(engine: Engine, folders: Folders) -> Iterator[SqlitePlace]:
     """Keep templates and copies as files."""
-    yield SqlitePlace(engine=engine, kept=kept, copies=copies)
+    yield SqlitePlace(engine=engine, kept=folders.kept, copies=folders.copies)
 
 
 @dataclass(frozen=True, kw_only=True)

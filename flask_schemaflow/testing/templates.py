@@ -23,6 +23,7 @@ from ..loading import command_running, guarded_loading
 from ..migrations import RevisionFailed, open_migrations_of_tests, run_environment
 from ..revisions import concerns
 from .mysql import mysql_place
+from .place import Folders, Place
 from .postgresql import postgresql_place
 from .sqlite import sqlite_place
 from .warned import warnings_told
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from ..migrations import Migrations
     from ..revisions import Revision
-    from .place import Place
 
 BindKey = str | None
 _KEPT = 7 * 24 * 3600.0  # seconds since a template was last used
@@ -100,26 +100,26 @@ def open_templates(app: Flask, root: Path, kept: Path, copies: Path) -> Iterator
         engines: dict[BindKey, Engine] = dict(db.engines)
     if not revisions:
         raise Refused(f"{migrations.directory} has no revisions: `flask db-adopt` writes the first one.")
+    folders = Folders(root=root, kept=kept, copies=copies)
     with ExitStack() as stack:
         with _locked(kept / "lock"):
             _remove_old(kept)
             places = {
-                key: stack.enter_context(_place(engine)(engine, kept, copies))
-                for key, engine in engines.items()
+                key: stack.enter_context(_place(engine)(engine, folders)) for key, engine in engines.items()
             }
         yield Templates(
             app=app, root=root, migrations=migrations, revisions=revisions, places=places, kept=kept
         )
 
 
-def _place(engine: Engine) -> Callable[[Engine, Path, Path], contextlib.AbstractContextManager[Place]]:
+def _place(engine: Engine) -> Callable[[Engine, Folders], contextlib.AbstractContextManager[Place]]:
     way = _PLACES.get(engine.dialect.name)
     if way is None:
         raise ConfigurationError(f"There are no test databases on {engine.dialect.name}.")
     return way
 
 
-_PLACES: dict[str, Callable[[Engine, Path, Path], contextlib.AbstractContextManager[Place]]] = {
+_PLACES: dict[str, Callable[[Engine, Folders], contextlib.AbstractContextManager[Place]]] = {
     "sqlite": sqlite_place,
     "postgresql": postgresql_place,
     "mysql": mysql_place,

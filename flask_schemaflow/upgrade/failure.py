@@ -19,6 +19,7 @@ from ..revisions import TableName
 from ..session import database_exists, nobody_else
 from ..state import State
 from ..survey import look_at, tell_nobody
+from .invalid_indexes import only_invalid_indexes, say_left
 from .meaning import meant
 from .recovery import begun_by, left_in
 from .verdicts import done
@@ -204,6 +205,14 @@ def _ending(run: Run, bind: Bind, facts: Facts, taken_over: frozenset[BindKey]) 
         return _Ending(bind=bind, versions=versions, is_moved=is_moved)
     if is_whole and not by_itself and not _commits_tables(bind):
         return _Ending(bind=bind, versions=versions, is_moved=is_moved, note=_differed(versions, before))
+    known = _last_point(run, bind, versions, facts.points)
+    invalid = only_invalid_indexes(known, _structure(run, bind, look.snapshot))
+    if invalid:
+        problem = (
+            f"{bind.target} is at {', '.join(versions) or 'no revision'}, and of "
+            f"{_next(run, bind.key, versions)} {say_left(run, bind, invalid)}"
+        )
+        return _Ending(bind=bind, versions=versions, is_moved=is_moved, problem=problem)
     if is_whole and by_itself:
         problem = (
             f"{bind.target} is at {', '.join(versions) or 'no revision'}, and "

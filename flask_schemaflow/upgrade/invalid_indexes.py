@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..findings import Finding, Severity
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..discovery import Bind
     from ..session import HeldTransaction
+    from ..snapshot import Object, Snapshot
     from .failure import Points
     from .run import Run
 
@@ -51,14 +53,54 @@ def drop_leftovers(run: Run, held: Mapping[str | None, HeldTransaction], points:
                 connection.rollback()
 
 
+def only_invalid_indexes(known: Snapshot | None, there: Snapshot | None) -> Mapping[str, str]:
+    """Give the names of invalid indexes, by label, if a structure differs from what it was in them only.
+
+    Never touches a database.
+    """
+    if known is None or there is None:
+        return {}
+    before = {(table.key, part.name) for table in known.objects for part in table.parts}
+    left: dict[str, str] = {}
+
+    def without(table: Object) -> Object:
+        new = [
+            each for each in table.parts if "invalid" in each.facts and (table.key, each.name) not in before
+        ]
+        names = (str(each.name) for each in new)
+        left.update({name if table.schema is None else f"{table.schema}.{name}": name for name in names})
+        return replace(table, parts=tuple(each for each in table.parts if each not in new))
+
+    rest = replace(there, objects=tuple(without(each) for each in there.objects))
+    return left if rest == known else {}
+
+
+def say_left(run: Run, bind: Bind, names: Mapping[str, str]) -> str:
+    """Say that invalid indexes are left of a revision, and what is to be done about them."""
+    one = len(names) == 1
+    listed = (
+        f"the invalid index {', '.join(names)} is" if one else f"the invalid indexes {', '.join(names)} are"
+    )
+    if all(_is_made(run, bind, each) for each in names.values()):
+        way = f"Run this again, which drops {'it' if one else 'them'} first."
+    else:
+        way = f"DROP INDEX CONCURRENTLY {', '.join(names)}, and run this again."
+    return f"{listed} left, besides rows that it may have committed before. {way}"
+
+
 def _ours(run: Run, bind: Bind, connection: Connection) -> Iterator[str]:
-    pending = {step.revision for step in run.plans[bind.key].steps}
-    sources = [source_of(each.file) for each in run.survey.revisions if each.id in pending]
     for name, full in connection.exec_driver_sql(_INVALID):
-        if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", source) for source in sources):
+        if _is_made(run, bind, name):
             yield full
         else:
             run.progress.findings.append(_finding(full))
+
+
+def _is_made(run: Run, bind: Bind, name: str) -> bool:
+    """Say whether the name is in the text of a pending revision."""
+    pending = {step.revision for step in run.plans[bind.key].steps}
+    sources = (source_of(each.file) for each in run.survey.revisions if each.id in pending)
+    return any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", source) for source in sources)
 
 
 def _drop(run: Run, bind: Bind, names: list[str]) -> None:

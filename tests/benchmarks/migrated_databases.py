@@ -208,7 +208,7 @@ class Database:
 
     def drop_template(self, connection: sa.Connection) -> None:
         """Drop what the plugin would keep for the next session."""
-        mark = f" of {project_of(self.folder / '.pytest_cache' / 'd' / 'schemaflow')}, "
+        mark = f" of {project_of(self.folder)}, "
         query = "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database"
         for name, comment in connection.exec_driver_sql(query).all():
             if mark in comment:
