@@ -9,6 +9,7 @@ from ..drift import find_drift
 from ..errors import Broken, Refused, SchemaFlowError, Undone, Unverified
 from ..interrupts import uninterrupted
 from ..proof import structure_at
+from ..revisions import in_words
 from ..session import database_exists, reading_connection
 from ..stamping import unchanged_databases, write_verified
 from ..state import State
@@ -93,10 +94,10 @@ def _not_mended(survey: Survey, key: BindKey) -> str:
         expected = structure_at(survey, [key], state.versions)[key]
     except Refused as error:
         return f"Whether it was mended cannot be said: {error.message}"
-    differences = _differences(survey, key, expected, state.versions[0])
+    differences = _differences(survey, key, expected, in_words(state.versions))
     if not differences:
         return ""
-    return f"It still differs from {state.versions[0]}: {differences[0].message}"
+    return f"It still differs from {in_words(state.versions)}: {differences[0].message}"
 
 
 def _differences(survey: Survey, key: BindKey, expected: Snapshot, revision: str) -> tuple[Drift, ...]:

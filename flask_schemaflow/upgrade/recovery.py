@@ -188,8 +188,10 @@ def _equals(survey: Survey, bind: Bind, wanted: Snapshot) -> bool:
 
 
 def _rehearsed(survey: Survey, bind: Bind, revision: str, position: int) -> Rehearsal | None:
-    with suppress(SchemaFlowError):
-        return rehearse(survey, bind.key, revision, position)
+    rows = survey.looks[bind.key].versions or ()
+    if {each.id for each in survey.revisions}.issuperset((*rows, revision)):
+        with suppress(SchemaFlowError):
+            return rehearse(survey, bind.key, revision, position)
     return None
 
 
