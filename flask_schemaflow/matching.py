@@ -318,9 +318,8 @@ def _ambiguous(equal: tuple[Point, ...], by_id: Mapping[str, Revision]) -> tuple
     """Say that a person has to decide, and name what there is to choose from."""
     names = ", ".join(map(_name, equal))
     if len(equal) == 1:
-        together = " ".join(equal[0])
         message = f"The structure is that of {names} together."
-        hint = f"Say so with `flask db stamp {together}`."
+        hint = f"Say so with {' and '.join(f'`flask db stamp {each}`' for each in equal[0])}."
     else:
         message = (
             "These revisions leave the same structure and may change rows between them, so the structure "

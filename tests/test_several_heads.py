@@ -215,7 +215,10 @@ def test_a_new_database(project: Project, any_database: str) -> None:
 
 
 def test_an_unmanaged_database(shop: Shop) -> None:
-    """At one revision of one branch it is stamped by proof; what two branches make together is said."""
+    """At one revision of one branch it is stamped by proof; what two branches make together is said.
+
+    The commands that are named then do it.
+    """
     shop.execute("DROP TABLE alembic_version")
 
     ended = shop.upgrade("heads")
@@ -225,7 +228,10 @@ def test_an_unmanaged_database(shop: Shop) -> None:
     shop.execute("DROP TABLE alembic_version")
     ended = shop.upgrade("heads")
     assert ended.code == 3, ended.stderr
-    assert "`flask db stamp size total`" in ended.verdict
+    assert "Say so with `flask db stamp size` and `flask db stamp total`." in ended.verdict
+    for revision in ("size", "total"):
+        assert shop.project.flask("db", "stamp", revision).code == 0
+    assert shop.upgrade("heads").verdict == "Nothing to do: at size, total already."
 
 
 @pytest.mark.parametrize(
@@ -249,22 +255,28 @@ def test_a_branch_that_is_not_clear(shop: Shop, said: str, code: int, says: str)
     assert says in ended.verdict
 
 
-def test_parts_of_a_revision_of_the_second_branch(project: Project, mariadb: str) -> None:
-    """What is in is known beside the other branch's tables, and --resume goes on behind it."""
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_parts_of_a_revision_of_the_second_branch(project: Project, mariadb: str, *, by_hand: bool) -> None:
+    """What is in is known beside the other branch's tables; both ways on that are named lead on."""
     shop = adopted_shop(project, mariadb)
     add(shop, "size", "first", ITEM_SIZE)
-    late = add(shop, "then", None, f"{BILL}; {BILL_SUM}; {ONLY_WITH_ROWS}op.execute('nonsense')")
+    late = add(shop, "then", "first", f"{BILL}; {BILL_SUM}; {ONLY_WITH_ROWS}op.execute('nonsense')")
 
     ended = shop.upgrade("heads")
 
     assert (ended.code, rows(shop)) == (6, ["size"]), ended.stderr
     assert "is at size, and parts of revision then are in" in ended.verdict
-    assert shop.upgrade("heads").code == 6
+    assert "`flask db-safe-upgrade heads --resume` goes on with it" in ended.verdict
+    assert "`flask db stamp then` and `flask db-safe-upgrade heads`, which proves it" in ended.verdict
+    assert (shop.upgrade("heads").code, shop.upgrade().code) == (6, 6)
     late.write_text(late.read_text().replace("op.execute('nonsense')", "None"))
 
-    resumed = shop.upgrade("heads", "--resume")
+    if by_hand:
+        assert shop.project.flask("db", "stamp", "then").code == 0
 
-    assert resumed.code == 0, resumed.stderr
+    ended = shop.upgrade("heads", *(() if by_hand else ("--resume",)))
+
+    assert ended.code == 0, ended.stderr
     assert (rows(shop), columns(shop, "bill")) == (["size", "then"], {"id", "total"})
 
 

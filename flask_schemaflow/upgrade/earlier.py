@@ -88,6 +88,8 @@ def close_failures(survey: Survey, *, but: Container[BindKey]) -> None:
 def _not_mended(survey: Survey, key: BindKey) -> str:
     """Say why a database is not at its revision; empty if it is."""
     state = survey.states[key]
+    if state.state is State.BRANCHED:
+        return "`flask db-safe-upgrade heads` looks whether it is mended."
     if state.state not in (State.BEHIND, State.CURRENT) or not state.versions:
         return f"Its state is {state.state.value}: `flask db-adopt --restamp` proves which revision it is at."
     try:

@@ -117,10 +117,13 @@ def _refuse_states(survey: Survey, options: UpgradeOptions, opened: Mapping[Bind
                 "one start. If its file is lost: `flask db-adopt --restamp`."
             )
         if reason is not None and not accepted:
-            is_right = f" If it is right, say --accept {NOT_OURS}:{bind.label}"
-            raise UnadoptableState(
-                f"{bind.target}: {reason(survey, bind)}{is_right if state.state is State.NOT_OURS else ''}"
-            )
+            raise UnadoptableState(f"{bind.target}: {reason(survey, bind)}{_way_on(bind, state.state)}")
+
+
+def _way_on(bind: Bind, state: State) -> str:
+    if state is State.NOT_OURS:
+        return f" If it is right, say --accept {NOT_OURS}:{bind.label}"
+    return "; or go to each of them: flask db-safe-upgrade heads" if state is State.BRANCHED else ""
 
 
 def _ahead(survey: Survey) -> tuple[Bind, ...]:
