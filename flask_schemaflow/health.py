@@ -21,7 +21,7 @@ from .errors import Busy, ConfigurationError, NotCurrent
 from .foreign import databases_of_others
 from .guards import in_command
 from .history import OPEN_OUTCOMES, TABLE, read_history
-from .revisions import concerns, heads_of, read_revisions
+from .revisions import Rows, concerns, newest_rows, read_revisions
 from .session import AT_WORK, database_exists, explained, reading_connection, target_of
 from .versions import Glance, glance_at
 from .whereabouts import TableAndSchema, find_folder, version_folders, version_table_of_app
@@ -87,7 +87,7 @@ def _check(*, if_ahead: bool) -> None:
         for key, standing in standings.items()
         if standing.rows or key in code.concerned or getattr(db.metadatas.get(key), "tables", None)
     ]
-    if not counting or not code.heads:
+    if not counting or not code.newest:
         raise NotCurrent("The app has no revisions, or none of its databases should have tables.")
     for key in counting:
         _judge(standings[key], code, target_of(db.engines[key]), if_ahead=if_ahead)
@@ -105,7 +105,7 @@ class _Code:
     """What the revisions of this code are, and for which binds they have something to run."""
 
     ids: frozenset[str]
-    heads: tuple[str, ...]
+    newest: Rows
     concerned: frozenset[BindKey]
 
 
@@ -116,7 +116,7 @@ def _read_code(folder: Path, keys: tuple[BindKey, ...]) -> _Code:
     revisions = read_revisions(folders, recursive=recursive)
     return _Code(
         ids=frozenset(each.id for each in revisions),
-        heads=heads_of(revisions),
+        newest=newest_rows(revisions),
         concerned=frozenset(key for key in keys if any(concerns(each, key) for each in revisions)),
     )
 
@@ -226,9 +226,9 @@ def _judge(standing: _Standing, code: _Code, target: str, *, if_ahead: bool) -> 
         raise NotCurrent(
             f"{target} has no revision, no tables, or parts of one revision: run `flask db-safe-upgrade`."
         )
-    if standing.rows == code.heads:
+    if standing.rows == code.newest:
         return
-    rows, heads = ", ".join(standing.rows), ", ".join(code.heads)
+    rows, heads = ", ".join(standing.rows), ", ".join(code.newest)
     if code.ids.issuperset(standing.rows):
         raise NotCurrent(f"{target} is at {rows}, and this code needs {heads}: run `flask db-safe-upgrade`.")
     if not standing.reached.issuperset(standing.rows):

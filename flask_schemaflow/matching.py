@@ -12,7 +12,7 @@ from .drift import Drift, accepting, find_drift, ways
 from .errors import DriftFound, ProofFailed, Refused, UnadoptableState
 from .findings import Finding, Severity
 from .proof import method_of, replay, stored_by_other_version, stored_structures, structure_at
-from .revisions import Revision, TableName, does_nothing, lineage, parents_first
+from .revisions import Revision, TableName, does_nothing, lineage, newest_rows, parents_first
 from .scratch import NoScratch
 from .survey import only_ours
 
@@ -175,13 +175,15 @@ def _match(compared: _Compared, keys: tuple[BindKey, ...]) -> _Match:
 def _points(by_id: Mapping[str, Revision]) -> tuple[Point, ...]:
     """Give all points that are told apart, the oldest first.
 
-    Where a revision that joins branches does provably nothing, it has the structure before it, too.
+    Where a revision that joins branches does provably nothing, it has the structure before it, too. Heads
+    that nothing joins are one more point.
     """
     points: dict[Point, None] = {}
     for revision in parents_first(by_id, by_id):
         if len(revision.parents) > 1 and not does_nothing(revision):
             points[tuple(sorted(revision.parents))] = None
         points[(revision.id,)] = None
+    points[newest_rows(by_id.values())] = None
     return tuple(points)
 
 
@@ -316,9 +318,8 @@ def _ambiguous(equal: tuple[Point, ...], by_id: Mapping[str, Revision]) -> tuple
     """Say that a person has to decide, and name what there is to choose from."""
     names = ", ".join(map(_name, equal))
     if len(equal) == 1:
-        together = " ".join(equal[0])
-        message = f"The structure is that of {names} together, before they are joined."
-        hint = f"Say so with `flask db stamp {together}`."
+        message = f"The structure is that of {names} together."
+        hint = f"Say so with {' and '.join(f'`flask db stamp {each}`' for each in equal[0])}."
     else:
         message = (
             "These revisions leave the same structure and may change rows between them, so the structure "

@@ -114,7 +114,7 @@ def _end(survey: Survey, options: StatusOptions, progress: Progress) -> None:
 def _is_current(survey: Survey, key: BindKey) -> bool:
     """Say whether a database is at the head, or at all of several, and no failure is open there."""
     found = survey.states[key]
-    at_all_heads = found.state is State.BRANCHED and found.versions == found.heads
+    at_all_heads = found.state is State.BRANCHED and found.versions == found.newest
     is_current = found.state is State.CURRENT or at_all_heads
     return is_current and survey.looks[key].history.open is None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from .errors import ConfigurationError
-from .revisions import Revision, heads_of, lineage, parents_first
+from .errors import ConfigurationError, UnadoptableState
+from .revisions import Revision, Rows, heads_of, in_words, lineage, parents_first, rows_after
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +24,34 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The way from the current revisions of one database to the target, oldest first."""
+    """The way from the current rows of one version table to the target, oldest first.
+
+    ``goal`` are the revisions that were asked for; ``rows`` what the version table says after each step.
+    """
 
     bind: str | None
-    current: tuple[str, ...]
-    target: str
+    current: Rows
+    goal: Rows
     steps: tuple[Step, ...]
+    rows: tuple[Rows, ...]
+
+    @property
+    def target(self) -> Rows:
+        """What the version table says in the end."""
+        return self.rows[-1] if self.rows else self.current
+
+    @cached_property
+    def revisions(self) -> tuple[str, ...]:
+        """The revisions that would run."""
+        return tuple(step.revision for step in self.steps)
+
+    def rows_after(self, revision: str) -> Rows:
+        """Give what the version table says after one of the revisions."""
+        return self.rows[self.revisions.index(revision)]
+
+    def up_to(self, rows: Rows) -> tuple[str, ...]:
+        """Give the revisions that have run where the version table says this."""
+        return self.revisions[: self.rows.index(rows) + 1] if rows in self.rows else ()
 
 
 def make_plan(
@@ -37,24 +60,63 @@ def make_plan(
     """List the revisions between the current ones and the target. Read-only.
 
     :param target: a revision id, or a unique beginning of one; ``+2`` counts from the current revision,
-        ``id+2`` and ``head-1`` from the one that is named; None is the single head.
+        ``id+2`` and ``head-1`` from the one that is named; None is the single head; ``heads`` are all heads
+        and ``label@head`` is that of one branch.
     :raises ConfigurationError: there is no such revision, or it is below the current one.
+    :raises UnadoptableState: a branch has several heads.
     """
     revisions = tuple(revisions)
     by_id = {revision.id: revision for revision in revisions}
-    goal = resolve(target, by_id, current=current) if target else heads_of(revisions)[0]
+    goal = _goal(target or "head", by_id, current)
     done = lineage(current, by_id)
-    if goal in done and goal not in current:
+    if any(each in done for each in set(goal) - {*current, *heads_of(revisions)}):
         raise ConfigurationError(
-            f"Revision {goal} is below the current one ({', '.join(current)}). Only "
+            f"Revision {in_words(goal)} is below the current one ({', '.join(current)}). Only "
             "`flask db downgrade` goes back."
         )
-    steps = tuple(
-        Step(bind=bind, revision=revision.id, title=revision.title)
-        for revision in parents_first([goal], by_id)
-        if revision.id not in done
-    )
-    return Plan(bind=bind, current=current, target=goal, steps=steps)
+    pending = [revision for revision in parents_first(goal, by_id) if revision.id not in done]
+    rows, at = [], current
+    for revision in pending:
+        at = rows_after(at, revision, by_id)
+        rows.append(at)
+    steps = tuple(Step(bind=bind, revision=each.id, title=each.title) for each in pending)
+    return Plan(bind=bind, current=current, goal=goal, steps=steps, rows=tuple(rows))
+
+
+def names_branches(target: str | None) -> bool:
+    """Say whether somebody who asks for this knows that there are several heads."""
+    return target == "heads" or "@" in (target or "")
+
+
+def _goal(target: str, by_id: Mapping[str, Revision], current: Rows) -> Rows:
+    """Give the revisions that a person named: one, or all heads."""
+    label, at, place = target.rpartition("@")
+    if target == "heads":
+        return heads_of(by_id.values())
+    if not at:
+        return (resolve(target, by_id, current=current),)
+    if place != "head":
+        raise ConfigurationError(f"{target}: say {label}@head, or the revision.")
+    return (_head_of_branch(label, by_id),)
+
+
+def _head_of_branch(label: str, by_id: Mapping[str, Revision]) -> str:
+    """Give the head above the revision that has a label, by parents alone, as Alembic does."""
+    labels = {name: each.id for each in by_id.values() for name in each.branch_labels}
+    if label not in labels:
+        known = f"there are {', '.join(sorted(labels))}" if labels else "no revision has one"
+        raise ConfigurationError(f"There is no branch label {label!r}: {known}.")
+    branch = {labels[label]}
+    for each in parents_first(by_id, by_id):
+        if branch.intersection(each.parents):
+            branch.add(each.id)
+    heads = tuple(each for each in heads_of(by_id.values()) if each in branch)
+    if len(heads) > 1:
+        raise UnadoptableState(
+            f"The branch {label} has {len(heads)} heads ({', '.join(heads)}). Join them first: "
+            f"flask db merge {' '.join(heads)}"
+        )
+    return heads[0]
 
 
 _RELATIVE = re.compile(r"(?P<start>.*?)(?P<sign>[+-])(?P<number>[1-9]\d*)\Z", re.DOTALL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,8 @@ from sqlalchemy import event
 from .drift import Drift, find_drift, is_equal
 from .errors import ProofFailed, Refused
 from .findings import Finding, Severity
-from .migrations import Migrations, RevisionFailed, run_environment
-from .revisions import TableName, lineage
+from .migrations import Migrations, RevisionFailed, run_environment, upgrade_steps
+from .revisions import Rows, TableName
 from .scratch import CHECKED, WAY, NoScratch, lent_schemas, scratch_databases
 from .session import AppSessionUsed
 from .snapshot import (
@@ -70,6 +70,7 @@ def replay(
     required: Iterable[BindKey],
     observe: Observe | None = None,
     ours: bool = False,
+    order: Sequence[str] = (),
 ) -> dict[BindKey, Snapshot]:
     """Run all revisions up to ``target`` on scratch databases and give what they make.
 
@@ -81,12 +82,15 @@ def replay(
     :param required: the databases that ``env.py`` has to cover.
     :param observe: called with bind key, revision and what reads the structure, after each revision.
     :param ours: the revisions are our own baseline, and name no schema.
+    :param order: of all revisions that are to run; else it is Alembic's.
     :raises ProofFailed: a revision fails on an empty database.
     :raises Refused: a revision uses ``db.session`` or another connection of its own.
     """
     sources = {bind.key: bind.source for bind in binds}
     with scratch_databases(sources, ours=ours) as scratches:
-        return replay_on(scratches, migrations, target, bookkeeping, required=required, observe=observe)
+        return replay_on(
+            scratches, migrations, target, bookkeeping, required=required, observe=observe, order=order
+        )
 
 
 def replay_on(
@@ -98,6 +102,7 @@ def replay_on(
     required: Iterable[BindKey],
     observe: Observe | None = None,
     sent: Mapping[BindKey, list[str]] | None = None,
+    order: Sequence[str] = (),
 ) -> dict[BindKey, Snapshot]:
     """Do what :func:`replay` does on scratch databases that are there and empty.
 
@@ -106,8 +111,7 @@ def replay_on(
     """
 
     def steps(_bind: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
-        assert context.script is not None
-        return context.script._upgrade_revs(target, heads)  # type: ignore[arg-type]
+        return upgrade_steps(context, heads, target, order)
 
     def applied(key: BindKey, revision: str, connection: Connection) -> None:
         if observe is not None:
@@ -206,39 +210,67 @@ def structure_at(
 
 
 def structures_after(
-    survey: Survey, revisions: Mapping[BindKey, tuple[str, ...]], *, use_stored: bool = True
-) -> dict[BindKey, dict[str, Snapshot]]:
-    """Give what each database has after each of these revisions, the last of which is the target.
+    survey: Survey, ways: Mapping[BindKey, Way], *, use_stored: bool = True
+) -> dict[BindKey, dict[Rows, Snapshot]]:
+    """Give what each database has at each point of its way.
 
-    Never touches the real databases. A revision is missing in the result where it runs on scratch only
-    together with one of another branch.
+    Never touches the real databases. Only single revisions are stored; without a scratch database a point
+    of several branches is missing in the result, unless it is the target.
 
     :param use_stored: else the revisions run in any case.
     :raises Refused: a structure is not stored, and a revision cannot run on scratch; or what is stored was
         written by another version of the server in other words, and there is no scratch database.
     """
-    found: dict[BindKey, dict[str, Snapshot]] = {key: {} for key in revisions}
+    found: dict[BindKey, dict[Rows, Snapshot]] = {key: {} for key in ways}
     if use_stored:
-        for key, wanted in revisions.items():
-            found[key] = stored_structures(survey, key, wanted)
-    if all(found[key].keys() >= set(wanted) for key, wanted in revisions.items()):
-        return found
-    by_id = {revision.id: revision for revision in survey.revisions}
-    ran: dict[BindKey, set[str]] = {key: set() for key in revisions}
+        for key, way in ways.items():
+            found[key] = _at_rows(stored_structures(survey, key, way.single))
+    missing = [key for key, way in ways.items() if not found[key].keys() >= set(way.rows.values())]
+    for order in dict.fromkeys(ways[key].order for key in missing):
+        keys = [key for key in missing if ways[key].order == order]
+        try:
+            found |= _made_on_the_way(survey, {key: ways[key] for key in keys}, order)
+        except Refused as error:
+            if not use_stored or any(len(ways[key].rows[order[-1]]) > 1 for key in keys):
+                raise
+            for key in keys:
+                wanted = ways[key].single
+                if len(found[key]) < len(wanted):
+                    if not isinstance(error, NoScratch):
+                        raise
+                    found[key] = _at_rows(stored_by_other_version(survey, key, wanted, error))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """All revisions that lead to a target, in their order, and what the version table says after some."""
+
+    order: tuple[str, ...]
+    rows: Mapping[str, Rows]
+
+    @property
+    def single(self) -> tuple[str, ...]:
+        """The points at which nothing of another branch is in."""
+        return tuple(rows[0] for rows in self.rows.values() if len(rows) == 1)
+
+
+def _at_rows(structures: Mapping[str, Snapshot]) -> dict[Rows, Snapshot]:
+    return {(revision,): snapshot for revision, snapshot in structures.items()}
+
+
+def _made_on_the_way(
+    survey: Survey, ways: Mapping[BindKey, Way], order: tuple[str, ...]
+) -> dict[BindKey, dict[Rows, Snapshot]]:
+    found: dict[BindKey, dict[Rows, Snapshot]] = {key: {} for key in ways}
 
     def observe(key: BindKey, revision: str, read: Callable[[], Snapshot]) -> None:
-        ran.setdefault(key, set()).add(revision)
-        if key in revisions and revision in revisions[key] and ran[key] == lineage([revision], by_id):
-            found[key][revision] = read()
+        if key in ways and revision in ways[key].rows and revision != order[-1]:
+            found[key][ways[key].rows[revision]] = read()
 
-    (target,) = {wanted[-1] for wanted in revisions.values()}
-    try:
-        made = _made_on_scratch(survey, (target,), tuple(revisions), observe)
-    except NoScratch as error:
-        if not use_stored:
-            raise
-        return {key: stored_by_other_version(survey, key, wanted, error) for key, wanted in revisions.items()}
-    for key in revisions:
+    target = next(iter(ways.values())).rows[order[-1]]
+    made = _made_on_scratch(survey, target, tuple(ways), observe, order)
+    for key in ways:
         found[key][target] = made[key]
     return found
 
@@ -269,9 +301,14 @@ def _nothing(survey: Survey, key: BindKey) -> Snapshot:
 
 
 def _made_on_scratch(
-    survey: Survey, target: tuple[str, ...], keys: tuple[BindKey, ...], observe: Observe | None = None
+    survey: Survey,
+    target: tuple[str, ...],
+    keys: tuple[BindKey, ...],
+    observe: Observe | None = None,
+    order: Sequence[str] = (),
 ) -> dict[BindKey, Snapshot]:
-    return replay(survey.migrations, survey.binds, target, survey.bookkeeping, required=keys, observe=observe)
+    books = survey.bookkeeping
+    return replay(survey.migrations, survey.binds, target, books, required=keys, observe=observe, order=order)
 
 
 # -- what another version of the server wrote --------------------------------------------------------

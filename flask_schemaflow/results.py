@@ -136,9 +136,9 @@ class Progress:
             self.update(
                 key,
                 state_before=state.state.value,
-                revision_before=state.revision,
+                revision_before=state.at,
                 state_after=state.state.value,
-                revision_after=state.revision,
+                revision_after=state.at,
             )
 
     def update(self, bind: str | None, **changes: object) -> None:

@@ -152,6 +152,6 @@ def write_verified(survey: Survey, key: BindKey, transaction: HeldTransaction) -
     Writes the history only.
     """
     entry = Entry(
-        event=Event.VERIFIED.value, revision=survey.states[key].revision, app_release=survey.settings.release
+        event=Event.VERIFIED.value, revision=survey.states[key].at, app_release=survey.settings.release
     )
     record(transaction.connection, entry, survey.version_tables[key].schema)

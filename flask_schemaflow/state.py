@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .findings import Finding, Severity
 from .foreign import NOTHING_NAMED, ForeignNames, said_of
-from .revisions import Revision, TableName, heads_of, lineage
+from .revisions import Revision, Rows, TableName, heads_of, lineage, newest_rows
 from .snapshot import folded
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class DatabaseState:
 
     ``versions`` are the rows of the version table, None where there is no such table. ``ours`` and
     ``foreign`` split the tables that the database has; ``expected`` are all tables of ours, there or not;
-    ``never_ours`` are names that are foreign whatever else says.
+    ``newest`` are the rows where all heads are reached; ``never_ours`` are names that are foreign whatever
+    else says.
     """
 
     state: State
@@ -47,6 +48,7 @@ class DatabaseState:
     foreign: frozenset[TableName]
     expected: frozenset[TableName]
     heads: tuple[str, ...]
+    newest: Rows
     never_ours: ForeignNames = NOTHING_NAMED
 
     def ours_with(self, *made: Snapshot) -> frozenset[TableName]:
@@ -59,6 +61,11 @@ class DatabaseState:
         """The revision in the version table, if there is exactly one."""
         return self.versions[0] if self.versions and len(self.versions) == 1 else None
 
+    @property
+    def at(self) -> str | None:
+        """The revisions in the version table, if there are any, for people."""
+        return ", ".join(self.versions) if self.versions else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
@@ -67,7 +74,7 @@ class Facts:
     ``tables`` are those that it has; ``in_models`` and ``in_revisions`` make a table ours; ``never_ours``
     are names that are foreign whatever else says. ``partitions`` are those tables that belong
     to another one, whoever's that is; ``applied`` are revisions that the database was once brought to, be
-    they in this code or not.
+    they in this code or not. ``branches_named`` says that several heads are what was asked for.
     """
 
     revisions: tuple[Revision, ...]
@@ -80,6 +87,7 @@ class Facts:
     partitions: frozenset[TableName] = frozenset()
     family: str = ""
     applied: frozenset[str] = frozenset()
+    branches_named: bool = False
 
 
 def table_names(snapshot: Snapshot | None) -> frozenset[TableName]:
@@ -123,13 +131,15 @@ def classify(facts: Facts) -> DatabaseState:
     ours = tables & expected
     foreign = tables - expected - facts.partitions
     heads = heads_of(facts.revisions)
+    newest = newest_rows(facts.revisions)
     return DatabaseState(
-        state=_state(facts, ours, foreign, heads),
+        state=_state(facts, ours, foreign, newest),
         versions=facts.versions,
         ours=ours,
         foreign=foreign,
         expected=expected,
         heads=heads,
+        newest=newest,
         never_ours=facts.never_ours,
     )
 
@@ -146,22 +156,22 @@ def _state(
     facts: Facts,
     ours: frozenset[TableName],
     foreign: frozenset[TableName],
-    heads: tuple[str, ...],
+    newest: Rows,
 ) -> State:
     if not facts.revisions:
         if facts.versions:
             return State.ORPHANED
         return State.UNMANAGED if ours else State.EMPTY
-    if len(heads) > 1:
+    if len(heads_of(facts.revisions)) > 1 and not facts.branches_named:
         return State.BRANCHED
     if not facts.versions:
         if ours:
             return State.UNMANAGED
         return State.NOT_OURS if foreign else State.EMPTY
-    return _state_of_managed(facts, ours, heads[0])
+    return _state_of_managed(facts, ours, newest)
 
 
-def _state_of_managed(facts: Facts, ours: frozenset[TableName], head: str) -> State:
+def _state_of_managed(facts: Facts, ours: frozenset[TableName], newest: Rows) -> State:
     assert facts.versions
     by_id = {revision.id: revision for revision in facts.revisions}
     if any(version not in by_id for version in facts.versions):
@@ -172,7 +182,7 @@ def _state_of_managed(facts: Facts, ours: frozenset[TableName], head: str) -> St
         return State.TORN
     if not ours and facts.in_revisions:
         return State.HOLLOW
-    return State.CURRENT if facts.versions == (head,) else State.BEHIND
+    return State.CURRENT if facts.versions == newest else State.BEHIND
 
 
 def _is_torn(versions: Iterable[str], by_id: Mapping[str, Revision]) -> bool:

@@ -197,12 +197,19 @@ def open_project(
     )
 
 
-def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRecord | None = None) -> Survey:
+def survey_project(
+    project: Project,
+    *,
+    with_discovery: bool,
+    loading: LoadingRecord | None = None,
+    branches_named: bool = False,
+) -> Survey:
     """Read every database and (for comparing models) bring every model into the metadata.
 
     Read-only for the databases.
 
     :param with_discovery: import the models that the app itself does not.
+    :param branches_named: several heads are what was asked for.
     :raises SchemaFlowError: something cannot be read, or is not there.
     """
     binds, revisions = project.binds, project.revisions
@@ -243,6 +250,7 @@ def survey_project(project: Project, *, with_discovery: bool, loading: LoadingRe
                 partitions=partition_names(looks[bind.key].snapshot),
                 family=bind.family,
                 applied=looks[bind.key].history.revisions,
+                branches_named=branches_named,
             )
         )
         for bind in binds

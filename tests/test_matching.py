@@ -287,7 +287,9 @@ def test_both_branches_and_not_their_join(small: Project) -> None:
         "DELETE FROM alembic_version",
     )
 
-    refused(small.adopt(), "that of left and right together", "`flask db stamp left right`")
+    refused(
+        small.adopt(), "that of left and right together", "`flask db stamp left` and `flask db stamp right`"
+    )
 
 
 # -- the search ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from .environment import (
     Configured,
     ask_environment,
     run_environment,
+    upgrade_steps,
 )
 from .failures import EnvironmentFailed, RevisionFailed
 from .folder import (
@@ -46,5 +47,6 @@ __all__ = [
     "run_environment",
     "stage_revision",
     "staging_area",
+    "upgrade_steps",
     "write_staged",
 ]

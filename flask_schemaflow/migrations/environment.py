@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import operator
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import SchemaFlowError
 from ..interrupts import is_made_up
 from ..loading import app_origin, came_through, origin_of_error
-from ..revisions import Revision, concerns
+from ..revisions import Revision, Rows, concerns
 from ..session import KEEPS_TRANSACTION, AppSessionUsed, engines_replaced, is_same_database, target_of
 from ..sqlite_file import file_of_url
 from .failures import EnvironmentFailed, RevisionFailed, check_ran, describe_error, left_open, not_noted
@@ -233,6 +233,16 @@ class _Run:
         except BaseException as error:
             self.failure = error
             raise
+
+
+def upgrade_steps(
+    context: MigrationContext, heads: Rows, target: str | Rows, order: Sequence[str] = ()
+) -> list[RevisionStep]:
+    """Give the revisions that lead from the heads to a target, in a given order or else Alembic's."""
+    assert context.script is not None
+    steps = context.script._upgrade_revs(target, heads)  # type: ignore[arg-type]
+    positions = {revision: position for position, revision in enumerate(order)}
+    return sorted(steps, key=lambda step: positions[step.revision.revision]) if order else steps
 
 
 def run_environment(

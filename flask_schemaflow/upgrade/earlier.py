@@ -9,6 +9,7 @@ from ..drift import find_drift
 from ..errors import Broken, Refused, SchemaFlowError, Undone, Unverified
 from ..interrupts import uninterrupted
 from ..proof import structure_at
+from ..revisions import in_words
 from ..session import database_exists, reading_connection
 from ..stamping import unchanged_databases, write_verified
 from ..state import State
@@ -87,16 +88,18 @@ def close_failures(survey: Survey, *, but: Container[BindKey]) -> None:
 def _not_mended(survey: Survey, key: BindKey) -> str:
     """Say why a database is not at its revision; empty if it is."""
     state = survey.states[key]
+    if state.state is State.BRANCHED:
+        return "`flask db-safe-upgrade heads` looks whether it is mended."
     if state.state not in (State.BEHIND, State.CURRENT) or not state.versions:
         return f"Its state is {state.state.value}: `flask db-adopt --restamp` proves which revision it is at."
     try:
         expected = structure_at(survey, [key], state.versions)[key]
     except Refused as error:
         return f"Whether it was mended cannot be said: {error.message}"
-    differences = _differences(survey, key, expected, state.versions[0])
+    differences = _differences(survey, key, expected, in_words(state.versions))
     if not differences:
         return ""
-    return f"It still differs from {state.versions[0]}: {differences[0].message}"
+    return f"It still differs from {in_words(state.versions)}: {differences[0].message}"
 
 
 def _differences(survey: Survey, key: BindKey, expected: Snapshot, revision: str) -> tuple[Drift, ...]:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import SchemaFlowError
 from ..history import Entry, Event, create_history_table, record
-from ..revisions import source_hash, source_of
+from ..revisions import in_words, source_hash, source_of
 from ..snapshot import structure_hash
 from ..survey import only_ours
 
@@ -113,7 +113,7 @@ class HistoryWriter:
         is_interrupted = isinstance(cause, KeyboardInterrupt)
         for key in self._keeping:
             result = self._run.progress.databases[key]
-            if result.revision_after == self._run.plans[key].target and key not in self._unverified:
+            if result.revision_after == in_words(self._run.plans[key].target) and key not in self._unverified:
                 continue
             entry = Entry(
                 event=Event.FAILED.value,

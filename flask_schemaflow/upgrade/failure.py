@@ -15,7 +15,7 @@ from ..errors import Blocked, Broken, Busy, LockGivenUp, LockLost, SchemaFlowErr
 from ..findings import Finding, Severity
 from ..journal import CannotResume
 from ..migrations import RevisionFailed
-from ..revisions import TableName
+from ..revisions import TableName, in_words
 from ..session import database_exists, nobody_else
 from ..state import State
 from ..survey import look_at, tell_nobody
@@ -27,6 +27,7 @@ from .verdicts import done
 if TYPE_CHECKING:
     from ..discovery import Bind
     from ..drift import Drift
+    from ..revisions import Rows
     from ..session import HeldTransaction, Patience
     from ..snapshot import Snapshot
     from .run import Run
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 BindKey = str | None
 
 
-Points = dict[BindKey, dict[str, "Snapshot"]]
-"""What a database was after each revision that could be committed, as it was read then."""
+Points = dict[BindKey, dict["Rows", "Snapshot"]]
+"""What a database was after each revision that could be committed, by the version rows."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ def told(
         ended = [_ending(run, bind, facts, taken_over) for bind in run.survey.relevant]
     finding, cause = _cause(error)
     for each in ended:
-        if each.is_moved and each.revision is not None:
-            note_revision(run, each.bind.key, each.revision, _steps_up_to(run, each.bind.key, each.revision))
+        if each.is_moved and each.versions:
+            note_revision(run, each.bind.key, each.versions, run.plans[each.bind.key].up_to(each.versions))
     if isinstance(error, Unverified):
         return error
     if isinstance(error, KeyboardInterrupt) and _is_all_in(run, ended):
@@ -134,23 +135,18 @@ def _is_all_in(run: Run, ended: Iterable[_Ending]) -> bool:
     return all(each.is_moved and each.is_at_target(run) for each in ended)
 
 
-def _steps_up_to(run: Run, key: BindKey, revision: str) -> tuple[str, ...]:
-    steps = [step.revision for step in run.plans[key].steps]
-    return tuple(steps[: steps.index(revision) + 1]) if revision in steps else ()
-
-
 def is_sqlite(run: Run, key: BindKey) -> bool:
     """Say whether a database is one where the whole plan is one transaction."""
     return any(bind.key == key and bind.family == "sqlite" for bind in run.survey.binds)
 
 
-def note_revision(run: Run, key: BindKey, revision: str, applied: tuple[str, ...]) -> None:
-    """Note at which revision a database is now, and which ones this run committed there."""
-    is_newest = (revision,) == run.survey.states[key].heads
+def note_revision(run: Run, key: BindKey, rows: Rows, applied: tuple[str, ...]) -> None:
+    """Note at which revisions a database is now, and which ones this run committed there."""
+    is_newest = rows == run.survey.states[key].newest
     run.progress.update(
         key,
         state_after=(State.CURRENT if is_newest else State.BEHIND).value,
-        revision_after=revision,
+        revision_after=in_words(rows),
         applied=applied,
     )
 
@@ -166,11 +162,7 @@ class _Ending:
     note: str = ""
 
     def is_at_target(self, run: Run) -> bool:
-        return not self.problem and self.versions == (run.plans[self.bind.key].target,)
-
-    @property
-    def revision(self) -> str | None:
-        return self.versions[0] if len(self.versions) == 1 else None
+        return not self.problem and self.versions == run.plans[self.bind.key].target
 
 
 def _ending(run: Run, bind: Bind, facts: Facts, taken_over: frozenset[BindKey]) -> _Ending:
@@ -190,7 +182,7 @@ def _ending(run: Run, bind: Bind, facts: Facts, taken_over: frozenset[BindKey]) 
         return _Ending(bind=bind, versions=versions, is_moved=is_moved, problem=parts)
     if is_sqlite(run, bind.key):
         is_moved = bind.key in facts.committed
-        at_target = versions == (run.plans[bind.key].target,)
+        at_target = versions == run.plans[bind.key].target
         before_run = run.survey.looks[bind.key]
         is_same = (look.versions or None, _structure(run, bind, look.snapshot)) == (
             before_run.versions or None,
@@ -233,9 +225,7 @@ def _ending(run: Run, bind: Bind, facts: Facts, taken_over: frozenset[BindKey]) 
 
 def _is_of_others(run: Run, bind: Bind, versions: tuple[str, ...], facts: Facts) -> bool:
     """Say whether a server's database is at a revision to which this run did not bring it."""
-    is_known = versions == run.plans[bind.key].current or bool(
-        set(versions) & {*facts.points.get(bind.key, {}), run.stamps.get(bind.key)}
-    )
+    is_known = versions == run.plans[bind.key].current or versions in facts.points.get(bind.key, {})
     return not is_sqlite(run, bind.key) and not is_known and facts.is_session_lost
 
 
@@ -245,8 +235,8 @@ def _commits_tables(bind: Bind) -> bool:
 
 def _next(run: Run, key: BindKey, versions: tuple[str, ...]) -> str:
     """Name the revision that was to come after these."""
-    steps = [step.revision for step in run.plans[key].steps]
-    rest = steps[steps.index(versions[0]) + 1 :] if versions and versions[0] in steps else steps
+    plan = run.plans[key]
+    rest = plan.revisions[len(plan.up_to(versions)) :]
     return f"revision {rest[0]}" if rest else "a revision"
 
 
@@ -267,7 +257,7 @@ def _known(run: Run, bind: Bind, facts: Facts, versions: tuple[str, ...]) -> Sna
 
 
 def _last_point(run: Run, bind: Bind, versions: tuple[str, ...], points: Points) -> Snapshot | None:
-    known = points.get(bind.key, {}).get(versions[0]) if len(versions) == 1 else None
+    known = points.get(bind.key, {}).get(versions)
     if known is None and versions == run.plans[bind.key].current:
         known = run.survey.looks[bind.key].snapshot
     return _structure(run, bind, known)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SchemaFlowError
-from ..migrations import RevisionFailed, run_environment
+from ..migrations import RevisionFailed, run_environment, upgrade_steps
 from ..scratch import scratch_databases
 from ..session import AppSessionUsed, database_exists, reading_connection
 from ..snapshot import take_snapshot
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..discovery import Bind
+    from ..revisions import Rows
     from ..snapshot import Object, Snapshot
     from .run import Run
 
@@ -31,26 +32,23 @@ _STRUCTURE = (
 )
 
 
-def foresee(run: Run, bind: Bind) -> dict[str, Snapshot] | None:
+def foresee(run: Run, bind: Bind) -> dict[Rows, Snapshot] | None:
     """Give what a database would have after each pending revision; None where that cannot be tried.
 
     What a person added to the real database is there too, unlike in what the revisions make by themselves.
     Never touches the real database: it is only read.
     """
-    found: dict[str, Snapshot] = {}
+    plan, found = run.plans[bind.key], dict["Rows", "Snapshot"]()
 
     def steps(key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
-        if key != bind.key:
-            return []
-        assert context.script is not None
-        return context.script._upgrade_revs(run.plans[key].target, heads)  # type: ignore[arg-type]
+        return upgrade_steps(context, heads, plan.target, plan.revisions) if key == bind.key else []
 
     not_made: list[Object] = []
 
     def applied(key: BindKey, revision: str, connection: Connection) -> None:
         if key == bind.key:
             made = take_snapshot(connection)
-            found[revision] = replace(made, objects=(*made.objects, *not_made))
+            found[plan.rows_after(revision)] = replace(made, objects=(*made.objects, *not_made))
 
     try:
         with ExitStack() as stack:

@@ -154,7 +154,9 @@ def _structures(
     if any(map(rebuilt_tables, recorded)):
         foreseen = foresee(run, bind)
         start, after = (real, foreseen) if foreseen is not None else (start, after)
-    points = [start, *(after.get(each.revision) for each in recorded)]
+    rows = {each.revision: run.plans[bind.key].rows_after(each.revision) for each in recorded}
+    made = {revision: after[point] for revision, point in rows.items() if point in after}
+    points = [start, *(made.get(each.revision) for each in recorded)]
     before = {
         each.revision: point for each, point in zip(recorded, points, strict=False) if point is not None
     }
@@ -163,7 +165,7 @@ def _structures(
         real=real,
         default_schema=look.default_schema,
         before=before,
-        after=after,
+        after=made,
         volatile=_volatile(bind, recorded),
     )
 

@@ -48,8 +48,7 @@ def drop_leftovers(run: Run, held: Mapping[str | None, HeldTransaction], points:
             connection.rollback()  # its snapshot would be waited for
             if ours:
                 _drop(run, bind, ours)
-                for current in run.plans[bind.key].current:
-                    points.setdefault(bind.key, {})[current] = take_snapshot(connection)
+                points.setdefault(bind.key, {})[run.plans[bind.key].current] = take_snapshot(connection)
                 connection.rollback()
 
 

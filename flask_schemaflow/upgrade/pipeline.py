@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from ..acceptable import NOT_OURS
 from ..errors import ConfigurationError, UnadoptableState
 from ..matching import find_equal
-from ..plan import Plan, make_plan
+from ..plan import Plan, make_plan, names_branches
 from ..preflight import check_servers
 from ..refusals import REASONS, check_covered, check_search_path
+from ..revisions import in_words
 from ..session import database_exists, nobody_else
 from ..state import State
 from ..survey import Notify, Project, Survey, ahead, survey_project
@@ -41,7 +42,8 @@ def upgrade(project: Project, options: UpgradeOptions, progress: Progress, notif
     check_servers(project.binds, project.settings, options.accept)
     before = newest_entries(project)
     with nobody_else((bind.engine for bind in project.binds), project.patience):
-        survey = survey_project(project, with_discovery=False)
+        named = names_branches(options.revision)
+        survey = survey_project(project, with_discovery=False, branches_named=named)
     _upgrade(survey, options, before, progress, notify)
 
 
@@ -115,10 +117,13 @@ def _refuse_states(survey: Survey, options: UpgradeOptions, opened: Mapping[Bind
                 "one start. If its file is lost: `flask db-adopt --restamp`."
             )
         if reason is not None and not accepted:
-            is_right = f" If it is right, say --accept {NOT_OURS}:{bind.label}"
-            raise UnadoptableState(
-                f"{bind.target}: {reason(survey, bind)}{is_right if state.state is State.NOT_OURS else ''}"
-            )
+            raise UnadoptableState(f"{bind.target}: {reason(survey, bind)}{_way_on(bind, state.state)}")
+
+
+def _way_on(bind: Bind, state: State) -> str:
+    if state is State.NOT_OURS:
+        return f" If it is right, say --accept {NOT_OURS}:{bind.label}"
+    return "; or go to each of them: flask db-safe-upgrade heads" if state is State.BRANCHED else ""
 
 
 def _ahead(survey: Survey) -> tuple[Bind, ...]:
@@ -160,10 +165,10 @@ def _make_plans(
         found = stamps.get(bind.key)
         current = (found,) if found else survey.states[bind.key].versions or ()
         plans[bind.key] = make_plan(bind.key, survey.revisions, current, options.revision)
-    targets = sorted({plan.target for plan in plans.values()})
-    if len(targets) > 1:
+    goals = sorted({plan.goal for plan in plans.values()})
+    if len(goals) > 1:
         raise ConfigurationError(
-            f"{options.revision} is another revision for each database ({', '.join(targets)}), since they "
-            "are not at the same one. Name the revision."
+            f"{options.revision} is another revision for each database "
+            f"({', '.join(map(in_words, goals))}), since they are not at the same one. Name the revision."
         )
     return plans

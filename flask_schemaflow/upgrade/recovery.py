@@ -109,7 +109,7 @@ def _judged(survey: Survey, bind: Bind, found: Entries, *, resume: bool) -> Open
     in_order = [each.position for each in done] == [*range(1, len(done) + 1)]
     if not resume or not in_order or revision not in by_id:
         why = "" if not resume else _why_not(in_order=in_order)
-        raise _broken(bind, versions, _merged(found, done), why, rest)
+        raise _broken(survey, bind, versions, _merged(found, done), why, rest)
     return Opened(found=found, done=done, rest=rest)
 
 
@@ -188,8 +188,10 @@ def _equals(survey: Survey, bind: Bind, wanted: Snapshot) -> bool:
 
 
 def _rehearsed(survey: Survey, bind: Bind, revision: str, position: int) -> Rehearsal | None:
-    with suppress(SchemaFlowError):
-        return rehearse(survey, bind.key, revision, position)
+    rows = survey.looks[bind.key].versions or ()
+    if {each.id for each in survey.revisions}.issuperset((*rows, revision)):
+        with suppress(SchemaFlowError):
+            return rehearse(survey, bind.key, revision, position)
     return None
 
 
@@ -215,7 +217,7 @@ def _decided(
         why = f"Whether statement {entry.position} is in cannot be seen: " + (
             "it changes rows." if entry.kind == Kind.DATA.value else "the structure shows neither."
         )
-        raise _broken(bind, versions, parts, why, ())
+        raise _broken(survey, bind, versions, parts, why, ())
     decided = (replace(entry, state=EntryState.DONE),) if is_in else ()
     return (*(each for each in parts if each is not entry), *decided)
 
@@ -228,19 +230,28 @@ def _is_the_same(seen: Rehearsal, entry: Entry) -> bool:
 
 
 def _broken(
-    bind: Bind, versions: tuple[str, ...], entries: Entries, why: str, rest: tuple[str, ...]
+    survey: Survey, bind: Bind, versions: tuple[str, ...], entries: Entries, why: str, rest: tuple[str, ...]
 ) -> Broken:
-    text = _problem(bind, versions, entries, why, rest)
+    text = _problem(survey, bind, versions, entries, why, rest)
     return Broken(text, findings=(*_findings(entries), *_rest_findings(entries, rest)))
 
 
-def _problem(bind: Bind, versions: tuple[str, ...], entries: Entries, why: str, rest: tuple[str, ...]) -> str:
+def _problem(
+    survey: Survey, bind: Bind, versions: tuple[str, ...], entries: Entries, why: str, rest: tuple[str, ...]
+) -> str:
     revision = entries[0].revision
+    several = len(survey.states[bind.key].heads) > 1  # db-adopt takes them on only when they are joined
+    upgrade = "flask db-safe-upgrade" + (" heads" if several else "")
+    proof = (
+        f"`flask db stamp {revision}` and `{upgrade}`"
+        if several
+        else f"`flask db-adopt --restamp {revision}`"
+    )
     ways = (
-        f"Run what is left of it by hand and `flask db-adopt --restamp {revision}`, which proves it"
+        f"Run what is left of it by hand and {proof}, which proves it"
         if why
-        else f"Mend what stopped it, and `flask db-safe-upgrade --resume` goes on with it; or run what is "
-        f"left of it by hand and `flask db-adopt --restamp {revision}`, which proves it"
+        else f"Mend what stopped it, and `{upgrade} --resume` goes on with it; or run what is "
+        f"left of it by hand and {proof}, which proves it"
     )
     left = f" Left of it: {'; '.join(rest)}." if rest and why else ""
     return (
@@ -335,7 +346,9 @@ def left_in(run: Run, bind: Bind, versions: tuple[str, ...], *, is_resumable: bo
     opened = run.opened.get(bind.key)
     rest = opened.rest if opened and not is_resumable else ()
     run.progress.findings.extend((*_findings(entries), *_rest_findings(entries, rest)))
-    return _problem(bind, versions, entries, "" if is_resumable else "It cannot be resumed.", rest)
+    return _problem(
+        run.survey, bind, versions, entries, "" if is_resumable else "It cannot be resumed.", rest
+    )
 
 
 def begun_by(run: Run, bind: Bind, journals: frozenset[str]) -> bool:
@@ -361,4 +374,4 @@ def check_resumable(plans: Mapping[BindKey, Plan], opened: Mapping[BindKey, Open
             if not steps or steps[0].revision != revision:
                 versions = survey.looks[bind.key].versions or ()
                 why = f"It cannot be resumed: {steps[0].revision if steps else 'nothing'} comes next."
-                raise _broken(bind, versions, opened[bind.key].done, why, opened[bind.key].rest)
+                raise _broken(survey, bind, versions, opened[bind.key].done, why, opened[bind.key].rest)

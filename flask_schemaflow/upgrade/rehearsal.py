@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..journal import Kind, Statement, Wire, statement_of, statements_watched
-from ..migrations import RevisionFailed, run_environment
-from ..revisions import TableName
+from ..migrations import RevisionFailed, run_environment, upgrade_steps
+from ..revisions import TableName, parents_first, rows_after
 from ..scratch import scratch_databases
 from ..snapshot import Snapshot, take_snapshot
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, RevisionStep
     from sqlalchemy.engine import Connection
 
+    from ..revisions import Rows
     from ..survey import Survey
 
 BindKey = str | None
@@ -67,7 +68,7 @@ class Rehearsal:
 
 
 def rehearse(survey: Survey, key: BindKey, revision: str, position: int = 0) -> Rehearsal:
-    """Run the revisions up to this one on scratch, and watch it.
+    """Run what a database has on scratch, then this revision, and watch it.
 
     Never touches the real databases. Gives as much as there is where a revision fails.
 
@@ -92,7 +93,7 @@ def rehearse(survey: Survey, key: BindKey, revision: str, position: int = 0) -> 
             run_environment(
                 survey.migrations,
                 scratches,
-                _steps_to(revision),
+                _steps_to(survey, survey.looks[key].versions or (), revision),
                 on_apply=applied,
                 on_start=start,
                 on_scratch=True,
@@ -108,11 +109,14 @@ def _without_version(statements: list[Statement]) -> list[Statement]:
 
 
 def _steps_to(
-    revision: str,
+    survey: Survey, rows: Rows, revision: str
 ) -> Callable[[BindKey, tuple[str, ...], MigrationContext], list[RevisionStep]]:
+    by_id = {each.id: each for each in survey.revisions}
+    order = [each.id for each in parents_first((*rows, revision), by_id)]
+    target = rows_after(rows, by_id[revision], by_id)
+
     def steps(_key: BindKey, heads: tuple[str, ...], context: MigrationContext) -> list[RevisionStep]:
-        assert context.script is not None
-        return context.script._upgrade_revs(revision, heads)  # type: ignore[arg-type]
+        return upgrade_steps(context, heads, target, order)
 
     return steps
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import Busy, Undone, Unverified
 from ..interrupts import uninterrupted
-from ..migrations import run_environment
+from ..migrations import run_environment, upgrade_steps
 from ..scratch import inert_database
 from ..session import HeldTransaction, migrating_transaction
 from ..stamping import hold_in_order
@@ -194,8 +194,8 @@ def _work(run: Run, held: Held, measures: _Measures, stack: ExitStack) -> None:
             target = run.plans[bind.key].target
             known = measures.before[bind.key]
             there = verify(run, bind, held[bind.key].connection, known, measures.expected, target)
-            for step in run.plans[bind.key].steps:
-                last = there if step.revision == target else None
+            for step, at in zip(run.plans[bind.key].steps, run.plans[bind.key].rows, strict=True):
+                last = there if at == target else None
                 measures.history.applied(bind.key, held[bind.key], step.revision, last)
 
 
@@ -204,7 +204,7 @@ def _commit(run: Run, held: Held, committed: list[BindKey]) -> None:
         transaction.commit()
         committed.append(key)
         plan = run.plans[key]
-        note_revision(run, key, plan.target, tuple(step.revision for step in plan.steps))
+        note_revision(run, key, plan.target, plan.revisions)
 
 
 # -- before ----------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def _is_done_already(run: Run, held: Held) -> bool:
     changed = [key for key, look in now.items() if not _is_at_start(run, key, look)]
     if not changed:
         return False
-    if all(look.versions == (run.plans[key].target,) for key, look in now.items()):
+    if all(look.versions == run.plans[key].target for key, look in now.items()):
         for key in now:
             note_revision(run, key, run.plans[key].target, ())
         return True
@@ -286,8 +286,8 @@ class _Steps:
         """Give what env.py is to run."""
         if key != self.turn:
             return []
-        assert context.script is not None
-        return context.script._upgrade_revs(self.all.plans[key].target, heads)  # type: ignore[arg-type]
+        plan = self.all.plans[key]
+        return upgrade_steps(context, heads, plan.target, plan.revisions)
 
     def started(self, key: BindKey, revision: str) -> None:
         """Look whether we still have the lock, and note that a revision begins.
@@ -346,11 +346,11 @@ class _Steps:
         """Verify one revision where each has a transaction of its own."""
         try:
             known, expected = self.measures.before[key], self.measures.expected
-            last = self._last_read(key, connection)
-            point = verify(self.all, self.binds[key], connection, known, expected, revision, last)
-            self.measures.points.setdefault(key, {})[revision] = point
+            last, rows = self._last_read(key, connection), self.all.plans[key].rows_after(revision)
+            point = verify(self.all, self.binds[key], connection, known, expected, rows, last)
+            self.measures.points.setdefault(key, {})[rows] = point
             self.measures.history.applied(key, self.held[key], revision, point)
-            if key in self.measures.journals and revision == self.all.plans[key].target:
+            if key in self.measures.journals and rows == self.all.plans[key].target:
                 self.measures.journals[key].close()
         except Undone as error:
             if not self.held[key].commits_tables:

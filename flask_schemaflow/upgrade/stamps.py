@@ -59,14 +59,14 @@ def _stamp(run: Run, keys: Iterable[BindKey]) -> None:
         for key, transaction in held.items():
             write_revision(run.survey, key, transaction, run.stamps[key], Event.STAMPED)
             transaction.commit()
-            note_revision(run, key, run.stamps[key], ())
+            note_revision(run, key, (run.stamps[key],), ())
 
 
 def _are_stamped(run: Run, keys: Iterable[BindKey]) -> bool:
     """Say whether each is at the revision that was found, or where this run would have brought it."""
     binds = {bind.key: bind for bind in run.survey.binds}
     there = {key: look_at(binds[key], run.survey.version_tables[key]).versions for key in keys}
-    return all(found in ((run.stamps[key],), (run.plans[key].target,)) for key, found in there.items())
+    return all(found in ((run.stamps[key],), run.plans[key].target) for key, found in there.items())
 
 
 def stamp_inside(run: Run, key: BindKey, transaction: HeldTransaction) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..revisions import in_words
+
 if TYPE_CHECKING:
     from ..plan import Plan
     from ..results import DatabaseResult
@@ -39,7 +41,7 @@ def done(plans: Plans, stamps: Stamps, databases: tuple[DatabaseResult, ...], *,
 
 
 def _targets(plans: Plans) -> str:
-    return ", ".join(sorted({plan.target for plan in plans.values()})) or "no revision"
+    return ", ".join(sorted({in_words(plan.target) for plan in plans.values()})) or "no revision"
 
 
 def _revisions(plans: Plans) -> list[str]:

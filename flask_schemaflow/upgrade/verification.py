@@ -10,8 +10,8 @@ from ..acceptable import REVISION_FAILS
 from ..drift import Drift, find_drift
 from ..errors import Refused, Undone
 from ..findings import Finding, Severity
-from ..proof import structure_at, structures_after
-from ..revisions import mentions_app_session
+from ..proof import Way, structure_at, structures_after
+from ..revisions import in_words, mentions_app_session, parents_first
 from ..snapshot import readings, take_snapshot
 from ..survey import only_ours
 from .orphans import check_foreign_keys
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from ..discovery import Bind
-    from ..revisions import TableName
+    from ..plan import Plan
+    from ..revisions import Revision, Rows, TableName
     from ..snapshot import Snapshot
     from .run import Run
 
@@ -31,17 +32,18 @@ BindKey = str | None
 class Expectation:
     """What one database has before its plan, and after each revision, if it is as the revisions say.
 
-    ``current`` is None where it cannot be known; ``after`` has whatever is known of the pending revisions.
+    ``current`` is None where it cannot be known; ``after`` has whatever is known of what comes, by the rows
+    that the version table then has.
     ``ours`` are the names of what is compared: whatever any of the revisions makes is ours.
     """
 
     current: Snapshot | None
-    after: Mapping[str, Snapshot]
+    after: Mapping[Rows, Snapshot]
     ours: frozenset[TableName]
 
-    def at(self, revision: str | None) -> Snapshot | None:
-        """Give the structure after a revision; None is before the first one."""
-        return self.current if revision is None else self.after.get(revision)
+    def at(self, rows: Rows | None) -> Snapshot | None:
+        """Give the structure at these rows; None is before the first revision."""
+        return self.current if rows is None else self.after.get(rows)
 
 
 Expected = Mapping[BindKey, Expectation]
@@ -63,7 +65,7 @@ def expected_structure(run: Run) -> Expected:
         run.progress.findings.append(
             Finding(
                 code="structure-will-not-be-checked",
-                subject=", ".join(sorted({plan.target for plan in run.plans.values()})),
+                subject=", ".join(sorted({in_words(plan.target) for plan in run.plans.values()})),
                 message=f"The revisions cannot be run on a scratch database: {error.message}",
                 hint="Say --require-proof to refuse instead.",
             )
@@ -72,7 +74,7 @@ def expected_structure(run: Run) -> Expected:
     return {key: _expectation(run, key, after.get(key, {})) for key in run.plans}
 
 
-def _expectation(run: Run, key: BindKey, after: Mapping[str, Snapshot]) -> Expectation:
+def _expectation(run: Run, key: BindKey, after: Mapping[Rows, Snapshot]) -> Expectation:
     current = _current(run, key, after)
     known = (*((current,) if current else ()), *after.values())
     ours = run.survey.states[key].ours_with(*known) - run.survey.bookkeeping[key]
@@ -94,16 +96,22 @@ def _must_stop(run: Run, error: Refused) -> bool:
     )
 
 
-def _after(run: Run) -> dict[BindKey, dict[str, Snapshot]]:
+def _after(run: Run) -> dict[BindKey, dict[Rows, Snapshot]]:
     pending = {step.revision for plan in run.plans.values() for step in plan.steps}
     suspicious = any(mentions_app_session(each) for each in run.survey.revisions if each.id in pending)
-    wanted = {
-        key: tuple(step.revision for step in plan.steps) or (plan.target,) for key, plan in run.plans.items()
-    }
-    return structures_after(run.survey, wanted, use_stored=not suspicious)
+    by_id = {revision.id: revision for revision in run.survey.revisions}
+    ways = {key: _way(plan, by_id) for key, plan in run.plans.items()}
+    return structures_after(run.survey, ways, use_stored=not suspicious)
 
 
-def _current(run: Run, key: BindKey, after: Mapping[str, Snapshot]) -> Snapshot | None:
+def _way(plan: Plan, by_id: Mapping[str, Revision]) -> Way:
+    """Give all revisions from the first one on, and where the pending ones lead."""
+    order = (*(revision.id for revision in parents_first(plan.current, by_id)), *plan.revisions)
+    rows = dict(zip(plan.revisions, plan.rows, strict=True)) or {order[-1]: plan.target}
+    return Way(order=order, rows=rows)
+
+
+def _current(run: Run, key: BindKey, after: Mapping[Rows, Snapshot]) -> Snapshot | None:
     plan = run.plans[key]
     if not plan.steps and plan.target in after:
         return after[plan.target]
@@ -124,7 +132,7 @@ def drift_before(run: Run, key: BindKey, connection: Connection, expected: Expec
     found = _drift_from(run, key, there, expected[key], None)
     if key not in run.opened:
         return found
-    next_one = run.plans[key].steps[0].revision
+    next_one = run.plans[key].rows[0]
     if expected[key].at(next_one) is None:
         return ()
     stays = {_meaning(each) for each in _drift_from(run, key, there, expected[key], next_one)}
@@ -137,10 +145,10 @@ def verify(
     connection: Connection,
     before: tuple[Drift, ...],
     expected: Expected,
-    revision: str,
+    rows: Rows,
     last: Snapshot | None = None,
 ) -> Snapshot:
-    """Compare a database with what a revision says; what differed before already is reported only.
+    """Compare a database with what its revisions say; what differed before already is reported only.
 
     Gives what was read. Reads inside the transaction that is not committed yet.
 
@@ -151,10 +159,10 @@ def verify(
     check_foreign_keys(run, bind, connection)
     known = {_meaning(each) for each in before}
     for there in readings(connection, last):
-        if expected[bind.key].at(revision) is None:
+        if expected[bind.key].at(rows) is None:
             run.progress.update(bind.key, verified=None)
             return there
-        found = _drift_from(run, bind.key, there, expected[bind.key], revision)
+        found = _drift_from(run, bind.key, there, expected[bind.key], rows)
         new = tuple(each for each in found if _meaning(each) not in known)
         if not new:
             break
@@ -174,12 +182,12 @@ def _meaning(drift: Drift) -> tuple[str, str | None, str | None]:
 
 
 def _drift_from(
-    run: Run, key: BindKey, there: Snapshot, expectation: Expectation, revision: str | None
+    run: Run, key: BindKey, there: Snapshot, expectation: Expectation, rows: Rows | None
 ) -> tuple[Drift, ...]:
-    """Say in which structural ways a database differs from a revision of its plan; None is current."""
-    wanted = expectation.at(revision)
+    """Say in which structural ways a database differs from a point of its plan; None is current."""
+    wanted = expectation.at(rows)
     assert wanted is not None
     ours = expectation.ours
-    name = revision or ", ".join(run.plans[key].current) or "none"
+    name = ", ".join(rows or run.plans[key].current) or "none"
     found = find_drift(only_ours(wanted, ours), only_ours(there, ours), f"revision {name}")
     return tuple(each for each in found if each.structural)
