@@ -137,3 +137,12 @@ def test_the_shortest_time_is_not_as_long_as_it_takes(server_database: str, seco
     engine.dispose()
 
     assert set_to == (("1ms", "1ms") if engine.dialect.name == "postgresql" else (1, 1, 0.001))
+
+
+def test_a_time_that_postgresql_cannot_count_is_its_longest(postgresql: str) -> None:
+    """It counts milliseconds up to 24 days."""
+    engine = sa.create_engine(postgresql)
+    with engine.connect() as connection:
+        prepare(connection, Patience(lock_timeout=1e12))
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "2147483647ms"
+    engine.dispose()

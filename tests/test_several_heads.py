@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from anyshop import Shop, adopted_shop
-from projects import Project
+from anyshop import APP, Shop, adopted_shop
+from projects import Project, versions_of
 
 ONLY_WITH_ROWS = "op.get_bind().execute(sa.text('SELECT count(*) FROM item')).scalar() and "
 BILL = "op.create_table('bill', sa.Column('id', sa.Integer, primary_key=True))"
@@ -290,3 +291,53 @@ def test_a_history_with_a_join_needs_no_scratch_database(shop: Shop) -> None:
 
     assert (ended.code, ended.document["outcome"]) == (0, "upgraded"), ended.stderr
     assert rows(shop) == ["joined"]
+
+
+BINDS = """
+app.config["SQLALCHEMY_BINDS"] = {"logs": "sqlite:///logs.db"}
+"""
+OF_EACH = """import sqlalchemy as sa
+from alembic import op
+
+revision = {name!r}
+down_revision = None
+branch_labels = "{name}ward"
+
+
+def upgrade(engine_name):
+    globals()["upgrade_%s" % engine_name]()
+
+
+def upgrade_():
+    op.create_table({name!r}, sa.Column("id", sa.Integer, primary_key=True))
+
+
+def upgrade_logs():
+    op.create_table({name!r} + "_log", sa.Column("id", sa.Integer, primary_key=True))
+"""
+
+
+def test_several_databases(project: Project) -> None:
+    """Each goes on from the rows that it has, and has one for each head in the end."""
+    app = APP.replace('os.environ["DATABASE"]', '"sqlite:///shop.db"')
+    project.write(
+        "app.py", app.replace("    db = SQLAlchemy(app)", f"    {BINDS.strip()}\n    db = SQLAlchemy(app)")
+    )
+    assert project.flask("db", "init", "--multidb").code == 0
+    for name in ("left", "right"):
+        project.write(f"migrations/versions/{name}.py", OF_EACH.format(name=name))
+    assert project.safe_upgrade("leftward@head", "--create").code == 0
+    with sqlite3.connect(project.path / "instance" / "logs.db") as connection:
+        connection.execute("DELETE FROM alembic_version")
+        connection.execute("DROP TABLE left_log")
+    connection.close()
+
+    ended = project.safe_upgrade("rightward@head")
+
+    assert ended.code == 0, ended.stderr
+    told = {each["bind"]: each["revision_after"] for each in ended.document["databases"]}
+    assert told == {None: "left, right", "logs": "right"}
+    ended = project.safe_upgrade("heads")
+    assert (ended.code, ended.verdict) == (0, "Upgraded to left, right, 1 revision."), ended.stderr
+    assert [sorted(versions_of(each)) for each in project.databases()] == [["left", "right"]] * 2
+    assert project.safe_upgrade("heads").document["outcome"] == "nothing-to-do"

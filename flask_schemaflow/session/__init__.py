@@ -19,6 +19,7 @@ from .identity import databases_in_order, identity_of, identity_on, in_order, na
 from .locking import AT_WORK, nobody_else
 from .patience import Patience
 from .pooling import check_no_pooler
+from .preparing import milliseconds
 from .reading import reading_connection
 from .replacing import AppSessionUsed, ConnectionClosed, engines_replaced, sealed
 from .targets import database_exists, family_of, is_same_database, sqlite_path, target_of
@@ -48,6 +49,7 @@ __all__ = [
     "in_order",
     "is_same_database",
     "migrating_transaction",
+    "milliseconds",
     "name_of",
     "nobody_else",
     "note_default_schema",

@@ -35,8 +35,8 @@ def _prepare_postgresql(connection: Connection, patience: Patience) -> None:
     """
     version = connection.dialect.server_version_info or ()
     settings = {
-        "lock_timeout": _milliseconds(patience.lock_timeout),
-        "statement_timeout": _milliseconds(patience.statement_timeout or 0),
+        "lock_timeout": milliseconds(patience.lock_timeout),
+        "statement_timeout": milliseconds(patience.statement_timeout or 0),
         "idle_in_transaction_session_timeout": "0",
         "tcp_keepalives_idle": "30",
         "tcp_keepalives_interval": "10",
@@ -59,8 +59,9 @@ def _prepare_postgresql(connection: Connection, patience: Patience) -> None:
         connection.commit()
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{math.ceil(seconds * 1000)}ms"
+def milliseconds(seconds: float) -> str:
+    """Write a time as PostgreSQL reads it: no shorter one is 0, and no longer one more than it can count."""
+    return f"{min(math.ceil(seconds * 1000), 2**31 - 1)}ms"
 
 
 @contextmanager
@@ -77,7 +78,7 @@ def patient_in_autocommit(connection: Connection, patience: Patience) -> Iterato
             timeout = 0.0 if level == "AUTOCOMMIT" else patience.lock_timeout
             raw: Any = connection.connection.dbapi_connection
             with raw.cursor() as cursor:
-                cursor.execute(f"SET lock_timeout = '{_milliseconds(timeout)}'")
+                cursor.execute(f"SET lock_timeout = '{milliseconds(timeout)}'")
             raw.commit()
 
     event.listen(connection.engine, "set_connection_execution_options", changed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..findings import Finding, Severity
 from ..revisions import source_of
-from ..session import explained, server_connection
+from ..session import explained, milliseconds, server_connection
 from ..snapshot import take_snapshot
 
 if TYPE_CHECKING:
@@ -103,12 +102,12 @@ def _is_made(run: Run, bind: Bind, name: str) -> bool:
 
 
 def _drop(run: Run, bind: Bind, names: list[str]) -> None:
-    timeout = math.ceil(run.survey.patience.lock_timeout * 1000)
+    timeout = milliseconds(run.survey.patience.lock_timeout)
     with (
         explained(bind.engine),
         server_connection(bind.engine, isolation_level="AUTOCOMMIT") as connection,
     ):
-        connection.exec_driver_sql(f"SET lock_timeout = {timeout}")
+        connection.exec_driver_sql(f"SET lock_timeout = '{timeout}'")
         for name in names:
             run.notify(f"Dropping    the invalid index {name}, which a pending revision makes anew")
             escaped = name.replace("%", "%%")

@@ -9,7 +9,7 @@ from ..errors import ConfigurationError
 
 @dataclass(frozen=True, kw_only=True)
 class UpgradeOptions:
-    """What ``db-safe-upgrade`` was asked for; ``revision`` is the target, None the head.
+    """What ``db-safe-upgrade`` was asked for; ``revision`` is the target, None the single head.
 
     ``backup`` is auto, always or never, None what the settings say; ``flask`` is how the ``flask`` command
     is called, for the commands that are printed.
