@@ -135,8 +135,8 @@ def test_a_relative_revision_where_the_way_forks() -> None:
     with pytest.raises(ConfigurationError, match=re.escape("several ways (b, b2) after a")):
         make_plan(None, revisions, ("a",), "+1")
 
-    assert make_plan(None, revisions, ("b", "b2"), "+1").target == "c"
-    assert make_plan(None, revisions, (), "+1").target == "a"
+    assert make_plan(None, revisions, ("b", "b2"), "+1").target == ("c",)
+    assert make_plan(None, revisions, (), "+1").target == ("a",)
 
 
 # -- env.py ----------------------------------------------------------------------------------------
