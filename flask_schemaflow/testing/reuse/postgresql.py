@@ -1,10 +1,9 @@
 """Find out exactly what a test changed in a copy on PostgreSQL, and put rows back.
 
-Every version of a row has the number of the transaction that wrote
-it (``xmin``), and numbers only rise. So rows, those of the system catalogs too, are the same as before if and
-only if there are as many, and none has the number of a later transaction
-(https://www.postgresql.org/docs/current/ddl-system-columns.html; freezing does not change what is shown).
-Whatever is not as it was is not used again.
+Every version of a row has the number of the transaction that wrote it (``xmin``), and numbers only rise. So
+rows, those of the system catalogs too, are the same as before if and only if there are as many, and none has
+the number of a later transaction (https://www.postgresql.org/docs/current/ddl-system-columns.html; freezing
+does not change what is shown). Whatever is not as it was is not used again.
 """
 
 from __future__ import annotations
